@@ -1,0 +1,317 @@
+"""The settings of one currency: what it is (its identity) and how it is run (everything else).
+
+A coin file holds the data of mainnet and, under `[networks.<name>]`, what differs on a test network;
+the loader gives this module the merged result.
+"""
+
+import hashlib
+import json
+import re
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+
+from config.fields import BasePath, HttpUrl, Seconds, Secret, Section, as_tuple, parse_amount, problem
+
+Amount = Annotated[int, Field(ge=0)]
+"""Base units, exact. Written in the file as a decimal string of whole units."""
+
+OpenClosed = Literal["open", "closed"]
+Byte = Annotated[int, Field(ge=0, le=255)]
+Depth = Annotated[int, Field(ge=1, le=100_000)]
+
+_XPUB = re.compile(r"[xtuzv]pub[1-9A-HJ-NP-Za-km-z]{100,112}", re.ASCII)
+
+
+class NodeSettings(Section):
+    """The currency's own node and how hard it may be asked."""
+
+    url: HttpUrl
+    """Address of the node's RPC, without user and password."""
+    user: str | None = None
+    """RPC user, where the node wants one."""
+    password: Secret | None = None
+    """RPC password. From the environment or a file only."""
+    cookie_file: BasePath | None = None
+    """The node's cookie file, instead of user and password; read again when the node refuses it."""
+    timeout_s: Seconds = 30.0
+    """How long one call may take."""
+    connect_timeout_s: Seconds = 5.0
+    """How long a connection may take."""
+    max_parallel: Annotated[int, Field(ge=1, le=64)] = 4
+    """Calls under way at once; a litecoind has four threads for them."""
+    response_limit_mb: Annotated[int, Field(ge=1, le=1_024)] = 64
+    """Largest answer that is read."""
+    rest: bool = True
+    """Whether blocks are read by the node's REST interface (-rest=1), several times cheaper."""
+    poll_interval_s: Seconds = 5.0
+    """Longest pause between two looks at the tip."""
+    retry_max_s: Seconds = 30.0
+    """Longest pause between two tries while the node is down."""
+    stalled_after_s: Seconds = 7_200.0
+    """Age of the newest block above which the currency counts as stalled."""
+    zmq: str = ""
+    """ZMQ address of new blocks, a hint only; empty for none."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.cookie_file is not None and (self.user is not None or self.password is not None):
+            raise problem("cookie_file and user or password exclude each other")
+        if (self.user is None) != (self.password is None):
+            raise problem("user and password belong together: one of them is missing")
+        return self
+
+
+class CoinBase(Section):
+    """What every family has. Amounts come as decimal strings of whole units and are kept in base units."""
+
+    IDENTITY: ClassVar[tuple[str, ...]] = (
+        "currency", "family", "network", "decimals", "genesis_hash", "custody", "bip44_coin",
+        "deposit_xpub", "hot_xpub",
+    )  # fmt: skip
+    """Fields that may never change after the first start."""
+
+    currency: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]{1,11}(-[A-Z0-9]{2,12})?$")]
+    """What is credited, like BTC or USDT-ETH; comes from the name of the file."""
+    name: Annotated[str, Field(min_length=1, max_length=64)]
+    """Name for people."""
+    enabled: bool = False
+    """Whether the currency is watched and offered."""
+    unsupported: str = ""
+    """Why this currency cannot be enabled yet; empty for a supported one."""
+    network: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,31}$")] = "mainnet"
+    """The network of the chain: mainnet, or one of the file's [networks] tables."""
+    decimals: Annotated[int, Field(ge=0, le=30)]
+    """Digits after the point; the base unit is 10^-decimals."""
+    genesis_hash: Annotated[str, Field(pattern=r"^(0x)?[0-9a-f]{64}$")] | None = None
+    """Hash of block 0; a node on another chain is refused. Without it the first start records the node's."""
+    bip44_coin: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    """Coin type of the key path (SLIP-44)."""
+    custody: Literal["seed", "node", "watch_only"] = "seed"
+    """Who holds the keys: the signer's seed, or the node's wallet (UTXO chains)."""
+    deposit_xpub: str | None = None
+    """Account key (public) of the deposit addresses; without it the signer gives it at the first start."""
+    hot_xpub: str | None = None
+    """Account key (public) of the hot wallet; without it the signer gives it at the first start."""
+    confirmations: Depth
+    """Blocks, the one with the payment included, after which a deposit is credited."""
+    final_depth: Depth
+    """Blocks after which a deposit is final and may be spent."""
+    max_reorg: Depth
+    """Deepest reorganisation that is followed; a deeper one halts the currency."""
+    blocks_per_step: Annotated[int, Field(ge=1, le=1_000)] = 10
+    """Most blocks handed to the ledger in one step while catching up."""
+    draining: bool = False
+    """No new addresses and no new withdrawals; what is open is brought to its end."""
+    deposits: OpenClosed = "open"
+    """Whether new deposit addresses are given."""
+    withdrawals: OpenClosed = "open"
+    """Whether withdrawals are taken."""
+    minimum_deposit: Amount = Field(default="0", validate_default=True)
+    """Smaller payments are parked for an operator, not credited."""
+    minimum_withdrawal: Amount
+    """Smallest withdrawal."""
+    maximum_withdrawal: Amount
+    """Largest single withdrawal."""
+    withdrawal_fee: Amount = Field(default="0", validate_default=True)
+    """What the client pays for a withdrawal, on top of the amount."""
+    approval_above: Amount = Field(default="0", validate_default=True)
+    """Larger withdrawals wait for an operator; "0" holds every one of them."""
+    session_withdrawal_cap: Amount
+    """Most that one client session may withdraw when the website set no limit of its own."""
+    signer_tx_cap: Amount
+    """Most that the signer signs away in one chain transaction."""
+    signer_day_cap: Amount
+    """Most that the signer signs away within 24 hours."""
+    explorer_tx_url: str = ""
+    """Link to a chain transaction for people, with {txid}; empty for none."""
+    node: NodeSettings
+    """The currency's own node."""
+
+    @field_validator(
+        "minimum_deposit", "minimum_withdrawal", "maximum_withdrawal", "withdrawal_fee", "approval_above",
+        "session_withdrawal_cap", "signer_tx_cap", "signer_day_cap", "dust", "max_tx_fee", "sweep_threshold",
+        mode="before", check_fields=False,
+    )  # fmt: skip
+    @classmethod
+    def _amount(cls, value: object, info: ValidationInfo) -> int:
+        """Parse a decimal string with this currency's decimals (30 when those are wrong themselves)."""
+        return parse_amount(value, int(info.data.get("decimals", 30)))
+
+    @field_validator("deposit_xpub", "hot_xpub")
+    @classmethod
+    def _xpub(cls, value: str | None) -> str | None:
+        if value is not None and not _XPUB.fullmatch(value):
+            raise problem("is not an extended public key")
+        return value
+
+    @field_validator("explorer_tx_url")
+    @classmethod
+    def _explorer(cls, value: str) -> str:
+        if value and (not value.startswith("https://") or value.count("{txid}") != 1):
+            raise problem("is not an https link with one {txid} in it")
+        return value
+
+    @field_validator("custody")
+    @classmethod
+    def _custody(cls, value: str) -> str:
+        if value == "watch_only":
+            raise problem('"watch_only" is not supported yet: use "seed" or "node"')
+        return value
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.enabled and self.unsupported:
+            raise problem(f"cannot be enabled: {self.unsupported}")
+        if self.final_depth < self.confirmations:
+            raise problem("final_depth is smaller than confirmations")
+        if self.max_reorg < self.final_depth:
+            raise problem("max_reorg is smaller than final_depth")
+        if self.maximum_withdrawal < self.minimum_withdrawal:
+            raise problem("maximum_withdrawal is smaller than minimum_withdrawal")
+        if self.signer_tx_cap < self.maximum_withdrawal:
+            raise problem(
+                "signer_tx_cap is smaller than maximum_withdrawal: such a withdrawal could never leave"
+            )
+        if self.deposit_xpub is not None and self.deposit_xpub == self.hot_xpub:
+            raise problem("deposit_xpub and hot_xpub must differ")
+        return self
+
+    @property
+    def is_supported(self) -> bool:
+        """Whether this currency may be enabled at all."""
+        return not self.unsupported
+
+    def identity(self) -> dict[str, Any]:
+        """Give what may never change after the first start, ready for JSON."""
+        dumped = self.model_dump(mode="json", include=set(self.IDENTITY))
+        return {key: dumped[key] for key in self.IDENTITY}
+
+    def fingerprint(self) -> str:
+        """Give the SHA-256 (hex) of the canonical JSON of `identity()`."""
+        text = json.dumps(self.identity(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+class FeeRate(Section):
+    """Fee rates of a UTXO chain in base units per virtual byte."""
+
+    fallback: Annotated[int, Field(ge=1, le=100_000)]
+    """Rate when the node has no estimate."""
+    min: Annotated[int, Field(ge=1, le=100_000)]
+    """Lowest rate ever paid."""
+    max: Annotated[int, Field(ge=1, le=100_000)]
+    """Highest rate ever paid."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.min <= self.fallback <= self.max:
+            raise problem("min, fallback and max must rise in this order")
+        return self
+
+
+class TxFormat(Section):
+    """How the chain's transactions and blocks differ from Bitcoin's first form."""
+
+    segwit: bool = True
+    """Witness data may be there (BIP 144)."""
+    mweb: bool = False
+    """Litecoin's extension blocks: flag 8 and a blob after the last transaction."""
+    auxpow: bool = False
+    """Merged mining: a proof between header and transactions."""
+    forkid: bool = False
+    """Bitcoin Cash's signature hash."""
+
+
+class BitcoinCoinSettings(CoinBase):
+    """A UTXO chain of Bitcoin's kind."""
+
+    IDENTITY: ClassVar[tuple[str, ...]] = (
+        *CoinBase.IDENTITY, "p2pkh", "p2sh", "hrp", "address_type", "tx",
+    )  # fmt: skip
+
+    family: Literal["bitcoin"]
+    """The kind of node."""
+    p2pkh: Byte
+    """Version byte of pay-to-public-key-hash addresses."""
+    p2sh: Annotated[tuple[Byte, ...], Field(min_length=1, max_length=4), BeforeValidator(as_tuple)]
+    """Version bytes of accepted pay-to-script-hash addresses, the chain's own form first."""
+    hrp: Annotated[str, Field(pattern=r"^[a-z0-9]{0,20}$")]
+    """Prefix of bech32 addresses; empty where the chain has none."""
+    address_type: Literal["p2wpkh", "p2pkh"] = "p2wpkh"
+    """Kind of the addresses we give."""
+    dust: Amount
+    """Smallest output the chain's nodes relay."""
+    max_tx_fee: Amount
+    """Most that one chain transaction may pay to the miners."""
+    fee_rate: FeeRate
+    """Bounds of the fee rate."""
+    fee_target_blocks: Annotated[int, Field(ge=1, le=1_008)] = 6
+    """Blocks within which a payout should be mined."""
+    payouts_per_tx: Annotated[int, Field(ge=1, le=500)] = 50
+    """Most payouts in one chain transaction."""
+    rbf: bool
+    """Whether the network's nodes replace a transaction by one with a higher fee (BIP 125)."""
+    tx: TxFormat
+    """Form of transactions and blocks."""
+    wallet: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{0,64}$")] = ""
+    """The node's wallet, with custody = "node" only."""
+
+    @model_validator(mode="after")
+    def _check_bitcoin(self) -> Self:
+        if self.custody == "node" and not self.wallet:
+            raise problem('custody = "node" needs wallet')
+        if self.address_type == "p2wpkh" and not (self.hrp and self.tx.segwit):
+            raise problem('address_type = "p2wpkh" needs hrp and tx.segwit')
+        return self
+
+
+class EvmCoinSettings(CoinBase):
+    """The native currency of a chain of Ethereum's kind."""
+
+    IDENTITY: ClassVar[tuple[str, ...]] = (*CoinBase.IDENTITY, "chain_id")
+
+    family: Literal["evm"]
+    """The kind of node."""
+    chain_id: Annotated[int, Field(ge=1, le=2**63 - 1)]
+    """Chain id (EIP-155); a node with another one is refused."""
+    max_fee_gwei: Annotated[int, Field(ge=1, le=1_000_000)] = 300
+    """Highest fee per gas ever paid (EIP-1559), in gwei."""
+    priority_fee_gwei: Annotated[int, Field(ge=0, le=10_000)] = 1
+    """Tip per gas for the block's proposer, in gwei."""
+    fee_bump_percent: Annotated[int, Field(ge=10, le=100)] = 13
+    """How much a replacement raises both fees; nodes want at least 10."""
+    bump_after_s: Seconds = 180.0
+    """How long a payout may wait for a block before its fees are raised."""
+    bumps_max: Annotated[int, Field(ge=0, le=100)] = 10
+    """Most replacements of one chain transaction."""
+    gas_limit: Annotated[int, Field(ge=21_000, le=30_000_000)] = 21_000
+    """Gas of a plain payment."""
+    payout_gas_limit_max: Annotated[int, Field(ge=21_000, le=30_000_000)] = 100_000
+    """Most gas a payout to a contract may take."""
+    internal: Literal["none"] = "none"
+    """How payments made by contracts are found; "none": by comparing balances, then an operator's case."""
+    sweep_threshold: Amount
+    """Balance of a deposit address from which it is swept to the hot wallet."""
+    sweeps_parallel_max: Annotated[int, Field(ge=1, le=1_000)] = 20
+    """Sweeps under way at once."""
+
+    @model_validator(mode="after")
+    def _check_evm(self) -> Self:
+        if self.custody != "seed":
+            raise problem('an evm currency has custody = "seed"')
+        if self.priority_fee_gwei > self.max_fee_gwei:
+            raise problem("priority_fee_gwei is larger than max_fee_gwei")
+        if self.payout_gas_limit_max < self.gas_limit:
+            raise problem("payout_gas_limit_max is smaller than gas_limit")
+        return self
+
+    @property
+    def max_fee_wei(self) -> int:
+        """Highest fee per gas in wei."""
+        return self.max_fee_gwei * 10**9
+
+    @property
+    def priority_fee_wei(self) -> int:
+        """Tip per gas in wei."""
+        return self.priority_fee_gwei * 10**9

@@ -1,0 +1,64 @@
+"""The whole configuration as frozen, checked objects; the module the other rooms import.
+
+The classes live in `config.sections` (main file) and `config.coin` (coin files).
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from config.coin import BitcoinCoinSettings, CoinBase, EvmCoinSettings, FeeRate, NodeSettings, TxFormat
+from config.fields import Section, parse_amount
+from config.sections import (
+    ActorSettings,
+    GatewaySettings,
+    LedgerSettings,
+    MonitoringSettings,
+    SignerSettings,
+    WebhookSettings,
+)
+
+__all__ = [
+    "ActorSettings",
+    "BitcoinCoinSettings",
+    "CoinBase",
+    "CoinSettings",
+    "EvmCoinSettings",
+    "FeeRate",
+    "GatewaySettings",
+    "LedgerSettings",
+    "MonitoringSettings",
+    "NodeSettings",
+    "Settings",
+    "SignerSettings",
+    "TxFormat",
+    "WebhookSettings",
+    "parse_amount",
+]
+
+CoinSettings = Annotated[BitcoinCoinSettings | EvmCoinSettings, Field(discriminator="family")]
+"""The settings of one currency; its `family` tells which class."""
+
+
+class Settings(Section):
+    """Everything that can be configured."""
+
+    gateway: GatewaySettings = GatewaySettings()
+    """The HTTP server."""
+    ledger: LedgerSettings = LedgerSettings()
+    """The database."""
+    monitoring: MonitoringSettings = MonitoringSettings()
+    """Metrics, health and logs."""
+    webhooks: WebhookSettings = WebhookSettings()
+    """Events to the website."""
+    actors: ActorSettings = ActorSettings()
+    """The supervision tree."""
+    signer: SignerSettings = SignerSettings()
+    """The holder of the seeds."""
+    coins: dict[str, CoinSettings] = {}
+    """Every currency that has a file, enabled or not, by its name."""
+
+    @property
+    def enabled_coins(self) -> dict[str, BitcoinCoinSettings | EvmCoinSettings]:
+        """The enabled currencies by name."""
+        return {name: coin for name, coin in self.coins.items() if coin.enabled}
