@@ -11,9 +11,19 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from config.fields import BasePath, HttpUrl, Seconds, Secret, Section, as_tuple, parse_amount, problem
+from config.fields import (
+    BasePath,
+    HttpUrl,
+    Seconds,
+    Secret,
+    Section,
+    WholeUnits,
+    as_tuple,
+    parse_amount,
+    problem,
+)
 
-Amount = Annotated[int, Field(ge=0)]
+Amount = Annotated[int, Field(ge=0), WholeUnits()]
 """Base units, exact. Written in the file as a decimal string of whole units."""
 
 OpenClosed = Literal["open", "closed"]
@@ -84,7 +94,7 @@ class CoinBase(Section):
     decimals: Annotated[int, Field(ge=0, le=30)]
     """Digits after the point; the base unit is 10^-decimals."""
     genesis_hash: Annotated[str, Field(pattern=r"^(0x)?[0-9a-f]{64}$")] | None = None
-    """Hash of block 0; a node on another chain is refused. Without it the first start records the node's."""
+    """Hash of block 0; a node on another chain is refused. Empty: the node's own is recorded at the first start."""
     bip44_coin: Annotated[int, Field(ge=0, le=2**31 - 1)]
     """Coin type of the key path (SLIP-44)."""
     custody: Literal["seed", "node", "watch_only"] = "seed"
@@ -137,6 +147,12 @@ class CoinBase(Section):
     def _amount(cls, value: object, info: ValidationInfo) -> int:
         """Parse a decimal string with this currency's decimals (30 when those are wrong themselves)."""
         return parse_amount(value, int(info.data.get("decimals", 30)))
+
+    @field_validator("genesis_hash", mode="before")
+    @classmethod
+    def _genesis(cls, value: object) -> object:
+        """An empty text takes away the hash of another network in the same file."""
+        return None if value == "" else value
 
     @field_validator("deposit_xpub", "hot_xpub")
     @classmethod

@@ -21,6 +21,7 @@ __all__ = [
     "Seconds",
     "Secret",
     "Section",
+    "WholeUnits",
     "as_tuple",
     "parse_amount",
     "problem",
@@ -38,6 +39,10 @@ class Section(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True, hide_input_in_errors=True
     )
+
+
+class WholeUnits:
+    """Marks an amount: written as a decimal string of whole units, kept in base units."""
 
 
 def problem(message: str) -> PydanticCustomError:
