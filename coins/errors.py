@@ -1,0 +1,63 @@
+"""What a coin may answer instead of a result. Pure.
+
+CoinError
+├─ NodeUnavailableError     no answer, or an answer that is no answer (timeout, 5xx, broken JSON)
+│  └─ NodeSyncingError      the node warms up or still downloads blocks: nothing it says counts yet
+├─ NodeBehindError          the node no longer knows a height it had: wait, never un-credit
+├─ NodeDataError            the node answered nonsense (hostile number, missing field): halt the coin
+├─ WrongNetworkError        genesis hash or chain id differ from the configuration
+├─ InvalidAddressError      a foreign address that must not be paid
+├─ PlanError                a payout cannot be planned (funds, dust, fee outside its bounds)
+├─ SignerError              the signer refused, or what it signed is not what was asked
+└─ UnsupportedError         the configuration asks for something this family does not do yet
+"""
+
+from __future__ import annotations
+
+
+class CoinError(Exception):
+    """Base of every error a coin raises; the text names what is wrong and holds no secret."""
+
+
+class NodeUnavailableError(CoinError):
+    """The node gave no usable answer. Says nothing about money: ask again later."""
+
+
+class NodeSyncingError(NodeUnavailableError):
+    """The node answers but is warming up or downloading blocks (RPC error -28, IBD)."""
+
+
+class NodeBehindError(CoinError):
+    """The node's chain is shorter (less work) than what was already applied."""
+
+
+class NodeDataError(CoinError):
+    """The node answered something impossible; the block or reply is refused whole."""
+
+
+class WrongNetworkError(CoinError):
+    """The node serves another chain than the configured one."""
+
+
+class InvalidAddressError(CoinError):
+    """An address that must not be paid. ``code`` is ``invalid_address`` or ``wrong_network``."""
+
+    def __init__(self, reason: str, code: str = "invalid_address") -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+class PlanError(CoinError):
+    """No transaction can be planned now. ``waiting_for`` is ``funds``, ``gas`` or ``node``."""
+
+    def __init__(self, reason: str, waiting_for: str = "funds") -> None:
+        super().__init__(reason)
+        self.waiting_for = waiting_for
+
+
+class SignerError(CoinError):
+    """The signer refused or is not reachable, or its answer differs from the plan."""
+
+
+class UnsupportedError(CoinError):
+    """A configured feature that this version does not support; the text says which."""

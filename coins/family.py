@@ -1,0 +1,130 @@
+"""The roles a coin family must fill, split by what their holder is trusted with. Pure.
+
+ChainReader      watcher, reconciler    reads blocks, knows no client and no balance
+AddressDeriver   address, withdrawal    public keys only
+Spender          withdrawal, sweep      plans, has signed and sends; holds no key
+Signer           its own process        the only holder of seeds (``coins/signer``)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from coins.types import (
+    AttemptPlan,
+    Block,
+    BlockRef,
+    Branch,
+    BroadcastResult,
+    FeeQuote,
+    ForeignAddress,
+    Head,
+    Holdings,
+    Location,
+    MempoolView,
+    Outpoint,
+    OwnScript,
+    PayoutWork,
+    SignedTx,
+)
+
+
+class WatchIndex(Protocol):
+    """Own scripts and own outpoints in memory; a lookup costs the same for ten or a million."""
+
+    def add_script(self, script: bytes) -> None: ...
+    def add_scripts(self, scripts: Iterable[bytes]) -> None: ...
+    def add_outpoint(self, outpoint: Outpoint) -> None: ...
+    def discard_outpoint(self, outpoint: Outpoint) -> None: ...
+    def __len__(self) -> int: ...
+
+
+class ChainReader(Protocol):
+    """Reads one chain from one node. Every method may raise NodeUnavailableError or NodeDataError."""
+
+    async def identify(self) -> None:
+        """Check genesis hash or chain id against the configuration; raise WrongNetworkError.
+
+        Called at start and after every reconnect, before anything else is believed. Raises
+        NodeSyncingError while the node warms up or downloads blocks.
+        """
+
+    async def head(self) -> Head:
+        """The node's best block now. Raises NodeSyncingError while nothing it says counts."""
+
+    async def block_ref(self, height: int) -> BlockRef | None:
+        """The block at ``height`` on the node's best chain, None if it has none there."""
+
+    async def read_block(self, height: int, block_hash: str, index: WatchIndex) -> Block:
+        """Movements of our scripts in that block; also adds its new own outpoints to ``index``."""
+
+    async def wait_head(self, after: Head, timeout_s: float) -> None:
+        """Return when the head may differ from ``after``, or after ``timeout_s``."""
+
+    async def mempool(self, index: WatchIndex) -> MempoolView:
+        """Unconfirmed receipts of ours now; chain tx already looked at are not fetched again."""
+
+    async def holdings(self, scripts: Sequence[tuple[bytes, Location]]) -> Holdings:
+        """What the node's own state says these scripts own, at one block (height and hash)."""
+
+    async def is_in_chain_or_mempool(self, txid: str) -> bool | None:
+        """True if the node holds it, False if it surely does not, None if it cannot tell."""
+
+    async def close(self) -> None: ...
+
+
+class AddressDeriver(Protocol):
+    """Own addresses from public keys (or the node's wallet), and the check of foreign ones."""
+
+    async def derive(self, branch: Branch, index: int) -> OwnScript:
+        """The script at ``index``. Same arguments, same answer, also after a restart."""
+
+    def parse(self, text: str) -> ForeignAddress:
+        """Strict check for exactly this network. Raises InvalidAddressError."""
+
+    def uri(self, address: str) -> str:
+        """Payment URI for a QR code (BIP21 or EIP-681)."""
+
+
+class Spender(Protocol):
+    """Plans, has signed, sends. Holds no key. May raise NodeUnavailableError."""
+
+    async def quote(self) -> FeeQuote:
+        """Fee now, from the node within the configured bounds, else the configured fallback."""
+
+    def plan(self, work: PayoutWork, quote: FeeQuote) -> AttemptPlan:
+        """Pure. Raises PlanError when it cannot be done now."""
+
+    async def sign(self, plan: AttemptPlan) -> SignedTx:
+        """Signed by the signer (or the node's wallet), decoded and compared with the plan.
+
+        Same plan, same bytes. Raises SignerError; nothing has left the house then.
+        """
+
+    async def broadcast(self, signed: SignedTx) -> BroadcastResult:
+        """Send the bytes; sending the same bytes again is safe. Never raises for node trouble:
+        a lost answer is ``UNKNOWN``."""
+
+
+class Signer(Protocol):
+    """The rest of the process's view of the signer process."""
+
+    async def account_xpub(self, currency: str, account: int) -> str:
+        """Extended public key of hardened account ``account`` (0 deposits, 1 hot) of a currency."""
+
+    async def sign(self, plan: AttemptPlan) -> SignedTx:
+        """Sign exactly this plan. Same plan, same bytes. Raises SignerError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coin:
+    """The bundle that ``open_coin`` gives for one currency."""
+
+    currency: str
+    family: str
+    reader: ChainReader
+    deriver: AddressDeriver
+    spender: Spender
+    index: WatchIndex

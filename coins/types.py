@@ -1,0 +1,269 @@
+"""The words every room uses for what happens on a chain. Pure.
+
+Amounts are ``int`` in the smallest unit of the currency (satoshi, litoshi, wei). Hashes and txids
+are lower-case hex as the node prints them (``0x`` first on Ethereum). A *script* is the bytes that
+own money: a scriptPubKey on Bitcoin-like chains, the 20-byte account on Ethereum.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Location(StrEnum):
+    """Where money of ours lies on a chain; one ledger account per location and currency."""
+
+    DEPOSIT = "deposit"
+    HOT = "hot"
+    COLD = "cold"
+
+
+class Branch(StrEnum):
+    """What an own script was made for; decides its derivation path."""
+
+    DEPOSIT = "deposit"  # account 0, external chain: one per client address
+    HOT = "hot"  # account 1, external chain: index 0 is where the house sends funds
+    CHANGE = "change"  # account 1, internal chain: fresh per payout (Bitcoin-like only)
+
+
+LOCATION_OF = {
+    Branch.DEPOSIT: Location.DEPOSIT,
+    Branch.HOT: Location.HOT,
+    Branch.CHANGE: Location.HOT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRef:
+    """A block's place: height, its hash, its parent's hash.
+
+    ``work`` is the cumulative chain work up to this block on proof-of-work chains, else ``None``.
+    ``time`` is the header's time in unix seconds.
+    """
+
+    height: int
+    block_hash: str
+    parent_hash: str
+    time: int = 0
+    work: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outpoint:
+    """One output of one chain tx."""
+
+    txid: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """An own script received money in a chain tx.
+
+    ``position`` names the receipt inside its tx and never changes when the tx is mined again:
+    the output index as decimal on Bitcoin-like chains, ``native`` or ``log:{ordinal}`` on Ethereum.
+    ``currency`` is what is credited (the chain's own coin or a token). ``sender`` is the paying
+    account on Ethereum, else ``None``.
+    """
+
+    currency: str
+    txid: str
+    position: str
+    script: bytes
+    amount: int
+    sender: bytes | None = None
+    is_coinbase: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """Chain tx ``txid`` consumed an outpoint of ours (Bitcoin-like chains)."""
+
+    txid: str
+    outpoint: Outpoint
+
+
+@dataclass(frozen=True, slots=True)
+class AccountTx:
+    """A chain tx sent from an account of ours, mined with any status (Ethereum).
+
+    ``amount`` is the native value asked for; it moved only if ``is_success``. ``gas_fee`` is
+    gasUsed x effectiveGasPrice and was paid by ``sender`` in either case.
+    """
+
+    txid: str
+    sender: bytes
+    nonce: int
+    recipient: bytes | None
+    amount: int
+    gas_fee: int
+    is_success: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What one block did to scripts of ours; everything else in it is left out."""
+
+    ref: BlockRef
+    receipts: tuple[Receipt, ...] = ()
+    spends: tuple[Spend, ...] = ()
+    sent: tuple[AccountTx, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChainDelta:
+    """The step from what the ledger knows to what the node says.
+
+    ``disconnected`` newest first, ``connected`` oldest first. ``address_seq`` is the number of the
+    last own script that the scan of ``connected`` knew of.
+    """
+
+    chain: str
+    disconnected: tuple[BlockRef, ...]
+    connected: tuple[Block, ...]
+    address_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The node's best block. ``work`` as in :class:`BlockRef`."""
+
+    height: int
+    block_hash: str
+    work: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MempoolView:
+    """Unconfirmed receipts of ours and the whole set of txids the node holds unconfirmed."""
+
+    receipts: tuple[Receipt, ...]
+    txids: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnScript:
+    """A script of ours with what is needed to derive its key again."""
+
+    script: bytes
+    address: str
+    branch: Branch
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Utxo:
+    """An unspent output of ours that a payout may spend."""
+
+    outpoint: Outpoint
+    amount: int
+    own: OwnScript
+
+
+@dataclass(frozen=True, slots=True)
+class TxOutput:
+    """An output wanted in a chain tx: who gets how much."""
+
+    script: bytes
+    address: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutWork:
+    """One intent that needs a chain tx, with everything planning may use.
+
+    ``kind`` is ``payout`` or ``sweep``. ``source`` is the paying account on Ethereum (hot account
+    for payouts, the deposit account for a sweep) and ``nonce`` the next free one of its lane.
+    ``change`` is where the rest goes on Bitcoin-like chains. ``balance`` is what the ledger has
+    ``onchain`` at the source (Ethereum).
+    """
+
+    intent_id: str
+    kind: str
+    currency: str
+    output: TxOutput
+    utxos: tuple[Utxo, ...] = ()
+    change: OwnScript | None = None
+    source: OwnScript | None = None
+    nonce: int | None = None
+    balance: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FeeQuote:
+    """The price of a chain tx now, already inside the configured bounds.
+
+    Bitcoin-like: ``fee_rate_sat_vb``. Ethereum: ``max_fee_wei`` and ``priority_fee_wei`` per gas.
+    """
+
+    fee_rate_sat_vb: int = 0
+    max_fee_wei: int = 0
+    priority_fee_wei: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptPlan:
+    """One candidate chain tx, planned but not signed.
+
+    ``inputs`` (Bitcoin-like) or ``sender`` and ``nonce`` (Ethereum) are what makes two candidates
+    of one intent conflict. ``outputs`` hold the payee first, then the change if any. ``fee`` is
+    exact on Bitcoin-like chains and the most that gas may cost on Ethereum. ``payload`` is the
+    canonical JSON of the unsigned tx that the signer is shown.
+    """
+
+    intent_id: str
+    kind: str
+    currency: str
+    outputs: tuple[TxOutput, ...]
+    fee: int
+    payload: str
+    inputs: tuple[Utxo, ...] = ()
+    change: OwnScript | None = None
+    sender: OwnScript | None = None
+    nonce: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignedTx:
+    """Raw bytes (hex) ready to be sent, and the txid they will have."""
+
+    txid: str
+    raw: str
+
+
+class BroadcastOutcome(StrEnum):
+    """What the node's answer to a broadcast means for the attempt."""
+
+    ACCEPTED = "accepted"  # in the mempool now
+    KNOWN = "known"  # already in mempool or chain: as good as accepted
+    UNKNOWN = "unknown"  # timeout, ambiguous or new error: only the chain can tell
+    REJECTED = "rejected"  # certainly not in the mempool, and these bytes were never valid there
+
+
+@dataclass(frozen=True, slots=True)
+class BroadcastResult:
+    """Outcome of sending raw bytes, with the node's own words for the operator."""
+
+    outcome: BroadcastOutcome
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignAddress:
+    """A checked address of somebody else: canonical text and the script it stands for."""
+
+    address: str
+    script: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What the chain itself says our scripts own, at exactly one block.
+
+    ``amounts`` maps currency to location to base units.
+    """
+
+    at: BlockRef
+    amounts: dict[str, dict[Location, int]] = field(default_factory=dict)

@@ -1,0 +1,430 @@
+"""Everything that changes the books, as frozen commands; one command is one atomic step. Pure.
+
+A command that moves money for a caller carries :class:`Idempotency` and, for signed requests,
+:class:`SpentNonce`. Errors named here are DomainErrors of ``ledger/errors.py``: the command then
+changed nothing. ``id`` fields are made by the asker (random, so that a retry with the same key
+is harmless); times are stamped by the ledger from the clock handed to it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+from coins.types import (
+    AttemptPlan,
+    BlockRef,
+    Branch,
+    BroadcastResult,
+    ChainDelta,
+    Holdings,
+    Location,
+    OwnScript,
+)
+from coins.types import MempoolView, PayoutWork
+from ledger.request import Request
+from ledger.views import (
+    AddressView,
+    AttemptWork,
+    CurrencyView,
+    DeliveryWork,
+    DeltaApplied,
+    KeyView,
+    ReconciliationView,
+    SessionView,
+    TransferView,
+    WatchState,
+    WithdrawalView,
+)
+
+R = TypeVar("R", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """``owner`` scopes the key (``key:…``, ``session:…``); ``request_hash`` is over method, path and
+    parsed body. Same key, other hash: IdempotencyKeyReusedError."""
+
+    owner: str
+    key: str
+    request_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpentNonce:
+    """A signature nonce that must not have been used by this key; stays used if the command is refused."""
+
+    key_id: str
+    nonce: str
+    expires_at: int
+
+
+class Command(Request[R], Generic[R]):
+    """A request to the single writer."""
+
+    receiver: ClassVar[str] = "ledger"
+
+
+# -- coins ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterCoin(Command[CurrencyView]):
+    """Make a currency known, or update its tuning. ``fingerprint`` is of what may never change.
+
+    ``chain`` is the currency whose node watches it (itself unless a token). Errors: IdentityChangedError.
+    """
+
+    currency: str
+    chain: str
+    name: str
+    family: str
+    network: str
+    decimals: int
+    fingerprint: str
+    confirmations: int
+    final_depth: int
+    max_reorg: int
+    minimum_deposit: int
+    minimum_withdrawal: int
+    maximum_withdrawal: int
+    withdrawal_fee: int
+    approval_above: int | None
+    session_withdrawal_cap: int | None
+    deposits: str
+    withdrawals: str
+    dust: int = 0
+    sweep_threshold: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SetCurrencyState(Command[CurrencyView]):
+    """Record ``open|paused|draining|behind|stalled|disagree|down|halted|disabled``; event
+    ``currency.<state>`` only when it changes. ``disabled`` is for a currency not in the config now."""
+
+    currency: str
+    state: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class GetWatchState(Command[WatchState]):
+    """Own scripts, live outpoints and the last blocks of one chain (at most max_reorg + 1)."""
+
+    chain: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetAnchor(Command[BlockRef]):
+    """First block the cashier knows of a chain; later blocks are applied on it. Answers the
+    anchor already held, if any (the first one wins)."""
+
+    chain: str
+    anchor: BlockRef
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyChainDelta(Command[DeltaApplied]):
+    """Undo and apply blocks: rows, states, postings, cursor and events in one step.
+
+    Errors: ParentMismatchError (does not continue our tip), StaleAddressesError (a script was
+    issued that the scan did not know: scan again). A delta already held is answered as new.
+    """
+
+    delta: ChainDelta
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyMempool(Command[int]):
+    """Unconfirmed receipts as they are now: new ones become ``seen``, vanished ones ``conflicted``.
+
+    Answers the number of deposits changed. Never credits.
+    """
+
+    chain: str
+    view: MempoolView
+
+
+# -- own scripts --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ReserveScript(Command[int]):
+    """Reserve the next index of a branch under a unique ``purpose`` (``client:alice:0``,
+    ``hot``, ``change:{intent_id}``). Same purpose, same index."""
+
+    currency: str
+    branch: Branch
+    purpose: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordScript(Command[AddressView]):
+    """Make a derived script ours: from its commit on a scan must know it. ``client_id`` is None
+    for hot and change scripts (the view then has an empty client). Idempotent per purpose."""
+
+    currency: str
+    purpose: str
+    own: OwnScript
+    location: Location
+    client_id: str | None
+    idempotency: Idempotency | None = None
+
+
+# -- withdrawals ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWithdrawal(Command[WithdrawalView]):
+    """Debit the client (available to reserved) and queue a payout.
+
+    ``amount`` is what the payee gets unless ``is_fee_included``. ``script`` comes from the checked
+    address. ``session_id`` limits it to that session's cap. Errors: InsufficientFundsError,
+    BelowMinimumError, AboveMaximumError, LimitExceededError, ForbiddenAddressError (own script),
+    ExternalIdUsedError, CurrencyClosedError, UnknownCurrencyError, IdempotencyKeyReusedError,
+    NonceUsedError.
+    """
+
+    id: str
+    website: str
+    client_id: str
+    currency: str
+    amount: int
+    is_fee_included: bool
+    address: str
+    script: bytes
+    external_id: str
+    by: str
+    idempotency: Idempotency
+    session_id: str | None = None
+    nonce: SpentNonce | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DecideWithdrawal(Command[WithdrawalView]):
+    """``cancel`` by the owner while not signed; ``approve`` or ``reject`` by an operator while held.
+
+    ``client_id`` or ``website`` restrict whose withdrawal it may be (else NotFoundError).
+    Errors: NotFoundError, NotCancellableError, IllegalTransitionError.
+    """
+
+    withdrawal_id: str
+    decision: str
+    by: str
+    website: str | None = None
+    client_id: str | None = None
+    reason: str = ""
+    idempotency: Idempotency | None = None
+    nonce: SpentNonce | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GetPayoutWork(Command[tuple[PayoutWork, ...]]):
+    """Approved withdrawals without a live attempt, oldest first, with what may be spent on them.
+
+    Bitcoin-like: the spendable outputs (final deposits, confirmed own change, not reserved) are
+    the same for all; Ethereum: source and next nonce. Nothing while the currency's state forbids
+    payouts. At most ``limit``.
+    """
+
+    currency: str
+    limit: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class GetSweepWork(Command[tuple[PayoutWork, ...]]):
+    """Deposit accounts worth sweeping to the hot account, each with its next nonce."""
+
+    currency: str
+    limit: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ReserveAttempt(Command[AttemptWork]):
+    """Write an attempt with its inputs or nonce reserved, before anything is signed.
+
+    Errors: InputsTakenError (plan again), IllegalTransitionError (intent is no longer payable).
+    """
+
+    attempt_id: str
+    plan: AttemptPlan
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSigned(Command[AttemptWork]):
+    """Keep the raw bytes and txid; only after this commit may they leave. Idempotent."""
+
+    attempt_id: str
+    txid: str
+    raw: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordBroadcast(Command[AttemptWork]):
+    """What the node answered. ``unknown`` marks the attempt, shown as attention; nothing is released."""
+
+    attempt_id: str
+    result: BroadcastResult
+
+
+@dataclass(frozen=True, slots=True)
+class AbandonAttempt(Command[None]):
+    """Release an attempt that was never signed (the plan could not be signed). Error: IllegalTransitionError."""
+
+    attempt_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetWaiting(Command[None]):
+    """Show what approved withdrawals of a currency wait for: ``funds|gas|node`` or None."""
+
+    currency: str
+    waiting_for: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class GetUnsettledAttempts(Command[tuple[AttemptWork, ...]]):
+    """Attempts that are prepared, signed, broadcast or unknown, to resume or send again."""
+
+    currency: str
+
+
+# -- transfers and house ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PostTransfer(Command[TransferView]):
+    """Move available money between clients and ``house``.
+
+    Errors: InsufficientFundsError, ExternalIdUsedError, SameAccountError, UnknownCurrencyError,
+    IdempotencyKeyReusedError, NonceUsedError.
+    """
+
+    id: str
+    website: str
+    source: str
+    target: str
+    currency: str
+    amount: int
+    external_id: str
+    reason: str
+    by: str
+    idempotency: Idempotency
+    nonce: SpentNonce | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnnounceHouseFunding(Command[None]):
+    """Tell that ``txid`` will bring house money to the hot wallet: booked against house, not suspense."""
+
+    currency: str
+    txid: str
+    by: str
+    reason: str
+
+
+# -- sessions and keys ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CreateSession(Command[SessionView]):
+    """The handshake. Only hashes of code and token are kept."""
+
+    id: str
+    website: str
+    client_id: str
+    actions: tuple[str, ...]
+    currencies: tuple[str, ...] | None
+    ttl_s: int
+    code_ttl_s: int
+    code_hash: str
+    locale: str | None
+    return_url: str | None
+    withdrawal_limit: str | None
+    idempotency: Idempotency
+    code_sealed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeCode(Command[SessionView]):
+    """One-time code for a session token (hash given). Errors: SessionInvalidError."""
+
+    code_hash: str
+    token_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndSession(Command[None]):
+    """Code and token are dead at once. Errors: NotFoundError."""
+
+    session_id: str
+    website: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreateKey(Command[KeyView]):
+    """A website key; only the hash of its secret is kept. Scopes as in the contract."""
+
+    id: str
+    website: str
+    key_hash: str
+    signing_secret: str
+    scopes: tuple[str, ...]
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeKey(Command[KeyView]):
+    """Errors: NotFoundError."""
+
+    id: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class UseNonce(Command[None]):
+    """Spend a signature nonce for a request that changes nothing here. Errors: NonceUsedError."""
+
+    nonce: SpentNonce
+
+
+# -- outbox and reconciliation ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimDeliveries(Command[tuple[DeliveryWork, ...]]):
+    """Webhook deliveries due now, each leased for ``lease_s`` so that a crash only delays it.
+
+    In order per object: an event waits while an older one of the same object is undelivered.
+    """
+
+    webhook_url: str
+    limit: int
+    lease_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordDelivery(Command[None]):
+    """Result of one try. ``next_at`` None with ``is_delivered`` false makes it a dead letter."""
+
+    delivery_id: int
+    is_delivered: bool
+    status_code: int | None
+    detail: str
+    next_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordReconciliation(Command[ReconciliationView | None]):
+    """Compare the chain's own answer with the books at the same block and store the result.
+
+    Answers None (nothing stored) when the ledger no longer stands at that block.
+    """
+
+    id: str
+    chain: str
+    holdings: Holdings
+
+
+AnyCommand = Command[Any]

@@ -1,0 +1,143 @@
+"""Questions to the read side (``ledger_reader``): they change nothing. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Generic, TypeVar
+
+from ledger.request import Request
+from ledger.views import (
+    AddressView,
+    BalanceView,
+    BooksView,
+    CurrencyView,
+    DepositView,
+    EventView,
+    KeyView,
+    Page,
+    ReconciliationView,
+    SessionView,
+    Watched,
+    WithdrawalView,
+)
+
+R = TypeVar("R", covariant=True)
+
+
+class Query(Request[R], Generic[R]):
+    """A request to the read-only connections."""
+
+    receiver: ClassVar[str] = "ledger_reader"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Filters of the lists; None does not filter. ``since``/``until`` are unix seconds."""
+
+    client_id: str | None = None
+    currency: str | None = None
+    status: str | None = None
+    txid: str | None = None
+    since: int | None = None
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GetKey(Query[KeyView | None]):
+    """By hash of the presented secret."""
+
+    key_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListKeys(Query[tuple[KeyView, ...]]):
+    """All keys, newest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class GetSession(Query[SessionView | None]):
+    """By hash of the presented session token; expired or ended sessions are told by ``state``."""
+
+    token_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListCurrencies(Query[tuple[CurrencyView, ...]]):
+    """Every currency registered and in the configuration now."""
+
+
+@dataclass(frozen=True, slots=True)
+class GetBalances(Query[tuple[BalanceView, ...]]):
+    """All balances of one client (currencies without a posting are left out)."""
+
+    client_id: str
+    currencies: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GetAddress(Query[AddressView | None]):
+    """The newest address of a client in a currency."""
+
+    client_id: str
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class GetDeposit(Query[DepositView | None]):
+    deposit_id: str
+    client_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListDeposits(Query[Page]):
+    filter: Filter = field(default_factory=Filter)
+    limit: int = 50
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GetWithdrawal(Query[WithdrawalView | None]):
+    """``client_id`` or ``website`` given: another's withdrawal is answered as None."""
+
+    withdrawal_id: str
+    client_id: str | None = None
+    website: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListWithdrawals(Query[Page]):
+    filter: Filter = field(default_factory=Filter)
+    limit: int = 50
+    cursor: str | None = None
+    website: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListEvents(Query[tuple[EventView, ...]]):
+    """Events after a sequence in order, at most ``limit``; of one client where given."""
+
+    after: int
+    limit: int = 50
+    client_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GetWatched(Query[tuple[Watched, ...]]):
+    """All own scripts of one chain with their location; input of the reconciler."""
+
+    chain: str
+
+
+@dataclass(frozen=True, slots=True)
+class GetBooks(Query[BooksView]):
+    """Every account of a currency at the block the ledger stands at."""
+
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListReconciliations(Query[tuple[ReconciliationView, ...]]):
+    """Newest first."""
+
+    currency: str | None = None
+    limit: int = 50

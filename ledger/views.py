@@ -1,0 +1,271 @@
+"""What the ledger answers: frozen pictures of its rows. Pure.
+
+Amounts are base units (int), times unix seconds UTC. The gateway renders them; nobody reads rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from coins.types import AttemptPlan, BlockRef, Location, OwnScript, SignedTx
+
+
+@dataclass(frozen=True, slots=True)
+class AddressView:
+    """An address issued to a client. ``sequence`` numbers own scripts in order of issue."""
+
+    client_id: str
+    currency: str
+    address: str
+    index: int
+    sequence: int
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceView:
+    """One client's balance in one currency; ``withdrawable`` is at most ``available``."""
+
+    client_id: str
+    currency: str
+    available: int
+    withdrawable: int
+    reserved: int
+    pending: int
+    deficit: int
+
+
+@dataclass(frozen=True, slots=True)
+class DepositView:
+    """One receipt of a client. ``output_index`` is None on account chains."""
+
+    id: str
+    client_id: str
+    currency: str
+    address: str
+    amount: int
+    txid: str
+    position: str
+    output_index: int | None
+    block_height: int | None
+    block_hash: str | None
+    confirmations: int
+    confirmations_required: int
+    status: str
+    seen_at: int
+    credited_at: int | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One state a withdrawal went through: when, and who or what moved it."""
+
+    status: str
+    at: int
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptView:
+    """One candidate chain tx of a withdrawal. States as in the attempt table."""
+
+    id: str
+    txid: str | None
+    state: str
+    fee: int
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawalView:
+    """A withdrawal with its whole story. ``owner`` is who asked (website key or client session)."""
+
+    id: str
+    external_id: str
+    client_id: str
+    currency: str
+    amount: int
+    fee: int
+    address: str
+    txid: str | None
+    status: str
+    waiting_for: str | None
+    attention: bool
+    confirmations: int
+    confirmations_required: int
+    block_height: int | None
+    created_at: int
+    history: tuple[HistoryEntry, ...] = ()
+    attempts: tuple[AttemptView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TransferView:
+    """Money moved inside the books between clients and the house."""
+
+    id: str
+    external_id: str
+    source: str
+    target: str
+    currency: str
+    amount: int
+    reason: str
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventView:
+    """One line of the gap-free feed. ``data`` is the object as a view's dict (base units)."""
+
+    id: str
+    sequence: int
+    type: str
+    occurred_at: int
+    client_id: str | None
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CurrencyView:
+    """A currency as configured, with its state and the height applied."""
+
+    currency: str
+    chain: str
+    name: str
+    family: str
+    network: str
+    decimals: int
+    confirmations_required: int
+    final_depth: int
+    minimum_deposit: int
+    minimum_withdrawal: int
+    maximum_withdrawal: int
+    withdrawal_fee: int
+    deposits: str
+    withdrawals: str
+    state: str
+    state_detail: str
+    height: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionView:
+    """A client session (handshake). ``state`` is ``open``, ``ended`` or ``expired``."""
+
+    id: str
+    client_id: str
+    website: str
+    actions: tuple[str, ...]
+    currencies: tuple[str, ...] | None
+    locale: str | None
+    return_url: str | None
+    withdrawal_limit: str | None
+    code_expires_at: int
+    expires_at: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyView:
+    """A website key without its secret. ``signing_secret`` verifies Cashier-Signature."""
+
+    id: str
+    website: str
+    scopes: tuple[str, ...]
+    signing_secret: str
+    created_at: int
+    revoked_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list, newest first; ``next_cursor`` is opaque, None at the end."""
+
+    data: tuple[Any, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class WatchState:
+    """What a watcher needs to go on: anchor and recent blocks (newest first) and own scripts.
+
+    ``outpoints`` are (txid, index) of outputs of ours that are unspent, or whose spend is not final.
+    """
+
+    blocks: tuple[BlockRef, ...]
+    scripts: tuple[bytes, ...]
+    outpoints: tuple[tuple[str, int], ...]
+    address_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeltaApplied:
+    """The ledger's tip after a delta. ``is_replay`` when it was already held."""
+
+    tip: BlockRef
+    is_replay: bool
+    credited: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptWork:
+    """An attempt that is not settled: resume it. ``signed`` is None until it was signed."""
+
+    attempt_id: str
+    intent_id: str
+    state: str
+    plan: AttemptPlan
+    signed: SignedTx | None
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One own script and where its money is booked; input of the reconciler."""
+
+    own: OwnScript
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class BooksView:
+    """All account balances of one currency at the block the ledger stands at.
+
+    ``accounts`` maps account name (clients summed as ``client:*:{currency}:{part}``) to amount.
+    """
+
+    currency: str
+    at: BlockRef | None
+    accounts: dict[str, int]
+    onchain: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ReconciliationView:
+    """One comparison of chain and books at one block. ``status`` is ``ok`` or ``mismatch``."""
+
+    id: str
+    currency: str
+    height: int
+    block_hash: str
+    status: str
+    created_at: int
+    lines: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryWork:
+    """A webhook to send now: the event, its attempt number from 1, and the delivery row's id."""
+
+    delivery_id: int
+    event: EventView
+    attempt: int
+    webhook_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """Wrapper of a reply that was given before for the same idempotency key."""
+
+    value: Any
