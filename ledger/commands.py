@@ -343,7 +343,6 @@ class CreateSession(Command[SessionView]):
     return_url: str | None
     withdrawal_limit: str | None
     idempotency: Idempotency
-    code_sealed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,7 +368,6 @@ class CreateKey(Command[KeyView]):
     id: str
     website: str
     key_hash: str
-    signing_secret: str
     scopes: tuple[str, ...]
     by: str
 

@@ -169,12 +169,11 @@ class SessionView:
 
 @dataclass(frozen=True, slots=True)
 class KeyView:
-    """A website key without its secret. ``signing_secret`` verifies Cashier-Signature."""
+    """A website key; neither its secret nor its signing secret is kept anywhere."""
 
     id: str
     website: str
     scopes: tuple[str, ...]
-    signing_secret: str
     created_at: int
     revoked_at: int | None
 
