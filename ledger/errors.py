@@ -8,8 +8,6 @@ refused message, and the asker gets exactly this exception.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 
 class DomainError(Exception):
     """A refusal with a stable ``code`` in lower snake case and a ``detail`` that names what is wrong.
@@ -18,7 +16,7 @@ class DomainError(Exception):
     shown to a client: it holds no secret and no internals.
     """
 
-    code: ClassVar[str] | str = "refused"
+    code: str = "refused"
 
     def __init__(self, detail: str = "", *, code: str | None = None) -> None:
         """Refuse with ``detail``; ``code`` overrides the class's own."""

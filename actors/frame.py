@@ -1,0 +1,49 @@
+"""Whose code is running, how an actor ended, and two small ways of awaiting."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from actors.runtime import AsyncioActor
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How an actor ended: ``stopped`` (asked to), ``crashed`` or ``killed``, the latter two with ``error``."""
+
+    kind: str
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Whose code runs here. ``is_attached``: the actor takes no message until this code is done."""
+
+    actor: AsyncioActor
+    is_attached: bool
+
+
+current_frame: ContextVar[Frame | None] = ContextVar("current_frame", default=None)
+
+
+async def finished(result: object) -> object:
+    """The result of a hook, which may be a coroutine."""
+    return await result if isinstance(result, Coroutine) else result
+
+
+async def undisturbed(coro: Coroutine[Any, Any, None]) -> None:
+    """Run ``coro`` to its end although the task that waits for it is being cancelled."""
+    current = asyncio.current_task()
+    work = asyncio.get_running_loop().create_task(coro)
+    while not work.done():
+        try:
+            await asyncio.wait({work})
+        except asyncio.CancelledError:
+            # The clean-up comes first; its end is also the end of the one who was cancelled.
+            if current is not None:
+                current.uncancel()
