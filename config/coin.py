@@ -85,16 +85,16 @@ class CoinBase(Section):
     """What is credited, like BTC or USDT-ETH; comes from the name of the file."""
     name: Annotated[str, Field(min_length=1, max_length=64)]
     """Name for people."""
-    enabled: bool = False
-    """Whether the currency is watched and offered."""
     unsupported: str = ""
     """Why this currency cannot be enabled yet; empty for a supported one."""
+    enabled: bool = False
+    """Whether the currency is watched and offered."""
     network: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,31}$")] = "mainnet"
     """The network of the chain: mainnet, or one of the file's [networks] tables."""
     decimals: Annotated[int, Field(ge=0, le=30)]
     """Digits after the point; the base unit is 10^-decimals."""
     genesis_hash: Annotated[str, Field(pattern=r"^(0x)?[0-9a-f]{64}$")] | None = None
-    """Hash of block 0; a node on another chain is refused. Empty: the node's own is recorded at the first start."""
+    """Hash of block 0; a node on another chain is refused. Empty: the node's, as of the first start."""
     bip44_coin: Annotated[int, Field(ge=0, le=2**31 - 1)]
     """Coin type of the key path (SLIP-44)."""
     custody: Literal["seed", "node", "watch_only"] = "seed"
@@ -168,6 +168,14 @@ class CoinBase(Section):
             raise problem("is not an https link with one {txid} in it")
         return value
 
+    @field_validator("enabled")
+    @classmethod
+    def _enabled(cls, value: bool, info: ValidationInfo) -> bool:
+        reason = info.data.get("unsupported")
+        if value and reason:
+            raise problem(f"cannot be enabled: {reason}")
+        return value
+
     @field_validator("custody")
     @classmethod
     def _custody(cls, value: str) -> str:
@@ -177,8 +185,6 @@ class CoinBase(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.enabled and self.unsupported:
-            raise problem(f"cannot be enabled: {self.unsupported}")
         if self.final_depth < self.confirmations:
             raise problem("final_depth is smaller than confirmations")
         if self.max_reorg < self.final_depth:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Section",
     "WholeUnits",
     "as_tuple",
+    "kind",
     "parse_amount",
     "problem",
 ]
@@ -58,7 +59,7 @@ def parse_amount(value: object, decimals: int) -> int:
     Raises PydanticCustomError with the reason.
     """
     if not isinstance(value, str):
-        raise problem(f'an amount is written as a string, like "0.001", not as {_kind(value)}')
+        raise problem(f'an amount is written as a string, like "0.001", not as {kind(value)}')
     if not _DECIMAL.fullmatch(value):
         raise problem('not an amount: expected digits and at most one point, like "0.001"')
     whole, _, fraction = value.partition(".")
@@ -70,9 +71,16 @@ def parse_amount(value: object, decimals: int) -> int:
     return amount
 
 
-def _kind(value: object) -> str:
+def kind(value: object) -> str:
     """Name a value's TOML type for an error message."""
-    names = {float: "a float", int: "an integer", bool: "a boolean", list: "a list", dict: "a table"}
+    names = {
+        float: "a float",
+        int: "an integer",
+        bool: "a boolean",
+        list: "a list",
+        dict: "a table",
+        str: "a string",
+    }
     return names.get(type(value), f"a {type(value).__name__}")
 
 
@@ -83,6 +91,11 @@ def _as_path(value: object) -> object:
             raise problem("is not a path")
         return Path(value)
     return value
+
+
+def _in_folder(value: Path, info: ValidationInfo) -> Path:
+    """Let a relative path count from the folder the loader names in its context."""
+    return Path(info.context["folder"]) / value if info.context else value
 
 
 def as_tuple(value: object) -> object:
@@ -120,7 +133,7 @@ Seconds = Annotated[float, Field(gt=0, le=31_536_000, allow_inf_nan=False)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 """A TCP port; 0 lets the system choose a free one."""
 
-BasePath = Annotated[Path, BeforeValidator(_as_path)]
+BasePath = Annotated[Path, BeforeValidator(_as_path), AfterValidator(_in_folder)]
 """A path; a relative one counts from the folder of the config file."""
 
 HttpUrl = Annotated[str, AfterValidator(_url)]

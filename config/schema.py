@@ -3,12 +3,12 @@
 The classes live in `config.sections` (main file) and `config.coin` (coin files).
 """
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from config.coin import BitcoinCoinSettings, CoinBase, EvmCoinSettings, FeeRate, NodeSettings, TxFormat
-from config.fields import Section, parse_amount
+from config.fields import Section, parse_amount, problem
 from config.sections import (
     ActorSettings,
     GatewaySettings,
@@ -55,8 +55,14 @@ class Settings(Section):
     """The supervision tree."""
     signer: SignerSettings = SignerSettings()
     """The holder of the seeds."""
-    coins: dict[str, CoinSettings] = {}
+    coins: dict[str, CoinSettings] = Field(default_factory=dict)
     """Every currency that has a file, enabled or not, by its name."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.gateway.port and self.gateway.port == self.monitoring.port:
+            raise problem(f"gateway.port and monitoring.port are both {self.gateway.port}")
+        return self
 
     @property
     def enabled_coins(self) -> dict[str, BitcoinCoinSettings | EvmCoinSettings]:

@@ -24,12 +24,12 @@ def lines_of(text: str) -> dict[Path, int]:
     position = 0
     while position < len(text):
         line = text.count("\n", 0, position) + 1
-        stripped = text[position:].lstrip(" \t\r")
-        start = len(text) - len(stripped)
-        if not stripped or stripped[0] in "\n#":
+        start = _skip_blanks(text, position)
+        first = text[start : start + 1]
+        if first in ("", "\n", "#"):
             position = _line_end(text, start)
-        elif stripped[0] == "[":
-            prefix, _ = _key(text, start + (2 if stripped.startswith("[[") else 1))
+        elif first == "[":
+            prefix, _ = _key(text, start + (2 if text.startswith("[[", start) else 1))
             found.setdefault(prefix, line)
             position = _line_end(text, start)
         else:
@@ -51,6 +51,13 @@ def _key(text: str, position: int) -> tuple[Path, int]:
             break
         position += 1
     return tuple(parts), position
+
+
+def _skip_blanks(text: str, position: int) -> int:
+    """Give the position of the first character that is no blank."""
+    while text[position : position + 1] in (" ", "\t", "\r"):
+        position += 1
+    return position
 
 
 def _line_end(text: str, position: int) -> int:

@@ -1,0 +1,222 @@
+"""Read the configuration: main file, coin files and environment, all errors at once."""
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from config.changes import CoinChanges, diff
+from config.coin import CoinBase
+from config.draft import Draft, Keys, nearest, read_toml
+from config.environment import Override, env_name, known_names, read_environment
+from config.errors import ConfigError, Problem
+from config.fields import Section, kind
+from config.schema import Settings
+from config.show import as_dict, print_config
+from config.walk import FAMILIES, class_at, is_secret, section_class
+
+__all__ = [
+    "DEFAULT_FILE",
+    "CoinChanges",
+    "ConfigError",
+    "Problem",
+    "as_dict",
+    "diff",
+    "load",
+    "print_config",
+]
+
+DEFAULT_FILE = Path(__file__).parent / "cashier.toml"
+"""Read when no file is named; it need not exist, every setting of it has a default."""
+
+SECTIONS: dict[str, type[Section]] = {
+    name: cast(type[Section], field.annotation)
+    for name, field in Settings.model_fields.items()
+    if name != "coins"
+}
+
+_WORDS = {
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "string_type": "a string",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "dict_type": "a table",
+    "model_type": "a table",
+    "path_type": "a path",
+    "is_instance_of": "a string",
+}
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
+    """Read `path` (None: the default file, if there is one), `coins/*.toml` beside it, and `environ`.
+
+    Raises ConfigError with every problem found; nothing is half done.
+    """
+    draft = Draft()
+    file = DEFAULT_FILE if path is None else path
+    folder = file.parent.absolute()
+    if path is not None or file.exists():
+        _read_main(draft, file)
+    coins, broken = _read_coins(draft, file.parent / "coins")
+    known = known_names(SECTIONS, coins)
+    readable = {name: text for name, text in environ.items() if not name.startswith(broken)}
+    overrides = read_environment(draft, readable, known, folder)
+    networks = {
+        o.path[1]: str(o.value) for o in overrides if o.path[0] == "coins" and o.path[2:] == ("network",)
+    }
+    for currency in coins:
+        _select_network(draft, currency, FAMILIES[coins[currency]], networks.get(currency))
+    for override in overrides:
+        draft.put(override.path, override.value, override.variable)
+    return _build(draft, coins, folder, str(file), overrides)
+
+
+def _read_main(draft: Draft, file: Path) -> None:
+    """Read the main file; unknown tables, coins in it and secrets are problems."""
+    tree = read_toml(draft, file, ()) or {}
+    for name, table in tree.items():
+        model = SECTIONS.get(name)
+        if name == "coins":
+            draft.add(draft.origin((name,)), name, "currencies have files of their own in the folder coins/")
+        elif model is None:
+            draft.add(draft.origin((name,)), name, "unknown section", nearest(name, list(SECTIONS)))
+        else:
+            draft.tree[name] = table
+            _refuse_secrets(draft, model, table, (name,))
+
+
+def _read_coins(draft: Draft, folder: Path) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Read the coin files; gives the family by currency, and the variable prefixes of unusable files."""
+    families: dict[str, str] = {}
+    broken: list[str] = []
+    draft.tree["coins"] = {}
+    for file in sorted(folder.glob("*.toml")) if folder.is_dir() else ():
+        currency = file.stem
+        path = ("coins", currency)
+        tree = read_toml(draft, file, path)
+        family = tree.get("family") if tree is not None else None
+        if tree is None or not isinstance(family, str) or family not in FAMILIES:
+            broken.append(env_name(path) + "__")
+            if tree is not None:
+                reason = f"must be one of {', '.join(FAMILIES)}" if family is not None else "missing"
+                hint = nearest(str(family), list(FAMILIES))
+                draft.add(draft.origin((*path, "family")), ".".join((*path, "family")), reason, hint)
+            continue
+        if "currency" in tree:
+            draft.add(draft.origin((*path, "currency")), ".".join(path), "the file's name is the currency")
+        families[currency] = family
+        draft.tree["coins"][currency] = tree | {"currency": currency}
+        _refuse_secrets(draft, FAMILIES[family], tree, path)
+    return families, tuple(broken)
+
+
+def _refuse_secrets(draft: Draft, model: type[Section], table: Any, path: Keys) -> None:
+    """Take secrets out of a table that was written in a file; each one is a problem."""
+    if not isinstance(table, dict):
+        return
+    for name in list(table):
+        field = model.model_fields.get(name)
+        if field is not None and is_secret(field):
+            del table[name]
+            variable = env_name((*path, name))
+            reason = f"a secret must not stand in a file like this: set {variable}_FILE or {variable}"
+            draft.add(draft.origin((*path, name)), ".".join((*path, name)), reason)
+        elif field is not None and (nested := section_class(field)) is not None:
+            _refuse_secrets(draft, nested, table[name], (*path, name))
+        elif name == "networks" and isinstance(table[name], dict):
+            for network, values in table[name].items():
+                _refuse_secrets(draft, model, values, (*path, name, network))
+
+
+def _select_network(draft: Draft, currency: str, model: type[CoinBase], override: str | None) -> None:
+    """Lay the chosen `[networks.<name>]` table over a coin; check the others' keys and values too."""
+    path = ("coins", currency)
+    coin = draft.tree["coins"][currency]
+    tables = coin.pop("networks", None)
+    if tables is None:
+        return
+    if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
+        draft.add(draft.origin((*path, "networks")), ".".join((*path, "networks")), "expected tables")
+        return
+    for network, values in tables.items():
+        variant = Draft(tree={"coins": {currency: copy.deepcopy(coin)}}, origins=dict(draft.origins))
+        _lay_over(variant, path, values, (*path, "networks", network))
+        origins = {origin for key, origin in draft.origins.items() if key[:4] == (*path, "networks", network)}
+        _check(variant, model, variant.tree["coins"][currency] | {"enabled": False}, path, Path())
+        draft.problems += [problem for problem in variant.problems if problem.origin in origins]
+    chosen = override or coin.get("network", "mainnet")
+    if chosen in tables:
+        _lay_over(draft, path, tables[chosen], (*path, "networks", chosen))
+    elif chosen != "mainnet":
+        variable = env_name((*path, "network"))
+        origin = variable if override else draft.origin((*path, "network"))
+        names = ["mainnet", *tables]
+        reason = f"must be one of {', '.join(names)}"
+        draft.add(origin, ".".join((*path, "network")), reason, nearest(str(chosen), names))
+
+
+def _lay_over(draft: Draft, path: Keys, values: dict[str, Any], source: Keys) -> None:
+    """Put the values of a table over those at `path`, tables inside it key by key."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            _lay_over(draft, (*path, name), value, (*source, name))
+        else:
+            draft.put((*path, name), value, draft.origin((*source, name)))
+
+
+def _build(
+    draft: Draft, coins: dict[str, str], folder: Path, main: str, overrides: list[Override]
+) -> Settings:
+    """Check every part; gives the settings or raises ConfigError with all problems."""
+    parts: dict[str, Any] = {}
+    draft.origins.setdefault((), main)
+    for name, section in SECTIONS.items():
+        parts[name] = _check(draft, section, draft.tree.get(name, {}), (name,), folder)
+    parts["coins"] = {
+        currency: _check(draft, FAMILIES[family], draft.tree["coins"][currency], ("coins", currency), folder)
+        for currency, family in coins.items()
+    }
+    if not draft.problems:
+        settings = _check(draft, Settings, parts, (), folder)
+        if settings is not None and not draft.problems:
+            return cast(Settings, settings)
+    raise ConfigError(draft.problems)
+
+
+def _check(draft: Draft, model: type[Section], values: Any, path: Keys, folder: Path) -> Section | None:
+    """Check one table against its class; problems are noted."""
+    try:
+        return model.model_validate(values, context={"folder": folder})
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            _explain(draft, model, detail, path)
+        return None
+
+
+def _explain(draft: Draft, model: type[Section], detail: ErrorDetails, path: Keys) -> None:
+    """Turn one error of the check into a problem that an operator understands; shows no value."""
+    location = tuple(str(part) for part in detail["loc"])
+    whole = path + location
+    code = detail["type"]
+    hint = None
+    if code == "extra_forbidden":
+        owner = class_at(model, location[:-1])
+        reason = "unknown key"
+        hint = nearest(location[-1], list(owner.model_fields)) if owner else None
+    elif code == "missing":
+        reason = "missing"
+    elif code in _WORDS:
+        reason = f"expected {_WORDS[code]}, not {kind(detail['input'])}"
+    elif code == "setting":
+        reason = str(detail.get("ctx", {}).get("reason", detail["msg"]))
+    elif location == ("currency",):
+        reason = (
+            "the name of the file is not a currency: expected capital letters, like BTC.toml or USDT-ETH.toml"
+        )
+    else:
+        reason = detail["msg"].replace("Input should", "must").replace("String should", "must")
+    draft.add(draft.origin(whole), ".".join(whole), reason, hint)

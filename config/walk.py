@@ -1,0 +1,65 @@
+"""Questions about the settings classes: which fields there are, of what kind, under which names."""
+
+import types
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+
+from config.coin import BitcoinCoinSettings, CoinBase, EvmCoinSettings
+from config.fields import Section, WholeUnits
+
+__all__ = ["FAMILIES", "base_type", "class_at", "is_amount", "is_secret", "leaves", "section_class"]
+
+FAMILIES: dict[str, type[CoinBase]] = {"bitcoin": BitcoinCoinSettings, "evm": EvmCoinSettings}
+"""The class of a coin's settings by its family."""
+
+
+def base_type(annotation: Any) -> Any:
+    """Strip `Annotated` and `| None` off an annotation."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return base_type(get_args(annotation)[0])
+    if origin in (Union, types.UnionType):
+        return base_type(next(arg for arg in get_args(annotation) if arg is not type(None)))
+    if origin is Literal:
+        return str
+    return origin or annotation
+
+
+def section_class(field: FieldInfo) -> type[Section] | None:
+    """Give the class of a nested table, or None for a plain value."""
+    kind = base_type(field.annotation)
+    return kind if isinstance(kind, type) and issubclass(kind, Section) else None
+
+
+def is_secret(field: FieldInfo) -> bool:
+    """Whether a field must come from the environment or a file."""
+    return base_type(field.annotation) is SecretStr
+
+
+def is_amount(field: FieldInfo) -> bool:
+    """Whether a field is an amount, written as a decimal string of whole units."""
+    return any(isinstance(mark, WholeUnits) for mark in field.metadata)
+
+
+def leaves(model: type[Section], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
+    """Give every plain field below a class with its path."""
+    for name, field in model.model_fields.items():
+        nested = section_class(field)
+        if nested is None:
+            yield (*path, name), field
+        else:
+            yield from leaves(nested, (*path, name))
+
+
+def class_at(model: type[Section], path: tuple[str, ...]) -> type[Section] | None:
+    """Follow a path of table names; None when it leads to no table."""
+    for name in path:
+        field = model.model_fields.get(name)
+        nested = section_class(field) if field else None
+        if nested is None:
+            return None
+        model = nested
+    return model
