@@ -254,6 +254,12 @@ class NodeProcess:
         """End the node with SIGKILL: nothing is flushed."""
         self._end(signal.SIGKILL)
 
+    def let_go(self) -> None:
+        """Leave the process running and forget it: it was started to outlive this one (`detached`)."""
+        if self._process is not None:
+            self._process.returncode = 0  # else Popen warns, rightly for others, of a child still running
+            self._process = None
+
     def _end(self, number: signal.Signals) -> None:
         """Send a signal and wait for the end; past the bound, SIGKILL."""
         process, self._process = self._process, None
