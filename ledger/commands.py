@@ -30,6 +30,7 @@ from ledger.views import (
     DeliveryWork,
     DeltaApplied,
     KeyView,
+    Outcome,
     ReconciliationView,
     SessionView,
     TransferView,
@@ -159,7 +160,7 @@ class ReserveScript(Command[int]):
 
 
 @dataclass(frozen=True, slots=True)
-class RecordScript(Command[AddressView]):
+class RecordScript(Command[Outcome[AddressView]]):
     """Make a derived script ours: from its commit on a scan must know it. ``client_id`` is None
     for hot and change scripts (the view then has an empty client). Idempotent per purpose."""
 
@@ -175,7 +176,7 @@ class RecordScript(Command[AddressView]):
 
 
 @dataclass(frozen=True, slots=True)
-class OpenWithdrawal(Command[WithdrawalView]):
+class OpenWithdrawal(Command[Outcome[WithdrawalView]]):
     """Debit the client (available to reserved) and queue a payout.
 
     ``amount`` is what the payee gets unless ``is_fee_included``. ``script`` comes from the checked
@@ -201,7 +202,7 @@ class OpenWithdrawal(Command[WithdrawalView]):
 
 
 @dataclass(frozen=True, slots=True)
-class DecideWithdrawal(Command[WithdrawalView]):
+class DecideWithdrawal(Command[Outcome[WithdrawalView]]):
     """``cancel`` by the owner while not signed; ``approve`` or ``reject`` by an operator while held.
 
     ``client_id`` or ``website`` restrict whose withdrawal it may be (else NotFoundError).
@@ -294,7 +295,7 @@ class GetUnsettledAttempts(Command[tuple[AttemptWork, ...]]):
 
 
 @dataclass(frozen=True, slots=True)
-class PostTransfer(Command[TransferView]):
+class PostTransfer(Command[Outcome[TransferView]]):
     """Move available money between clients and ``house``.
 
     Errors: InsufficientFundsError, ExternalIdUsedError, SameAccountError, UnknownCurrencyError,
@@ -328,7 +329,7 @@ class AnnounceHouseFunding(Command[None]):
 
 
 @dataclass(frozen=True, slots=True)
-class CreateSession(Command[SessionView]):
+class CreateSession(Command[Outcome[SessionView]]):
     """The handshake. Only hashes of code and token are kept."""
 
     id: str

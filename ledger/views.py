@@ -6,9 +6,11 @@ Amounts are base units (int), times unix seconds UTC. The gateway renders them; 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from coins.types import AttemptPlan, BlockRef, Location, OwnScript, SignedTx
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +266,13 @@ class DeliveryWork:
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
-    """Wrapper of a reply that was given before for the same idempotency key."""
+class Outcome(Generic[T]):
+    """Reply of a command that carries an idempotency key.
 
-    value: Any
+    ``is_replayed`` tells that ``value`` is the first success of that key, given once more;
+    ``is_new`` that the command made something (an address) rather than found it.
+    """
+
+    value: T
+    is_replayed: bool = False
+    is_new: bool = True

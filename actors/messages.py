@@ -1,0 +1,249 @@
+"""Every message of the actor system, grouped by receiver: the only way to ask an actor.
+
+Commands and questions of the ledger are its own (``ledger.commands``, ``ledger.queries``) and are
+given here again, so that the gateway needs no other door. Requests are imperative, questions begin
+with ``Get``, hints (sent by ``tell``, may be lost) are a noun and a state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from coins.types import Branch, OwnScript
+from ledger.commands import (
+    ApplyChainDelta,
+    ApplyMempool,
+    ClaimDeliveries,
+    Command,
+    CreateKey,
+    CreateSession,
+    DecideWithdrawal,
+    EndSession,
+    ExchangeCode,
+    Idempotency,
+    OpenWithdrawal,
+    PostTransfer,
+    RecordDelivery,
+    RecordReconciliation,
+    RevokeKey,
+    SetCurrencyState,
+    SpentNonce,
+)
+from ledger.errors import DomainError
+from ledger.queries import (
+    Filter,
+    GetAddress,
+    GetBalances,
+    GetBooks,
+    GetDeposit,
+    GetKey,
+    GetSession,
+    GetWithdrawal,
+    ListCurrencies,
+    ListDeposits,
+    ListEvents,
+    ListKeys,
+    ListReconciliations,
+    ListWithdrawals,
+    Query,
+)
+from ledger.request import Request
+from ledger.views import (
+    AddressView,
+    BalanceView,
+    CurrencyView,
+    DepositView,
+    EventView,
+    KeyView,
+    Outcome,
+    Page,
+    ReconciliationView,
+    SessionView,
+    TransferView,
+    WithdrawalView,
+)
+
+# -- address:{currency} ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedAddress:
+    """An address with the payment URI of its QR code; ``is_new`` when this request made it."""
+
+    view: AddressView
+    uri: str
+    is_new: bool
+    is_replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IssueAddress(Request[IssuedAddress]):
+    """The client's newest address, or a fresh one. It is watched before it is answered.
+
+    Errors: TooManyAddressesError, CurrencyClosedError, IdempotencyKeyReusedError.
+    """
+
+    receiver: ClassVar[str] = "address"
+    client_id: str
+    currency: str
+    is_fresh: bool = False
+    addresses_max: int = 20
+    idempotency: Idempotency | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IssueScript(Request[OwnScript]):
+    """A script of the house (hot, change) under a unique purpose; same purpose, same script."""
+
+    receiver: ClassVar[str] = "address"
+    branch: Branch
+    purpose: str
+
+
+# -- watcher:{currency} ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class WatcherStatus:
+    """Where a watcher stands. ``node_height`` is None while the node does not answer."""
+
+    currency: str
+    state: str
+    detail: str
+    height: int | None
+    node_height: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class GetWatcherStatus(Request[WatcherStatus]):
+    """Answered at once from memory."""
+
+    receiver: ClassVar[str] = "watcher"
+
+
+@dataclass(frozen=True, slots=True)
+class TipMoved(Request[None]):
+    """Hint: the node may have a new block; look now."""
+
+    receiver: ClassVar[str] = "watcher"
+
+
+# -- withdrawal:{currency} -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RequestWithdrawal(Request[Outcome[WithdrawalView]]):
+    """Check the foreign address, then open the withdrawal. ``amount`` in base units.
+
+    Errors: InvalidAddressRefusal (``invalid_address``, ``wrong_network``) and those of OpenWithdrawal.
+    """
+
+    receiver: ClassVar[str] = "withdrawal"
+    id: str
+    website: str
+    client_id: str
+    currency: str
+    amount: int
+    is_fee_included: bool
+    address: str
+    external_id: str
+    by: str
+    idempotency: Idempotency
+    session_id: str | None = None
+    nonce: SpentNonce | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkReady(Request[None]):
+    """Hint: there may be something to pay, resume or sweep."""
+
+    receiver: ClassVar[str] = "withdrawal"
+
+
+# -- reconciler ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Reconcile(Request[tuple[ReconciliationView, ...]]):
+    """Compare one chain with the books at its tip now: one result per currency on that chain.
+
+    Errors: CurrencyUnavailableError (node down or behind), ReconciliationBusyError (the tip moved
+    on each try).
+    """
+
+    receiver: ClassVar[str] = "reconciler"
+    chain: str
+
+
+# -- notifier, gateway -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxReady(Request[None]):
+    """Hint: events up to ``sequence`` are committed."""
+
+    receiver: ClassVar[str] = "notifier"
+    sequence: int
+
+
+__all__ = [
+    "AddressView",
+    "ApplyChainDelta",
+    "ApplyMempool",
+    "BalanceView",
+    "ClaimDeliveries",
+    "Command",
+    "CreateKey",
+    "CreateSession",
+    "CurrencyView",
+    "DecideWithdrawal",
+    "DepositView",
+    "DomainError",
+    "EndSession",
+    "EventView",
+    "ExchangeCode",
+    "Filter",
+    "GetAddress",
+    "GetBalances",
+    "GetBooks",
+    "GetDeposit",
+    "GetKey",
+    "GetSession",
+    "GetWatcherStatus",
+    "GetWithdrawal",
+    "Idempotency",
+    "IssueAddress",
+    "IssueScript",
+    "IssuedAddress",
+    "KeyView",
+    "ListCurrencies",
+    "ListDeposits",
+    "ListEvents",
+    "ListKeys",
+    "ListReconciliations",
+    "ListWithdrawals",
+    "OpenWithdrawal",
+    "OutboxReady",
+    "Outcome",
+    "Page",
+    "PostTransfer",
+    "Query",
+    "Reconcile",
+    "ReconciliationView",
+    "RecordDelivery",
+    "RecordReconciliation",
+    "Request",
+    "RequestWithdrawal",
+    "RevokeKey",
+    "SessionView",
+    "SetCurrencyState",
+    "SpentNonce",
+    "TipMoved",
+    "TransferView",
+    "WatcherStatus",
+    "WithdrawalView",
+    "WorkReady",
+]
+
+AnyRequest = Request[Any]
