@@ -110,9 +110,13 @@ class SetCurrencyState(Command[CurrencyView]):
 
 @dataclass(frozen=True, slots=True)
 class GetWatchState(Command[WatchState]):
-    """Own scripts, live outpoints and the last blocks of one chain (at most max_reorg + 1)."""
+    """Own scripts, live outpoints and the last blocks of one chain (at most max_reorg + 1).
+
+    Only scripts with a sequence above ``after`` are given.
+    """
 
     chain: str
+    after: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +156,17 @@ class ApplyMempool(Command[int]):
 @dataclass(frozen=True, slots=True)
 class ReserveScript(Command[int]):
     """Reserve the next index of a branch under a unique ``purpose`` (``client:alice:0``,
-    ``hot``, ``change:{intent_id}``). Same purpose, same index."""
+    ``hot``, ``change:{intent_id}``). Same purpose, same index.
+
+    With ``client_id`` and ``client_limit`` a new index beyond that many of the client's is refused
+    (TooManyAddressesError).
+    """
 
     currency: str
     branch: Branch
     purpose: str
+    client_id: str | None = None
+    client_limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
