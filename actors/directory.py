@@ -5,65 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pykka import ActorRef
 
-from actors.errors import DeadlineAfterStart, DeadlineBeforeStart, ReceiverGone, Unavailable
+from actors.errors import DeadlineBeforeStart, NotDelivered, ReceiverGone, Unavailable
 from actors.frame import current_frame
-from actors.inbox import AsyncioInbox, Deferred
+from actors.inbox import Ask, AsyncioInbox, Deferred
 from actors.layers import WaitGraph, check_layers
 from actors.meter import ActorMeter, NoObserver, Observer
 from ledger.request import Request
+
+if TYPE_CHECKING:
+    from actors.runtime import AsyncioActor
 
 R = TypeVar("R")
 
 State = Literal["up", "down", "gone"]
 MAX_PARKED = 1000
 """Callers that may wait for one actor to come back."""
-
-
-class Ask(Deferred):
-    """A message asked through the directory; its answer is a future of the same loop."""
-
-    __slots__ = ("future",)
-
-    def __init__(
-        self, message: Any, future: asyncio.Future[Any], request_id: str | None, deadline: float
-    ) -> None:
-        """Ask ``message``; give up at ``deadline`` (``loop.time()``)."""
-        self.message = message
-        self.reply_to = None
-        self.request_id = request_id
-        self.deadline = deadline
-        self.is_started = False
-        self.wants_reply = True
-        self._owner = None
-        self.future = future
-
-    def resolve(self, value: Any) -> None:
-        """Answer with ``value``, if somebody still waits."""
-        if self._claim() and not self.future.done():
-            self.future.set_result(value)
-
-    def reject(self, error: BaseException) -> None:
-        """Answer with an exception, if somebody still waits."""
-        if self._claim() and not self.future.done():
-            self.future.set_exception(error)
-
-    def is_stale(self, now: float) -> bool:
-        """Its asker has had an answer (the deadline) or was cancelled, or the deadline is due."""
-        return self.future.done() or (self.deadline is not None and now >= self.deadline)
-
-    def expire(self) -> None:
-        """The deadline is here: tell the asker whether the message was begun."""
-        if not self.future.done():
-            name = type(self.message).__name__
-            self.future.set_exception(
-                DeadlineAfterStart(f"{name} was begun and not answered in time")
-                if self.is_started
-                else DeadlineBeforeStart(f"{name} was not begun in time")
-            )
 
 
 @dataclass(slots=True)
@@ -211,8 +171,7 @@ class Directory:
                 request_id = frame.actor.request_id
             try:
                 entry.inbox.put(Deferred(message, request_id=request_id))
-            except Exception:
-                # Not taken, for whichever reason: counted below, and found again from the ledger.
+            except NotDelivered:
                 return self._lost(entry)
             return True
         return self._lost(entry)
@@ -233,13 +192,16 @@ class Directory:
         elif entry.state == "gone":
             entry.state = "down"
 
-    def adopt(self, name: str, ref: ActorRef[Any]) -> None:
-        """Give a started actor, before its ``on_start`` runs, the name it asks others under."""
+    def adopt(self, name: str, ref: ActorRef[Any]) -> AsyncioActor:
+        """Give a started actor, before its ``on_start`` runs, the name it asks others under; returns it."""
         self.declare(name)
         inbox: AsyncioInbox = ref.actor_inbox  # type: ignore[assignment]
-        assert inbox.actor is not None
-        inbox.actor.address = name
-        inbox.actor.meter = self._entries[name].meter
+        actor = inbox.actor
+        if actor is None:
+            raise TypeError(f"{ref} is not the ref of an AsyncioActor")
+        actor.address = name
+        actor.meter = self._entries[name].meter
+        return actor
 
     def up(self, name: str, ref: ActorRef[Any]) -> None:
         """``ref`` is the incarnation of ``name`` from now on; parked callers reach it."""

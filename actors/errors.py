@@ -36,11 +36,11 @@ class DeliveryError(ActorError):
     """An ask that brought no answer; the two subclasses say whether it may have been executed."""
 
 
-class NotDelivered(DeliveryError):
+class NotDelivered(DeliveryError):  # noqa: N818 - an outcome, named as callers speak of it
     """The message was certainly not executed; sending it again is safe."""
 
 
-class Unavailable(NotDelivered, ActorDeadError):
+class Unavailable(NotDelivered, ActorDeadError):  # noqa: N818 - an outcome, named as callers speak of it
     """The receiver is down, gone for good, shutting down, or too many callers wait for it already."""
 
 
@@ -56,7 +56,7 @@ class DeadlineBeforeStart(NotDelivered):
     """The deadline passed before the receiver began with the message; it never will."""
 
 
-class OutcomeUnknown(DeliveryError):
+class OutcomeUnknown(DeliveryError):  # noqa: N818 - an outcome, named as callers speak of it
     """The receiver had begun with the message and no answer came; it may have been executed."""
 
 
@@ -68,7 +68,7 @@ class WiringError(ActorError):
     """The program is put together wrongly; retrying cannot help."""
 
 
-class BlockingCallInLoop(WiringError):
+class BlockingCallInLoop(WiringError):  # noqa: N818 - named after what was tried
     """A blocking wait on the thread that runs an event loop would freeze every actor on it."""
 
 

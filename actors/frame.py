@@ -8,13 +8,16 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from actors.errors import CancelledByOtherError, OutcomeUnknown
+
 if TYPE_CHECKING:
+    from actors.inbox import Deferred
     from actors.runtime import AsyncioActor
 
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How an actor ended: ``stopped`` (asked to), ``crashed`` or ``killed``, the latter two with ``error``."""
+    """How an actor ended: ``stopped`` as asked, or ``crashed`` or ``killed`` with an ``error``."""
 
     kind: str
     error: BaseException | None = None
@@ -47,3 +50,17 @@ async def undisturbed(coro: Coroutine[Any, Any, None]) -> None:
             # The clean-up comes first; its end is also the end of the one who was cancelled.
             if current is not None:
                 current.uncancel()
+
+
+def unknown(deferred: Deferred, cause: BaseException | None) -> OutcomeUnknown:
+    """What the asker of a begun message gets when its actor failed."""
+    outcome = OutcomeUnknown(f"{type(deferred.message).__name__} may have been executed: {cause!r}")
+    outcome.__cause__ = cause
+    return outcome
+
+
+def cancelled_by_other(error: asyncio.CancelledError) -> CancelledByOtherError:
+    """A fault in place of a cancellation that was not meant for this actor."""
+    fault = CancelledByOtherError("something this actor waited for was cancelled by another")
+    fault.__cause__ = error
+    return fault.with_traceback(error.__traceback__)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pykka._envelope import Envelope
 from pykka.messages import _ActorStop
 
-from actors.errors import DeadlineBeforeStart, InboxFull, ReceiverGone
+from actors.errors import DeadlineAfterStart, DeadlineBeforeStart, InboxFull, ReceiverGone
 
 if TYPE_CHECKING:
     from pykka import Future
@@ -89,6 +89,53 @@ class Deferred(Envelope[Any]):
     def drop(self) -> None:
         """Answer that it was not begun and never will be."""
         self.reject(DeadlineBeforeStart(f"{type(self.message).__name__} was still waiting at its deadline"))
+
+
+class Ask(Deferred):
+    """A message whose answer is a future of the same loop."""
+
+    __slots__ = ("future",)
+
+    def __init__(
+        self,
+        message: Any,
+        future: asyncio.Future[Any],
+        request_id: str | None = None,
+        deadline: float | None = None,
+    ) -> None:
+        """Ask ``message``; give up at ``deadline`` (``loop.time()``)."""
+        self.message = message
+        self.reply_to = None
+        self.request_id = request_id
+        self.deadline = deadline
+        self.is_started = False
+        self.wants_reply = True
+        self._owner = None
+        self.future = future
+
+    def resolve(self, value: Any) -> None:
+        """Answer with ``value``, if somebody still waits."""
+        if self._claim() and not self.future.done():
+            self.future.set_result(value)
+
+    def reject(self, error: BaseException) -> None:
+        """Answer with an exception, if somebody still waits."""
+        if self._claim() and not self.future.done():
+            self.future.set_exception(error)
+
+    def is_stale(self, now: float) -> bool:
+        """Its asker has had an answer (the deadline) or was cancelled, or the deadline is due."""
+        return self.future.done() or (self.deadline is not None and now >= self.deadline)
+
+    def expire(self) -> None:
+        """The deadline is here: tell the asker whether the message was begun."""
+        if not self.future.done():
+            name = type(self.message).__name__
+            self.future.set_exception(
+                DeadlineAfterStart(f"{name} was begun and not answered in time")
+                if self.is_started
+                else DeadlineBeforeStart(f"{name} was not begun in time")
+            )
 
 
 class AsyncioInbox:

@@ -6,26 +6,34 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from contextvars import Context
-from types import CoroutineType, TracebackType
+from types import CoroutineType
 from typing import Any, ClassVar, Final
 
 import pykka
 from pykka import ActorRegistry
 from pykka.messages import ProxyCall, ProxyGetAttr, ProxySetAttr, _ActorStop
 
+from actors.base import ActorBase
+from actors.childtasks import ChildTasks
 from actors.errors import (
-    CancelledByOtherError,
     DeliveryError,
     KilledError,
-    OutcomeUnknown,
     ReceiverGone,
     ReplyError,
 )
-from actors.frame import Exit, Frame, current_frame, finished, undisturbed
+from actors.frame import (
+    Exit,
+    Frame,
+    cancelled_by_other,
+    current_frame,
+    finished,
+    undisturbed,
+    unknown,
+)
 from actors.future import AsyncioFuture
-from actors.inbox import DEFAULT_INBOX_LIMIT, AsyncioInbox, Deferred, Ping
+from actors.inbox import DEFAULT_INBOX_LIMIT, Ask, AsyncioInbox, Deferred, Ping
 from actors.meter import ActorMeter
 from ledger.errors import DomainError
 
@@ -35,16 +43,13 @@ NO_REPLY: Final = object()
 MESSAGES_PER_TURN: Final = 32
 """After so many messages without a pause the actor lets the others run."""
 
-CHILD_TASKS_END_S: Final = 5.0
-"""How long an ending actor waits for its cancelled child tasks."""
-
 logger = logging.getLogger(__name__)
 
 _PROXY_MESSAGES = frozenset({ProxyCall, ProxyGetAttr, ProxySetAttr})
 _tasks: set[asyncio.Task[None]] = set()  # a loop keeps weak references to its tasks only
 
 
-class AsyncioActor(pykka.Actor):
+class AsyncioActor(ActorBase):
     """pykka's actor as one task on the running loop.
 
     ``on_start``, ``on_receive``, ``on_stop``, ``on_failure`` may be coroutines. ``on_start`` is recovery:
@@ -57,6 +62,9 @@ class AsyncioActor(pykka.Actor):
 
     inbox_limit: ClassVar[int | None] = None
     """Messages that may wait; None for 4096. At most a quarter of throughput times timeout."""
+
+    is_supervisor: ClassVar[bool] = False
+    """A supervisor is given no bound to start and stop, and is not pinged."""
 
     default_loop: ClassVar[asyncio.AbstractEventLoop | None] = None
     """Where to run when ``start()`` is called on a thread without a loop."""
@@ -72,7 +80,7 @@ class AsyncioActor(pykka.Actor):
         self.meter: ActorMeter | None = None
         self.exit: Exit | None = None
         self._task: asyncio.Task[None] | None = None
-        self._children: set[asyncio.Task[None]] = set()
+        self._children = ChildTasks(self, self._child_failed)
         self._owed: set[Deferred] = set()
         self._in_hand: Deferred | None = None
         self._has_deferred = False
@@ -149,33 +157,19 @@ class AsyncioActor(pykka.Actor):
         if self._is_ending:
             coro.close()
             raise RuntimeError(f"{self} is ending and starts no task")
-        loop = asyncio.get_running_loop()
-        task = loop.create_task(self._run_child(coro), name=f"{self.address}/{name}")
-        self._children.add(task)
-        task.add_done_callback(self._children.discard)
-        return task
-
-    def on_start(self) -> Awaitable[None] | None:  # type: ignore[override]
-        """Recover from the ledger before the first message. Whatever it raises crashes the actor."""
-        return None
-
-    def on_stop(self) -> Awaitable[None] | None:  # type: ignore[override]
-        """Finish in good order; not called after a crash or a kill."""
-        return None
-
-    def on_failure(  # type: ignore[override]
-        self,
-        exception_type: type[BaseException] | None,
-        exception_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> Awaitable[None] | None:
-        """React to the crash of a handler; deaths in ``on_start`` and ``on_stop`` do not come here."""
-        return None
+        return self._children.spawn(coro, name)
 
     async def on_cleanup(self) -> None:
         """Let go of what must not outlive this incarnation; keep it short. Not disturbed by a kill."""
 
     # -- for supervisors ---------------------------------------------------------------------------
+
+    def ping(self) -> asyncio.Future[None]:
+        """Done when the actor takes messages, ahead of those that wait; ``ReceiverGone`` if it has ended."""
+        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        answer.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self.actor_inbox.put(Ask(Ping(), answer))
+        return answer
 
     def kill(self, error: BaseException | None = None) -> None:
         """End the actor now, in the middle of a message if need be; harmless when it is ending."""
@@ -207,7 +201,7 @@ class AsyncioActor(pykka.Actor):
         """Start, then take messages until stopped."""
         try:
             await finished(self.on_start())
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it ends this actor only
             self._give_way(error)
             self._fail(error)
             return
@@ -263,7 +257,7 @@ class AsyncioActor(pykka.Actor):
             self._answer_error(deferred, error)
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError) and self._is_being_ended():
-                deferred.reject(_unknown(deferred, error))
+                deferred.reject(unknown(deferred, error))
                 raise
             await self._on_unexpected(deferred, error)
         finally:
@@ -273,7 +267,7 @@ class AsyncioActor(pykka.Actor):
         """Answer with a refusal, or with what a failed ask further down means for this asker."""
         if not deferred.wants_reply:
             logger.warning("%s dropped a told %s: %s", self.address, type(deferred.message).__name__, error)
-        deferred.reject(error if isinstance(error, DomainError) else _unknown(deferred, error))
+        deferred.reject(error if isinstance(error, DomainError) else unknown(deferred, error))
 
     def _check_deferral(self, deferred: Deferred, result: object) -> None:
         """A handler defers and returns ``NO_REPLY``, or does neither; raises ``ReplyError``."""
@@ -284,23 +278,23 @@ class AsyncioActor(pykka.Actor):
 
     async def _on_unexpected(self, deferred: Deferred, error: BaseException) -> None:
         """Crash: what the actor knows may be half changed, whoever asked and whatever was raised."""
-        deferred.reject(_unknown(deferred, error))
+        deferred.reject(unknown(deferred, error))
         if isinstance(error, asyncio.CancelledError):
-            error = _cancelled_by_other(error)
+            error = cancelled_by_other(error)
         self._fail(error)
         try:
             await finished(self.on_failure(type(error), error, error.__traceback__))
-        except BaseException as second:
+        except BaseException as second:  # noqa: BLE001 - the first failure stands
             self._give_way(second)
             self._handle_failure(*sys.exc_info())
 
-    async def _stop(self) -> None:  # type: ignore[override]
+    async def _stop(self) -> None:
         """Stop after the message in hand."""
         ActorRegistry.unregister(self.actor_ref)
         self.actor_stopped.set()
         try:
             await finished(self.on_stop())
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it ends this actor only
             self._give_way(error)
             self._fail(error)
 
@@ -330,19 +324,6 @@ class AsyncioActor(pykka.Actor):
         if self._has_begun and self._task is not None:
             self._task.cancel()
 
-    async def _run_child(self, coro: Coroutine[Any, Any, object]) -> None:
-        """Run a child task; what escapes it ends the actor."""
-        current_frame.set(Frame(self, is_attached=False))
-        try:
-            await coro
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling() > 0:
-                raise
-            self._child_failed(_cancelled_by_other(error))
-        except BaseException as error:
-            self._child_failed(error)
-
     def _child_failed(self, error: BaseException) -> None:
         """Crash the actor because of one of its child tasks."""
         if self._is_ending:
@@ -362,7 +343,7 @@ class AsyncioActor(pykka.Actor):
         await undisturbed(self._clean_up())
         error = None if self._end is None else self._end.error
         for deferred in list(self._owed):
-            deferred.reject(_unknown(deferred, error))
+            deferred.reject(unknown(deferred, error))
         for deferred in left:
             if type(deferred.message) is _ActorStop:
                 deferred.resolve(None)
@@ -378,28 +359,9 @@ class AsyncioActor(pykka.Actor):
 
     async def _clean_up(self) -> None:
         """End the child tasks, then let the actor close what it holds."""
-        children = list(self._children)
-        for task in children:
-            task.cancel()
-        if children:
-            _, stuck = await asyncio.wait(children, timeout=CHILD_TASKS_END_S)
-            for task in stuck:
-                self._fail(KilledError(f"the child task {task.get_name()} does not end"))
+        for stuck in await self._children.end():
+            self._fail(KilledError(f"the child task {stuck} does not end"))
         try:
             await self.on_cleanup()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it ends this actor only
             self._fail(error)
-
-
-def _unknown(deferred: Deferred, cause: BaseException | None) -> OutcomeUnknown:
-    """What the asker of a begun message gets when its actor failed."""
-    unknown = OutcomeUnknown(f"{type(deferred.message).__name__} may have been executed: {cause!r}")
-    unknown.__cause__ = cause
-    return unknown
-
-
-def _cancelled_by_other(error: asyncio.CancelledError) -> CancelledByOtherError:
-    """A fault in place of a cancellation that was not meant for this actor."""
-    fault = CancelledByOtherError("something this actor waited for was cancelled by another")
-    fault.__cause__ = error
-    return fault.with_traceback(error.__traceback__)
