@@ -86,14 +86,14 @@ INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-input -
 venv-run:
 	@if [ "$$(cat $(VENV)/.dev 2>/dev/null)" = "$(dev_sum)" ] || [ "$$(cat $(VENV)/.run 2>/dev/null)" = "$(run_sum)" ]; \
 	then exit 0; fi; \
-	$(MAKE) $(VENV)/bin/python || exit 1; \
+	$(MAKE) -s $(VENV)/bin/python || exit 1; \
 	echo "installing $(RUN_LOCK) into $(VENV)"; \
 	$(INSTALL) -r $(RUN_LOCK) || { $(call say,pip could not install $(RUN_LOCK)); }; \
 	echo "$(run_sum)" > $(VENV)/.run
 
 venv-dev:
 	@if [ "$$(cat $(VENV)/.dev 2>/dev/null)" = "$(dev_sum)" ]; then exit 0; fi; \
-	$(MAKE) $(VENV)/bin/python || exit 1; \
+	$(MAKE) -s $(VENV)/bin/python || exit 1; \
 	echo "installing $(DEV_LOCK) into $(VENV)"; \
 	$(INSTALL) -r $(DEV_LOCK) || { $(call say,pip could not install $(DEV_LOCK)); }; \
 	echo "$(dev_sum)" > $(VENV)/.dev
