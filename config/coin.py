@@ -140,7 +140,7 @@ class CoinBase(Section):
 
     @field_validator(
         "minimum_deposit", "minimum_withdrawal", "maximum_withdrawal", "withdrawal_fee", "approval_above",
-        "session_withdrawal_cap", "signer_tx_cap", "signer_day_cap", "dust", "max_tx_fee", "sweep_threshold",
+        "session_withdrawal_cap", "signer_tx_cap", "signer_day_cap", "dust", "max_tx_fee", "sweep_threshold", "max_money",
         mode="before", check_fields=False,
     )  # fmt: skip
     @classmethod
@@ -264,6 +264,8 @@ class BitcoinCoinSettings(CoinBase):
     """Kind of the addresses we give."""
     dust: Amount
     """Smallest output the chain's nodes relay."""
+    max_money: Amount = Field(default="21000000", validate_default=True)
+    """Most coins there can ever be; an output that claims to hold more is refused with its block."""
     max_tx_fee: Amount
     """Most that one chain transaction may pay to the miners."""
     fee_rate: FeeRate

@@ -1,0 +1,1 @@
+"""Metrics, health and logs; imports nothing of the other rooms."""
