@@ -58,12 +58,16 @@ def room_modules(*rooms: str) -> list[Module]:
     return [module for module in modules().values() if module.room in (rooms or ROOMS)]
 
 
-def imports(module: Module) -> Iterator[tuple[str, int]]:
+def imports(module: Module, at_run_time: bool = False) -> Iterator[tuple[str, int]]:
     """Yield what a module imports, wherever in it, with the line; submodules named as far as they are known.
 
-    `from coins import types` is `coins.types` when that is a module of ours.
+    `from coins import types` is `coins.types` when that is a module of ours. With `at_run_time`, what
+    stands below `if TYPE_CHECKING:` does not count: it is read by the type checker alone.
     """
+    unseen = _for_types_only(module.tree) if at_run_time else frozenset()
     for node in ast.walk(module.tree):
+        if node in unseen:
+            continue
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -76,6 +80,17 @@ def imports(module: Module) -> Iterator[tuple[str, int]]:
             for alias in node.names:
                 deeper = f"{base}.{alias.name}"
                 yield (deeper if deeper in modules() else base), node.lineno
+
+
+def _for_types_only(tree: ast.Module) -> frozenset[ast.AST]:
+    """Return the nodes below `if TYPE_CHECKING:`."""
+    return frozenset(
+        below
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+        for step in node.body
+        for below in ast.walk(step)
+    )
 
 
 def listed(findings: list[str]) -> str:
