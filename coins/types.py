@@ -195,12 +195,14 @@ class PayoutWork:
 class FeeQuote:
     """The price of a chain tx now, already inside the configured bounds.
 
-    Bitcoin-like: ``fee_rate_sat_vb``. Ethereum: ``max_fee_wei`` and ``priority_fee_wei`` per gas.
+    Bitcoin-like: ``fee_rate_sat_vb``. Ethereum: ``max_fee_wei`` and ``priority_fee_wei`` per gas, and
+    the ``base_fee_wei`` they were made from.
     """
 
     fee_rate_sat_vb: int = 0
     max_fee_wei: int = 0
     priority_fee_wei: int = 0
+    base_fee_wei: int = 0
 
 
 @dataclass(frozen=True, slots=True)

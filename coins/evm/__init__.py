@@ -1,0 +1,30 @@
+"""Family ``evm``: the native currency of chains of Ethereum's kind."""
+
+from __future__ import annotations
+
+from coins.evm.derive import open_deriver
+from coins.evm.index import AccountIndex
+from coins.evm.reader import EvmReader
+from coins.evm.rpc import EvmRpc
+from coins.evm.spender import EvmSpender
+from coins.family import Coin, Signer
+from config.schema import CoinSettings, EvmCoinSettings
+
+
+async def open_coin(settings: CoinSettings, signer: Signer) -> Coin:
+    """The bundle of one currency. Asks the signer for the account keys, not yet the node for anything.
+
+    Raises SignerError, TypeError for settings of another family.
+    """
+    if not isinstance(settings, EvmCoinSettings):
+        raise TypeError(f"{settings.currency} is not of family evm")
+    deriver = await open_deriver(settings, signer)
+    rpc = EvmRpc(settings.node, settings.chain_id)
+    return Coin(
+        currency=settings.currency,
+        family=settings.family,
+        reader=EvmReader(settings, rpc),
+        deriver=deriver,
+        spender=EvmSpender(settings, rpc, signer),
+        index=AccountIndex(),
+    )

@@ -1,0 +1,266 @@
+"""Reads an Ethereum chain: native movements of own accounts, block by block.
+
+Not seen by a block's transaction list: payments made by contracts (internal transfers), block
+rewards, withdrawals of validators. They show as a difference when holdings are compared with the
+books. The gas fee is that of an L1: chains that add a fee of their own to the receipt (rollups) are
+not supported yet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from coins.errors import NodeDataError, NodeSyncingError, NodeUnavailableError, WrongNetworkError
+from coins.evm.index import AccountIndex
+from coins.evm.quantity import parse_account, parse_hash, parse_quantity, parse_small, quantity
+from coins.evm.rpc import Call, EvmRpc, RpcAnswerError
+from coins.evm.wire import (
+    FullBlock,
+    Header,
+    PendingBlock,
+    Syncing,
+    Tx,
+    TxByHash,
+    TxReceipt,
+    block_ref_of,
+    check_place,
+)
+from coins.family import WatchIndex
+from coins.types import (
+    AccountTx,
+    Block,
+    BlockRef,
+    Head,
+    Holdings,
+    Location,
+    MempoolView,
+    Receipt,
+)
+from config.schema import EvmCoinSettings
+
+NATIVE = "native"
+"""Position of a native payment: a transaction makes at most one."""
+_HOLDINGS_TRIES = 5
+_NOTHING_BUT_ONCE = "a block holds a transaction twice"
+
+
+class EvmReader:
+    """ChainReader over one node; every answer is checked against the configured chain id (``EvmRpc``)."""
+
+    def __init__(self, settings: EvmCoinSettings, rpc: EvmRpc) -> None:
+        self._settings = settings
+        self._rpc = rpc
+
+    async def identify(self) -> None:
+        """Chain id and, where configured, the hash of block 0. Raises WrongNetworkError, NodeSyncingError."""
+        syncing, genesis = await self._rpc.batch(
+            [
+                Call("eth_syncing", (), Syncing),
+                Call("eth_getBlockByNumber", (quantity(0), False), Header | None),
+            ]
+        )
+        expected = self._settings.genesis_hash
+        if expected is not None and genesis is not None:
+            found = block_ref_of(genesis).block_hash
+            if found != expected.lower():
+                raise WrongNetworkError(f"the node's block 0 is {found}, configured is {expected}")
+        _refuse_syncing(syncing)
+
+    async def head(self) -> Head:
+        """The node's latest block; there is no chain work to compare."""
+        syncing, latest = await self._rpc.batch(
+            [Call("eth_syncing", (), Syncing), Call("eth_getBlockByNumber", ("latest", False), Header)]
+        )
+        _refuse_syncing(syncing)
+        ref = block_ref_of(latest)
+        return Head(ref.height, ref.block_hash)
+
+    async def block_ref(self, height: int) -> BlockRef | None:
+        """The block at ``height``, None when the node has none there."""
+        header: Header | None = await self._rpc.call(
+            "eth_getBlockByNumber", quantity(height), False, result=Header | None
+        )
+        if header is None:
+            return None
+        ref = block_ref_of(header)
+        check_place(ref, height)
+        return ref
+
+    async def read_block(self, height: int, block_hash: str, index: WatchIndex) -> Block:
+        """Native movements of own accounts in one block.
+
+        A payment counts only with status 1 in its receipt, which must be of this very block. Raises
+        NodeUnavailableError when the block or a receipt is gone (reorganised while it was read),
+        NodeDataError when the node contradicts itself.
+        """
+        own = _accounts(index)
+        full: FullBlock | None = await self._rpc.call(
+            "eth_getBlockByHash", block_hash, True, result=FullBlock | None
+        )
+        if full is None:
+            raise NodeUnavailableError(f"block {height} {block_hash} is not there any more")
+        ref = block_ref_of(full)
+        check_place(ref, height)
+        if ref.block_hash != block_hash:
+            raise NodeDataError(f"block.hash is {ref.block_hash}, asked was {block_hash}")
+        hits = [tx for tx in full.transactions if _touches(tx, own)]
+        fates = await self._fates([tx.hash for tx in hits], ref)
+        receipts: list[Receipt] = []
+        sent: list[AccountTx] = []
+        for tx, fate in zip(hits, fates, strict=True):
+            account_tx = _account_tx(tx, fate)
+            if account_tx.sender in own:
+                sent.append(account_tx)
+            receipt = self._receipt(tx, own)
+            if receipt is not None and account_tx.is_success:
+                receipts.append(receipt)
+        return Block(ref, receipts=tuple(receipts), sent=tuple(sent))
+
+    async def wait_head(self, after: Head, timeout_s: float) -> None:
+        """Ask for the latest block every ``poll_interval_s`` until it differs or the time is over."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + timeout_s
+        while (rest := end - loop.time()) > 0:
+            await asyncio.sleep(min(self._settings.node.poll_interval_s, rest))
+            if loop.time() >= end or (await self.head()).block_hash != after.block_hash:
+                return
+
+    async def mempool(self, index: WatchIndex) -> MempoolView:
+        """Unconfirmed payments, from the block the node would build next.
+
+        Not every node builds one, and a full one leaves transactions out: what is missing here says
+        nothing.
+        """
+        own = _accounts(index)
+        latest, pending = await self._rpc.batch(
+            [
+                Call("eth_getBlockByNumber", ("latest", False), Header),
+                Call("eth_getBlockByNumber", ("pending", True), PendingBlock | None),
+            ]
+        )
+        if pending is None or pending.number is None:
+            return MempoolView((), frozenset())
+        if parse_small(pending.number, "block.number") <= block_ref_of(latest).height:
+            return MempoolView((), frozenset())  # the node gave its latest block instead
+        receipts = [self._receipt(tx, own) for tx in pending.transactions]
+        return MempoolView(
+            tuple(receipt for receipt in receipts if receipt is not None),
+            frozenset(parse_hash(tx.hash, "transaction.hash") for tx in pending.transactions),
+        )
+
+    async def holdings(self, scripts: Sequence[tuple[bytes, Location]]) -> Holdings:
+        """Balances of all accounts at one block: its hash is the same before and after the reading."""
+        unique = dict(scripts)
+        for _ in range(_HOLDINGS_TRIES):
+            latest = await self._rpc.call("eth_getBlockByNumber", "latest", False, result=Header)
+            ref = block_ref_of(latest)
+            balances = await self._rpc.batch(
+                [
+                    Call("eth_getBalance", ("0x" + script.hex(), quantity(ref.height)), str)
+                    for script in unique
+                ]
+            )
+            if await self.block_ref(ref.height) != ref:
+                continue
+            amounts: dict[Location, int] = {}
+            for location, text in zip(unique.values(), balances, strict=True):
+                amounts[location] = amounts.get(location, 0) + parse_quantity(text, "eth_getBalance")
+            return Holdings(ref, {self._settings.currency: amounts})
+        raise NodeUnavailableError("the chain kept changing while balances were read")
+
+    async def is_in_chain_or_mempool(self, txid: str) -> bool | None:
+        """Whether the node holds a transaction; None when it answers with an error."""
+        try:
+            found = await self._rpc.call("eth_getTransactionByHash", txid, result=TxByHash | None)
+        except RpcAnswerError:
+            return None  # e.g. its index of transactions is still being built
+        if found is not None and parse_hash(found.hash, "transaction.hash") != txid:
+            raise NodeDataError(f"transaction.hash is {found.hash}, asked was {txid}")
+        return found is not None
+
+    async def close(self) -> None:
+        """Close the connections to the node."""
+        await self._rpc.close()
+
+    async def _fates(self, hashes: Sequence[str], ref: BlockRef) -> list[TxReceipt]:
+        """The receipts of ``hashes``, all of block ``ref``."""
+        if len(set(hashes)) != len(hashes):
+            raise NodeDataError(_NOTHING_BUT_ONCE)
+        if not hashes:
+            return []
+        found: list[TxReceipt | None] = await self._rpc.batch(
+            [Call("eth_getTransactionReceipt", (txid,), TxReceipt | None) for txid in hashes]
+        )
+        fates: list[TxReceipt] = []
+        for txid, fate in zip(hashes, found, strict=True):
+            if fate is None or parse_hash(fate.block_hash, "receipt.blockHash") != ref.block_hash:
+                raise NodeUnavailableError(f"block {ref.height} {ref.block_hash} changed while it was read")
+            if fate.transaction_hash.lower() != txid.lower():
+                raise NodeDataError(f"receipt.transactionHash is not {txid}")
+            fates.append(fate)
+        return fates
+
+    def _receipt(self, tx: Tx, own: AccountIndex) -> Receipt | None:
+        """The payment ``tx`` asks for, None if it is not to us or of nothing."""
+        if tx.to is None:
+            return None
+        script = parse_account(tx.to, "transaction.to")
+        amount = parse_quantity(tx.value, "transaction.value")
+        if script not in own or amount == 0:
+            return None
+        return Receipt(
+            currency=self._settings.currency,
+            txid=parse_hash(tx.hash, "transaction.hash"),
+            position=NATIVE,
+            script=script,
+            amount=amount,
+            sender=parse_account(tx.sender, "transaction.from"),
+        )
+
+
+def _touches(tx: Tx, own: AccountIndex) -> bool:
+    """Whether a transaction is from us, or pays us something."""
+    if parse_account(tx.sender, "transaction.from") in own:
+        return True
+    if tx.to is None or parse_account(tx.to, "transaction.to") not in own:
+        return False
+    return parse_quantity(tx.value, "transaction.value") > 0
+
+
+def _account_tx(tx: Tx, fate: TxReceipt) -> AccountTx:
+    """A mined transaction with what it cost and whether it succeeded."""
+    status = parse_small(fate.status, "receipt.status")
+    if status not in (0, 1):
+        raise NodeDataError(f"receipt.status is {status}")
+    gas_fee = parse_small(fate.gas_used, "receipt.gasUsed") * parse_quantity(
+        fate.effective_gas_price, "receipt.effectiveGasPrice"
+    )
+    if fate.blob_gas_used is not None and fate.blob_gas_price is not None:
+        gas_fee += parse_small(fate.blob_gas_used, "receipt.blobGasUsed") * parse_quantity(
+            fate.blob_gas_price, "receipt.blobGasPrice"
+        )
+    if gas_fee >= 2**256:
+        raise NodeDataError("receipt.gasUsed * effectiveGasPrice is impossibly large")
+    return AccountTx(
+        txid=parse_hash(tx.hash, "transaction.hash"),
+        sender=parse_account(tx.sender, "transaction.from"),
+        nonce=parse_small(tx.nonce, "transaction.nonce"),
+        recipient=None if tx.to is None else parse_account(tx.to, "transaction.to"),
+        amount=parse_quantity(tx.value, "transaction.value"),
+        gas_fee=gas_fee,
+        is_success=status == 1,
+    )
+
+
+def _accounts(index: WatchIndex) -> AccountIndex:
+    """The family's own index behind the common protocol."""
+    if not isinstance(index, AccountIndex):
+        raise TypeError("an evm reader needs the index of its own coin")
+    return index
+
+
+def _refuse_syncing(syncing: Syncing) -> None:
+    """Raise NodeSyncingError unless the node says it is not syncing."""
+    if syncing is not False:
+        raise NodeSyncingError("the node is downloading blocks")

@@ -1,0 +1,87 @@
+"""Signs account payments. Runs in the signer process, the only place that has the seed.
+
+``sign_plan`` believes nothing it is shown: recipient, amount, nonce and fee must be the same in the
+plan and in the payload, the sender must be derived from the seed, a sweep may go to our own hot
+account only, and what was signed is decoded and compared again.
+"""
+
+from __future__ import annotations
+
+from coincurve import PublicKey
+from eth_account import Account
+
+from coins.bip32 import (
+    Bip32Error,
+    PrivateNode,
+    account_node,
+    derive_private,
+    neuter,
+    public_key_of,
+    serialize,
+)
+from coins.errors import SignerError
+from coins.evm.address import script_of_public_key, to_checksum
+from coins.evm.derive import DEPOSIT_ACCOUNT, EXTERNAL, HOT_ACCOUNT
+from coins.evm.raw import check_signed, tx_fields
+from coins.evm.tx import SWEEP, UnsignedTx, check_plan
+from coins.types import AttemptPlan, Branch, SignedTx
+from config.schema import EvmCoinSettings
+
+PURPOSE = 44
+
+
+def account_xpub(seed: bytes, settings: EvmCoinSettings, account: int) -> str:
+    """Extended public key of ``m/44'/coin'/account'``."""
+    return serialize(neuter(account_node(seed, PURPOSE, settings.bip44_coin, account)))
+
+
+def sign_plan(seed: bytes, settings: EvmCoinSettings, plan: AttemptPlan) -> SignedTx:
+    """Sign exactly this plan; the same plan gives the same bytes (RFC 6979). Raises SignerError."""
+    tx = check_plan(plan, settings.currency, settings.chain_id)
+    key = _sender_key(seed, settings, plan)
+    _check_bounds(settings, plan, tx)
+    if plan.kind == SWEEP and tx.to != _script(_key(seed, settings, Branch.HOT, 0)):
+        raise SignerError("a sweep goes to our own hot account and nowhere else")
+    signed = Account.sign_transaction(tx_fields(tx), key.secret)
+    result = SignedTx("0x" + signed.hash.hex(), "0x" + signed.raw_transaction.hex())
+    check_signed(result, tx, _script(key))
+    return result
+
+
+def _sender_key(seed: bytes, settings: EvmCoinSettings, plan: AttemptPlan) -> PrivateNode:
+    """Key of the plan's sender, once the sender is what the seed says it is."""
+    sender = plan.sender
+    if sender is None:
+        raise SignerError("the plan has no sender")
+    wanted = Branch.DEPOSIT if plan.kind == SWEEP else Branch.HOT
+    if sender.branch is not wanted:
+        raise SignerError(f"a {plan.kind} is not sent from a {sender.branch.value} account")
+    key = _key(seed, settings, sender.branch, sender.index)
+    script = _script(key)
+    if script != sender.script or to_checksum(script) != sender.address:
+        raise SignerError("the sender is not an account of this seed")
+    return key
+
+
+def _check_bounds(settings: EvmCoinSettings, plan: AttemptPlan, tx: UnsignedTx) -> None:
+    """Refuse gas or a price above the configured bounds."""
+    gas_max = settings.gas_limit if plan.kind == SWEEP else settings.payout_gas_limit_max
+    if not 21_000 <= tx.gas <= gas_max:
+        raise SignerError(f"{tx.gas} gas is outside 21000 … {gas_max}")
+    if tx.max_fee_wei > settings.max_fee_wei:
+        raise SignerError(f"{tx.max_fee_wei} wei per gas is above the configured {settings.max_fee_wei}")
+
+
+def _key(seed: bytes, settings: EvmCoinSettings, branch: Branch, index: int) -> PrivateNode:
+    """Private node of an own account."""
+    account = HOT_ACCOUNT if branch is Branch.HOT else DEPOSIT_ACCOUNT
+    try:
+        node = account_node(seed, PURPOSE, settings.bip44_coin, account)
+        return derive_private(node, (EXTERNAL, index))
+    except Bip32Error as error:
+        raise SignerError(f"the sender's index is wrong: {error}") from None
+
+
+def _script(node: PrivateNode) -> bytes:
+    """Account (20 bytes) of a private node."""
+    return script_of_public_key(PublicKey(public_key_of(node.secret)).format(compressed=False))

@@ -1,0 +1,93 @@
+"""The one kind of transaction we send: EIP-1559 (type 2), native value, no data. Pure.
+
+Its canonical JSON is the payload of an attempt plan; ``check_plan`` is where planning, signer and
+the check of what was signed agree on what a plan means.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from coins.errors import SignerError
+from coins.types import AttemptPlan
+
+PAYOUT = "payout"
+SWEEP = "sweep"
+_FIELDS = ("chain_id", "gas", "max_fee_wei", "nonce", "priority_fee_wei", "to", "value")
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,77}", re.ASCII)
+_TO = re.compile(r"[0-9a-f]{40}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class UnsignedTx:
+    """What is signed. Amounts in wei; ``to`` is the 20-byte recipient."""
+
+    chain_id: int
+    nonce: int
+    to: bytes
+    value: int
+    gas: int
+    max_fee_wei: int
+    priority_fee_wei: int
+
+    @property
+    def fee(self) -> int:
+        """The most that gas may cost, in wei."""
+        return self.gas * self.max_fee_wei
+
+
+def encode_payload(tx: UnsignedTx) -> str:
+    """Canonical JSON of an unsigned transaction; numbers are decimal strings, ``to`` is hex."""
+    body = {name: str(getattr(tx, name)) for name in _FIELDS if name != "to"}
+    body["to"] = tx.to.hex()
+    return json.dumps(body, sort_keys=True, separators=(",", ":"))
+
+
+def decode_payload(text: str) -> UnsignedTx:
+    """Inverse of :func:`encode_payload`; any other text, also another spelling, raises SignerError."""
+    try:
+        body: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        raise SignerError("the payload is no JSON") from None
+    if not isinstance(body, dict) or tuple(sorted(body)) != _FIELDS:
+        raise SignerError("the payload has other fields than a payment has")
+    if not all(isinstance(value, str) for value in body.values()) or not _TO.fullmatch(body["to"]):
+        raise SignerError("the payload has a field of a wrong type")
+    numbers = {name: body[name] for name in _FIELDS if name != "to"}
+    for name, value in numbers.items():
+        if not _NUMBER.fullmatch(value):
+            raise SignerError(f"the payload's {name} is no number")
+    tx = UnsignedTx(to=bytes.fromhex(body["to"]), **{name: int(value) for name, value in numbers.items()})
+    if encode_payload(tx) != text:
+        raise SignerError("the payload is not in its canonical form")
+    return tx
+
+
+def check_plan(plan: AttemptPlan, currency: str, chain_id: int) -> UnsignedTx:
+    """The transaction of a plan, once payload and plan agree in every field. Raises SignerError."""
+    tx = decode_payload(plan.payload)
+    if plan.currency != currency:
+        raise SignerError(f"the plan is in {plan.currency[:20]!r}, not {currency}")
+    if plan.kind not in (PAYOUT, SWEEP):
+        raise SignerError("the plan is of an unknown kind")
+    if plan.inputs or plan.change is not None or plan.sender is None or len(plan.outputs) != 1:
+        raise SignerError("the plan has not the form of an account payment")
+    output = plan.outputs[0]
+    wrong = [
+        name
+        for name, is_same in (
+            ("chain id", tx.chain_id == chain_id),
+            ("nonce", tx.nonce == plan.nonce),
+            ("recipient", tx.to == output.script),
+            ("amount", tx.value == output.amount and tx.value > 0),
+            ("fee", tx.fee == plan.fee),
+            ("priority fee", tx.priority_fee_wei <= tx.max_fee_wei),
+        )
+        if not is_same
+    ]
+    if wrong:
+        raise SignerError(f"payload and plan differ in: {', '.join(wrong)}")
+    return tx
