@@ -140,7 +140,8 @@ class CoinBase(Section):
 
     @field_validator(
         "minimum_deposit", "minimum_withdrawal", "maximum_withdrawal", "withdrawal_fee", "approval_above",
-        "session_withdrawal_cap", "signer_tx_cap", "signer_day_cap", "dust", "max_tx_fee", "sweep_threshold", "max_money",
+        "session_withdrawal_cap", "signer_tx_cap", "signer_day_cap", "dust", "max_tx_fee", "sweep_threshold",
+        "max_money",
         mode="before", check_fields=False,
     )  # fmt: skip
     @classmethod

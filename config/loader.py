@@ -38,6 +38,7 @@ SECTIONS: dict[str, type[Section]] = {
     if name != "coins"
 }
 
+_MISSING = "missing"
 _WORDS = {
     "int_type": "a whole number",
     "float_type": "a number",
@@ -102,7 +103,7 @@ def _read_coins(draft: Draft, folder: Path) -> tuple[dict[str, str], tuple[str, 
         if tree is None or not isinstance(family, str) or family not in FAMILIES:
             broken.append(env_name(path) + "__")
             if tree is not None:
-                reason = f"must be one of {', '.join(FAMILIES)}" if family is not None else "missing"
+                reason = f"must be one of {', '.join(FAMILIES)}" if family is not None else _MISSING
                 hint = nearest(str(family), list(FAMILIES))
                 draft.add(draft.origin((*path, "family")), ".".join((*path, "family")), reason, hint)
             continue
@@ -192,12 +193,13 @@ def _check(draft: Draft, model: type[Section], values: Any, path: Keys, folder: 
     try:
         return model.model_validate(values, context={"folder": folder})
     except ValidationError as error:
-        for detail in error.errors(include_url=False):
-            _explain(draft, model, detail, path)
+        found = [_explain(draft, model, detail, path) for detail in error.errors(include_url=False)]
+        misspelt = {problem.key.rpartition(".")[0] + f".{problem.hint}" for problem in found if problem.hint}
+        draft.problems += [p for p in found if p.reason != _MISSING or p.key not in misspelt]
         return None
 
 
-def _explain(draft: Draft, model: type[Section], detail: ErrorDetails, path: Keys) -> None:
+def _explain(draft: Draft, model: type[Section], detail: ErrorDetails, path: Keys) -> Problem:
     """Turn one error of the check into a problem that an operator understands; shows no value."""
     location = tuple(str(part) for part in detail["loc"])
     whole = path + location
@@ -208,7 +210,7 @@ def _explain(draft: Draft, model: type[Section], detail: ErrorDetails, path: Key
         reason = "unknown key"
         hint = nearest(location[-1], list(owner.model_fields)) if owner else None
     elif code == "missing":
-        reason = "missing"
+        reason = _MISSING
     elif code in _WORDS:
         reason = f"expected {_WORDS[code]}, not {kind(detail['input'])}"
     elif code == "setting":
@@ -219,4 +221,4 @@ def _explain(draft: Draft, model: type[Section], detail: ErrorDetails, path: Key
         )
     else:
         reason = detail["msg"].replace("Input should", "must").replace("String should", "must")
-    draft.add(draft.origin(whole), ".".join(whole), reason, hint)
+    return Problem(draft.origin(whole), ".".join(whole), reason, hint)
