@@ -27,7 +27,6 @@ ROOT_FILES = {
     "SECURITY.md",
     "LICENSE",
     ".gitignore",
-    ".dockerignore",
     ".pre-commit-config.yaml",
 }
 FILE_LINES_MAX = 400
