@@ -92,5 +92,6 @@ class Heartbeat:
     def _dump(self, headline: str) -> None:
         """Write ``headline`` and the stack of every thread; reads no variables, so no secret shows."""
         stream = self._stream or sys.stderr
-        print(headline, file=stream, flush=True)  # noqa: T201 - the log may hang on the stuck loop
+        # Not by the log: it may hang on the stuck loop.
+        print(headline, file=stream, flush=True)
         faulthandler.dump_traceback(file=stream, all_threads=True)
