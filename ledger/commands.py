@@ -19,9 +19,10 @@ from coins.types import (
     ChainDelta,
     Holdings,
     Location,
+    MempoolView,
     OwnScript,
+    PayoutWork,
 )
-from coins.types import MempoolView, PayoutWork
 from ledger.request import Request
 from ledger.views import (
     AddressView,
@@ -280,7 +281,7 @@ class RecordBroadcast(Command[AttemptWork]):
 
 @dataclass(frozen=True, slots=True)
 class AbandonAttempt(Command[None]):
-    """Release an attempt that was never signed (the plan could not be signed). Error: IllegalTransitionError."""
+    """Release an attempt that was never signed (it could not be). Errors: IllegalTransitionError."""
 
     attempt_id: str
     reason: str

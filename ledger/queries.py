@@ -84,12 +84,16 @@ class GetAddress(Query[AddressView | None]):
 
 @dataclass(frozen=True, slots=True)
 class GetDeposit(Query[DepositView | None]):
+    """One deposit; with ``client_id`` another client's is answered as None."""
+
     deposit_id: str
     client_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ListDeposits(Query[Page]):
+    """A page of DepositViews, newest first."""
+
     filter: Filter = field(default_factory=Filter)
     limit: int = 50
     cursor: str | None = None
@@ -106,6 +110,8 @@ class GetWithdrawal(Query[WithdrawalView | None]):
 
 @dataclass(frozen=True, slots=True)
 class ListWithdrawals(Query[Page]):
+    """A page of WithdrawalViews, newest first; of one website where given."""
+
     filter: Filter = field(default_factory=Filter)
     limit: int = 50
     cursor: str | None = None

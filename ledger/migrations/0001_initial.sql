@@ -48,9 +48,18 @@ CREATE TABLE script_reservation (
     branch TEXT NOT NULL,
     script_index INTEGER NOT NULL,
     purpose TEXT NOT NULL,
+    client_id TEXT,
     PRIMARY KEY (currency, branch, script_index),
     UNIQUE (currency, purpose)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX script_reservation_by_client ON script_reservation (client_id, currency) WHERE client_id IS NOT NULL;
+
+-- Numbers given once; the database is their only source.
+CREATE TABLE counter (
+    name TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO counter (name, value) VALUES ('ordinal', 0);
 
 -- Scripts that are ours from this row's commit on. sequence orders them: a scan that did not know
 -- the last one of its chain is refused.
@@ -355,6 +364,7 @@ CREATE TABLE idempotency (
     request_hash TEXT NOT NULL,
     reply_type TEXT NOT NULL,
     reply TEXT NOT NULL,
+    is_new INTEGER NOT NULL DEFAULT 1,        -- of the first reply: made rather than found
     at INTEGER NOT NULL,
     PRIMARY KEY (owner, key)
 ) STRICT, WITHOUT ROWID;

@@ -1,0 +1,62 @@
+"""How a connection to the database is opened: the same settings on every one, reader or writer."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+
+BUSY_TIMEOUT_MS = 5_000
+
+WRITER_PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    # NORMAL may lose acknowledged commits at a power cut; an acknowledged payout must not be forgotten.
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    # Without it INSERT OR REPLACE deletes rows past the append-only triggers.
+    "PRAGMA recursive_triggers = ON",
+    f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
+    "PRAGMA cell_size_check = ON",
+    "PRAGMA trusted_schema = OFF",
+    # Checkpoints run beside the writer, never inside one of its commits.
+    "PRAGMA wal_autocheckpoint = 0",
+)
+"""Settings that are per connection and off by default, or that SQLite would decide otherwise."""
+
+READER_PRAGMAS = (*WRITER_PRAGMAS[1:], "PRAGMA query_only = ON")
+"""As the writer's; the journal mode is a property of the file and a read-only connection only follows it."""
+
+UNAVAILABLE_CODES = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY})
+"""Primary result codes that speak of the disk or of a neighbour, not of the books."""
+
+
+def connect(
+    path: Path, *, read_only: bool = False, pragmas: Iterable[str] | None = None
+) -> sqlite3.Connection:
+    """Open ``path`` with all settings and explicit SQL transactions.
+
+    The connection may be used from another thread than this one, by one thread at a time.
+    Raises sqlite3.Error.
+    """
+    mode = "ro" if read_only else "rwc"
+    db = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=BUSY_TIMEOUT_MS / 1000,
+        cached_statements=512,
+    )
+    try:
+        for pragma in pragmas if pragmas is not None else (READER_PRAGMAS if read_only else WRITER_PRAGMAS):
+            db.execute(pragma).fetchall()
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def is_unavailable(error: sqlite3.Error) -> bool:
+    """Whether an error is of the disk (full, failing) rather than of what was asked."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in UNAVAILABLE_CODES

@@ -1,0 +1,185 @@
+"""Currencies: registered, tuned, given a state; the anchor and the recent blocks of their chains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from coins.types import BlockRef
+from ledger.coin_row import CoinRow, to_view
+from ledger.commands import GetWatchState, RegisterCoin, SetAnchor, SetCurrencyState
+from ledger.context import Tx
+from ledger.errors import IdentityChangedError
+from ledger.views import CurrencyView, WatchState
+
+BLOCK_COLUMNS = "height, block_hash, parent_hash, time, work"
+
+STATES = frozenset(
+    {"open", "paused", "draining", "behind", "stalled", "disagree", "down", "halted", "disabled"}
+)
+"""What a currency may be; ``disabled`` is for one that is not in the configuration now."""
+
+
+def to_block(row: tuple[int, str, str, int, str | None]) -> BlockRef:
+    """A BlockRef of a row selected as BLOCK_COLUMNS."""
+    height, block_hash, parent_hash, time, work = row
+    return BlockRef(height, block_hash, parent_hash, time, None if work is None else int(work))
+
+
+def tip_of(tx: Tx, chain: str) -> BlockRef | None:
+    """The last block applied on a chain, None before its anchor is set."""
+    row = tx.db.execute(
+        f"SELECT {BLOCK_COLUMNS} FROM block WHERE chain = ? ORDER BY height DESC LIMIT 1",  # nosec B608
+        (chain,),
+    ).fetchone()
+    return to_block(row) if row else None
+
+
+def insert_block(tx: Tx, chain: str, block: BlockRef) -> None:
+    """Move the cursor of a chain onto ``block``; the caller has checked that it continues the tip."""
+    tx.db.execute(
+        "INSERT INTO block (chain, height, block_hash, parent_hash, time, work) VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            chain,
+            block.height,
+            block.block_hash,
+            block.parent_hash,
+            block.time,
+            None if block.work is None else str(block.work),
+        ),
+    )
+
+
+def address_seq(tx: Tx, chain: str) -> int:
+    """Sequence of the last own script of a chain, 0 before the first."""
+    row = tx.db.execute("SELECT max(sequence) FROM own_script WHERE chain = ?", (chain,)).fetchone()
+    return row[0] or 0
+
+
+def view_of(tx: Tx, coin: CoinRow) -> CurrencyView:
+    """A currency with the height its chain is applied to."""
+    tip = tip_of(tx, coin.chain)
+    return to_view(coin, tip.height if tip else None)
+
+
+def register_coin(tx: Tx, command: RegisterCoin) -> CurrencyView:
+    """Make a currency known or update its tuning; what it was made of must not change."""
+    row = tx.db.execute(
+        "SELECT fingerprint, chain, decimals, state FROM coin WHERE currency = ?", (command.currency,)
+    ).fetchone()
+    identity = (command.fingerprint, command.chain, command.decimals)
+    if row is not None and row[:3] != identity:
+        raise IdentityChangedError(
+            f"{command.currency} was registered with another network, key or contract, or other decimals;"
+            " what it holds cannot become something else: give the new one another name"
+        )
+    values: dict[str, Any] = {
+        "currency": command.currency,
+        "chain": command.chain,
+        "name": command.name,
+        "family": command.family,
+        "network": command.network,
+        "decimals": command.decimals,
+        "fingerprint": command.fingerprint,
+        "confirmations": command.confirmations,
+        "final_depth": command.final_depth,
+        "max_reorg": command.max_reorg,
+        "minimum_deposit": str(command.minimum_deposit),
+        "minimum_withdrawal": str(command.minimum_withdrawal),
+        "maximum_withdrawal": str(command.maximum_withdrawal),
+        "withdrawal_fee": str(command.withdrawal_fee),
+        "approval_above": _text(command.approval_above),
+        "session_withdrawal_cap": _text(command.session_withdrawal_cap),
+        "dust": str(command.dust),
+        "sweep_threshold": str(command.sweep_threshold),
+        "deposits": command.deposits,
+        "withdrawals": command.withdrawals,
+        "is_configured": 1,
+    }
+    if row is None:
+        # Nobody has spoken to its node yet: the watcher opens it.
+        values |= {"state": "down", "state_detail": "the node was not asked yet"}
+    elif row[3] == "disabled":
+        values |= {"state": "down", "state_detail": "enabled again, the node was not asked yet"}
+    if row is None:
+        names, marks = ", ".join(values), ", ".join("?" * len(values))
+        tx.db.execute(f"INSERT INTO coin ({names}) VALUES ({marks})", tuple(values.values()))  # nosec B608
+    else:
+        updates = ", ".join(f"{name} = ?" for name in values)
+        tx.db.execute(
+            f"UPDATE coin SET {updates} WHERE currency = ?",  # nosec B608
+            (*values.values(), command.currency),
+        )
+    tx.forget_coins()
+    return view_of(tx, tx.coin(command.currency))
+
+
+def set_currency_state(tx: Tx, command: SetCurrencyState) -> CurrencyView:
+    """Record a state; the event ``currency.<state>`` only when it changes."""
+    if command.state not in STATES:
+        raise ValueError(f"{command.state} is not a state of a currency")
+    coin = tx.coin(command.currency)
+    if (coin.state, coin.state_detail) == (command.state, command.detail):
+        return view_of(tx, coin)
+    tx.db.execute(
+        "UPDATE coin SET state = ?, state_detail = ?, is_configured = ? WHERE currency = ?",
+        (command.state, command.detail, int(command.state != "disabled"), command.currency),
+    )
+    tx.forget_coins()
+    view = view_of(tx, tx.coin(command.currency))
+    if coin.state != command.state:
+        data = {"currency": view.currency, "state": view.state, "detail": view.state_detail}
+        tx.emit(f"currency.{command.state}", "currency", command.currency, None, data)
+    return view
+
+
+def set_anchor(tx: Tx, command: SetAnchor) -> BlockRef:
+    """Make the first block of a chain known; the first anchor wins."""
+    row = tx.db.execute(
+        f"SELECT {BLOCK_COLUMNS} FROM block WHERE chain = ? ORDER BY height LIMIT 1",  # nosec B608
+        (command.chain,),
+    ).fetchone()
+    if row is not None:
+        return to_block(row)
+    insert_block(tx, command.chain, command.anchor)
+    return command.anchor
+
+
+def get_watch_state(tx: Tx, command: GetWatchState) -> WatchState:
+    """Blocks newest first, scripts above ``after``, outpoints unspent or spent above the guard."""
+    coin = tx.coin(command.chain)
+    blocks = tuple(
+        to_block(row)
+        for row in tx.db.execute(
+            f"SELECT {BLOCK_COLUMNS} FROM block WHERE chain = ?"  # nosec B608
+            " ORDER BY height DESC LIMIT ?",
+            (command.chain, coin.max_reorg + 1),
+        )
+    )
+    undoable = blocks[0].height - max(coin.max_reorg, coin.final_depth) if blocks else 0
+    scripts = tx.db.execute(
+        "SELECT script FROM own_script WHERE chain = ? AND sequence > ? ORDER BY sequence",
+        (command.chain, command.after),
+    )
+    outpoints = tx.db.execute(
+        "SELECT txid, output_index FROM utxo WHERE chain = ? AND (spent_by IS NULL OR spent_height > ?)",
+        (command.chain, undoable),
+    )
+    return WatchState(
+        blocks=blocks,
+        scripts=tuple(row[0] for row in scripts),
+        outpoints=tuple((txid, index) for txid, index in outpoints),
+        address_seq=address_seq(tx, command.chain),
+    )
+
+
+def _text(amount: int | None) -> str | None:
+    return None if amount is None else str(amount)
+
+
+HANDLERS: dict[type[Any], Callable[[Tx, Any], Any]] = {
+    RegisterCoin: register_coin,
+    SetCurrencyState: set_currency_state,
+    SetAnchor: set_anchor,
+    GetWatchState: get_watch_state,
+}

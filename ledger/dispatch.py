@@ -1,0 +1,106 @@
+"""Which function carries out which command, and what holds for all of them: nonces and idempotency."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ledger import codec
+from ledger.commands import Command, Idempotency, SpentNonce
+from ledger.context import Tx
+from ledger.errors import DomainError, IdempotencyKeyReusedError, NonceUsedError
+from ledger.handlers import HANDLERS
+from ledger.views import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one command: its reply, or the refusal that changed nothing."""
+
+    value: Any = None
+    error: DomainError | None = None
+
+    def unwrap(self) -> Any:
+        """The reply; raises the refusal instead where there is one."""
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
+def handler_of(command: Command[Any]) -> Callable[[Tx, Any], Any]:
+    """The handler of a command. Raises TypeError for something the ledger does not answer."""
+    try:
+        return HANDLERS[type(command)]
+    except KeyError:
+        raise TypeError(f"the ledger has no handler for {type(command).__name__}") from None
+
+
+def execute(tx: Tx, command: Command[Any]) -> Result:
+    """Carry out one command in its own savepoint.
+
+    The nonce is spent first and stays spent. Then a key that was answered before gets that answer
+    again; a new key's first success is stored beside the change. A refusal undoes the rest. Anything
+    else that is raised is a fault and undoes the whole SQL transaction (the caller's task).
+    """
+    handler = handler_of(command)
+    nonce: SpentNonce | None = getattr(command, "nonce", None)
+    if nonce is not None:
+        try:
+            spend_nonce(tx, nonce)
+        except NonceUsedError as refusal:
+            return Result(error=refusal)
+    idempotency: Idempotency | None = getattr(command, "idempotency", None)
+    tx.db.execute("SAVEPOINT command")
+    try:
+        if idempotency is None:
+            value = handler(tx, command)
+        else:
+            value = _once(tx, idempotency, handler, command)
+    except DomainError as refusal:
+        tx.db.execute("ROLLBACK TO command")
+        tx.db.execute("RELEASE command")
+        tx.forget_coins()
+        return Result(error=refusal.with_traceback(None))
+    tx.db.execute("RELEASE command")
+    return Result(value)
+
+
+def spend_nonce(tx: Tx, nonce: SpentNonce) -> None:
+    """Write the nonce down as used. Raises NonceUsedError when it was before."""
+    spent = tx.db.execute(
+        "INSERT INTO nonce (key_id, nonce, expires_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        (nonce.key_id, nonce.nonce, nonce.expires_at),
+    )
+    if spent.rowcount == 0:
+        raise NonceUsedError("this signature nonce was used before")
+
+
+def _once(
+    tx: Tx, idempotency: Idempotency, handler: Callable[[Tx, Any], Any], command: Command[Any]
+) -> Outcome[Any]:
+    """The first success of a key, now or again."""
+    row = tx.db.execute(
+        "SELECT request_hash, reply_type, reply, is_new FROM idempotency WHERE owner = ? AND key = ?",
+        (idempotency.owner, idempotency.key),
+    ).fetchone()
+    if row is not None:
+        if row[0] != idempotency.request_hash:
+            raise IdempotencyKeyReusedError("this idempotency key came before with another request")
+        return Outcome(codec.decode(row[1], row[2]), is_replayed=True, is_new=bool(row[3]))
+    outcome: Outcome[Any] = handler(tx, command)
+    reply_type, reply = codec.encode(outcome.value)
+    tx.db.execute(
+        "INSERT INTO idempotency (owner, key, request_hash, reply_type, reply, is_new, at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            idempotency.owner,
+            idempotency.key,
+            idempotency.request_hash,
+            reply_type,
+            reply,
+            int(outcome.is_new),
+            tx.now_s,
+        ),
+    )
+    return replace(outcome, is_replayed=False)

@@ -1,0 +1,31 @@
+"""The table of all handlers, put together from the modules that own them.
+
+A new module is one import and one line of ``_MODULES``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from ledger import currency
+from ledger.context import Tx
+
+Handler = Callable[[Tx, Any], Any]
+
+_MODULES: tuple[ModuleType, ...] = (currency,)
+
+
+def _assemble() -> dict[type[Any], Handler]:
+    """One table of the modules' own; two owners of one command are a mistake in the program."""
+    table: dict[type[Any], Handler] = {}
+    for module in _MODULES:
+        for command, handler in module.HANDLERS.items():
+            if command in table:
+                raise TypeError(f"{command.__name__} has two handlers")
+            table[command] = handler
+    return table
+
+
+HANDLERS: dict[type[Any], Handler] = _assemble()

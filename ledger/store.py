@@ -1,0 +1,198 @@
+"""The single writer: batches of commands as one SQL transaction in SQLite.
+
+``apply_batch`` is one plain function, run by the ledger actor in one private thread; nothing else
+writes. A command is answered only after COMMIT. Checkpoints run on a connection of their own.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import sqlite3
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ledger import dispatch, migrate
+from ledger.commands import Command
+from ledger.connection import connect, is_unavailable
+from ledger.context import Tx
+from ledger.dispatch import Result
+from ledger.errors import StoreLockedError, StoreOpenError, StoreUnavailableError
+from ledger.failpoint import failpoint
+
+DAY_S = 86_400
+PRUNE_EVERY_S = 60
+PRUNE_ROWS = 500
+
+
+class SqliteStore:
+    """One SQLite database opened for writing by this process alone.
+
+    ``path`` of the database; ``now_s`` stamps its migrations; ``webhook_url`` gets a delivery per event,
+    None for none; ``idempotency_keep_s`` is how long replies are kept; ``wal_limit_bytes`` is the size of
+    the write-ahead log from which a batch waits for a checkpoint that starts it anew.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        now_s: int,
+        webhook_url: str | None = None,
+        idempotency_keep_s: int = 7 * DAY_S,
+        wal_limit_bytes: int = 256 * 1024 * 1024,
+    ) -> None:
+        """Only remember the settings; :meth:`open` touches the disk."""
+        self.path = path
+        self.webhook_url = webhook_url
+        self._now_s = now_s
+        self._idempotency_keep_s = idempotency_keep_s
+        self._wal_limit_bytes = wal_limit_bytes
+        self._db: sqlite3.Connection | None = None
+        self._lock_fd: int | None = None
+        self._tx: Tx | None = None
+        self._pruned_at = 0
+        self._checkpoint_lock = threading.Lock()
+        self._checkpoint_db: sqlite3.Connection | None = None
+
+    # -- life -------------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Take the lock, open the database, migrate it.
+
+        Raises StoreLockedError (another server has it), StoreOpenError (folder or file unusable),
+        MigrationError; nothing stays open then.
+        """
+        self._take_lock()
+        try:
+            self._db = connect(self.path)
+            migrate.migrate(self._db, self.path, self._now_s, migrate.load())
+            self._checkpoint_db = connect(self.path)
+        except sqlite3.Error as error:
+            self.close()
+            raise StoreOpenError(f"cannot open the database {self.path}: {error}") from error
+        except BaseException:
+            self.close()
+            raise
+        self._tx = Tx(self._db, self._now_s, self.webhook_url)
+
+    def close(self) -> None:
+        """Close the connections (SQLite then moves the log into the database) and free the lock."""
+        with self._checkpoint_lock:
+            if self._checkpoint_db is not None:
+                self._checkpoint_db.close()
+                self._checkpoint_db = None
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+        self._tx = None
+        if self._lock_fd is not None:
+            os.close(self._lock_fd)
+            self._lock_fd = None
+
+    def _take_lock(self) -> None:
+        """Lock ``{path}.lock`` for this process; the system frees it when the process ends."""
+        lock_path = self.path.with_name(self.path.name + ".lock")
+        try:
+            fd = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StoreOpenError(f"cannot write in {self.path.parent}: {error.strerror}") from error
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(fd)
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                raise StoreLockedError(f"another server has the database {self.path} open") from error
+            raise StoreOpenError(f"cannot lock {lock_path}: {error.strerror}") from error
+        self._lock_fd = fd
+
+    # -- work -------------------------------------------------------------------------------------
+
+    def apply_batch(self, commands: Sequence[Command[Any]], now_s: int) -> list[Result]:
+        """Carry out commands in order in one SQL transaction; one Result per command.
+
+        A refusal undoes its own command alone. Raises, with everything rolled back:
+        StoreUnavailableError (disk full or failing; a later batch may succeed), LedgerCorruptError, or
+        whatever else a handler raised. When COMMIT itself was interrupted the outcome is decided by the
+        database: rolled back here, and after a crash by what reached the disk.
+        """
+        if self._db is None or self._tx is None:
+            raise StoreUnavailableError("the database is closed")
+        db, tx = self._db, self._tx
+        tx.now_s, tx.webhook_url = now_s, self.webhook_url
+        failpoint("before-begin")
+        try:
+            self._bound_wal()
+            db.execute("BEGIN IMMEDIATE")
+            results = [dispatch.execute(tx, command) for command in commands]
+            self._prune(db, now_s)
+            failpoint("before-commit")
+            db.execute("COMMIT")
+        except BaseException as error:
+            self._roll_back(db, tx)
+            if isinstance(error, sqlite3.Error) and is_unavailable(error):
+                raise StoreUnavailableError(f"the database cannot be written: {error}") from error
+            raise
+        failpoint("after-commit")
+        return results
+
+    def _roll_back(self, db: sqlite3.Connection, tx: Tx) -> None:
+        """Undo the open SQL transaction, if SQLite has not done so by itself (disk full does)."""
+        tx.forget_coins()
+        self._pruned_at = 0
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+
+    def _prune(self, db: sqlite3.Connection, now_s: int) -> None:
+        """Now and then drop a bounded number of replies and nonces that can no longer matter.
+
+        A nonce stays a day beyond the end of its signature, so that a clock set back does not make
+        a spent one fresh.
+        """
+        if abs(now_s - self._pruned_at) < PRUNE_EVERY_S:
+            return
+        self._pruned_at = now_s
+        db.execute(
+            "DELETE FROM nonce WHERE (key_id, nonce) IN"
+            " (SELECT key_id, nonce FROM nonce WHERE expires_at < ? LIMIT ?)",
+            (now_s - DAY_S, PRUNE_ROWS),
+        )
+        db.execute(
+            "DELETE FROM idempotency WHERE (owner, key) IN"
+            " (SELECT owner, key FROM idempotency WHERE at < ? LIMIT ?)",
+            (now_s - self._idempotency_keep_s, PRUNE_ROWS),
+        )
+
+    # -- write-ahead log ----------------------------------------------------------------------------
+
+    @property
+    def wal_bytes(self) -> int:
+        """Size of the write-ahead log now."""
+        try:
+            return os.stat(f"{self.path}-wal").st_size
+        except FileNotFoundError:
+            return 0
+
+    def checkpoint(self) -> None:
+        """Copy committed pages into the database without waiting for anybody (PASSIVE).
+
+        Safe from any thread beside :meth:`apply_batch`. Raises StoreUnavailableError.
+        """
+        with self._checkpoint_lock:
+            if self._checkpoint_db is None:
+                return
+            failpoint("before-checkpoint")
+            try:
+                self._checkpoint_db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            except sqlite3.Error as error:
+                if is_unavailable(error):
+                    raise StoreUnavailableError(f"the database cannot be written: {error}") from error
+                raise
+
+    def _bound_wal(self) -> None:
+        """When the log has outgrown its limit, wait for readers and start it anew before the next batch."""
+        if self.wal_bytes > self._wal_limit_bytes and self._db is not None:
+            self._db.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
