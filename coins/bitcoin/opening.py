@@ -1,0 +1,67 @@
+"""One currency of this family, put together from its settings."""
+
+from __future__ import annotations
+
+from coins.bip32 import Bip32Error, parse_xpub
+from coins.bitcoin.derive import NodeDeriver, XpubDeriver
+from coins.bitcoin.reader import BitcoinReader
+from coins.bitcoin.rpc import RpcClient
+from coins.bitcoin.spender import BitcoinSpender
+from coins.errors import SignerError, UnsupportedError
+from coins.family import Coin, Signer
+from coins.index import WatchIndex
+from config.schema import BitcoinCoinSettings
+
+
+async def open_coin(settings: BitcoinCoinSettings, signer: Signer) -> Coin:
+    """The coin's bundle. Asks the signer for account keys (custody ``seed``), never the node.
+
+    Raises UnsupportedError for what this version cannot do, SignerError when the signer does not
+    answer or holds other keys than the settings name.
+    """
+    _check_supported(settings)
+    rpc = RpcClient(settings.node)
+    deriver: NodeDeriver | XpubDeriver
+    if settings.custody == "node":
+        deriver = NodeDeriver(settings, rpc)
+    else:
+        deposit = await _xpub(settings, signer, 0, settings.deposit_xpub)
+        hot = await _xpub(settings, signer, 1, settings.hot_xpub)
+        deriver = XpubDeriver(settings, deposit, hot)
+    return Coin(
+        currency=settings.currency,
+        family=settings.family,
+        reader=BitcoinReader(settings, rpc),
+        deriver=deriver,
+        spender=BitcoinSpender(settings, rpc, signer),
+        index=WatchIndex(),
+    )
+
+
+def _check_supported(settings: BitcoinCoinSettings) -> None:
+    """Refuse plainly what is not proven."""
+    if settings.unsupported:
+        raise UnsupportedError(f"{settings.currency}: {settings.unsupported}")
+    if settings.address_type != "p2wpkh":
+        raise UnsupportedError(f"{settings.currency}: addresses of type {settings.address_type}")
+    if settings.tx.forkid or settings.tx.auxpow:
+        raise UnsupportedError(f"{settings.currency}: tx.forkid and tx.auxpow are not proven on a real node")
+
+
+async def _xpub(settings: BitcoinCoinSettings, signer: Signer, account: int, configured: str | None) -> str:
+    """The signer's account key; one named in the settings must be the same key.
+
+    Money sent to an address of another key could not be spent by this signer.
+    """
+    held = await signer.account_xpub(settings.currency, account)
+    if configured is None:
+        return held
+    try:
+        ours, theirs = parse_xpub(held), parse_xpub(configured)
+    except Bip32Error as error:
+        raise UnsupportedError(f"{settings.currency}: account {account}: {error}") from None
+    if (ours.public_key, ours.chain_code) != (theirs.public_key, theirs.chain_code):
+        raise SignerError(
+            f"{settings.currency}: the signer's key of account {account} is not the configured one"
+        )
+    return held

@@ -1,0 +1,253 @@
+"""Chain truth from one node: blocks to movements of our scripts.
+
+Blocks come as raw bytes (REST where it is on, else RPC) and are scanned here; the node's wallet is
+never asked. Scanning yields to the event loop about every millisecond.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from coins.bitcoin.answer import (
+    as_amount,
+    as_bool,
+    as_bytes,
+    as_hash,
+    as_int,
+    as_list,
+    as_object,
+    as_text,
+    as_work,
+)
+from coins.bitcoin.mempool import MempoolReader
+from coins.bitcoin.rpc import RpcClient, RpcError
+from coins.bitcoin.scan import BlockRules, Scan, scan_steps
+from coins.errors import (
+    NodeBehindError,
+    NodeDataError,
+    NodeSyncingError,
+    NodeUnavailableError,
+    WrongNetworkError,
+)
+from coins.family import WatchIndex as WatchIndexRole
+from coins.index import WatchIndex
+from coins.types import Block, BlockRef, Head, Holdings, Location, MempoolView
+from config.schema import BitcoinCoinSettings
+
+HEADERS_AHEAD_MAX = 24  # more known headers than this above the blocks: the node still downloads
+HOLDINGS_TIMEOUT_S = 900.0  # a scan of the whole set of unspent outputs takes minutes on a main network
+HOLDINGS_SCRIPTS_MAX = 300_000  # one request must stay below the node's 32 MB
+LONG_POLL_MARGIN_S = 10.0
+NO_PARENT = "0" * 64
+_NOT_FOUND = -5
+_OUT_OF_RANGE = -8
+_NO_METHOD = -32601
+_CHAIN_NAMES = {
+    "mainnet": "main",
+    "testnet": "test",
+    "testnet4": "testnet4",
+    "signet": "signet",
+    "regtest": "regtest",
+}
+
+
+class BitcoinReader:
+    """ChainReader of one currency."""
+
+    def __init__(self, settings: BitcoinCoinSettings, rpc: RpcClient) -> None:
+        self._settings = settings
+        self._rpc = rpc
+        self._rules = block_rules(settings)
+        self._is_rest_on = settings.node.rest
+        self._mempool = MempoolReader(rpc, self._rules)
+
+    async def identify(self) -> None:
+        """See ChainReader. Compares the genesis hash, and the node's own name of its chain."""
+        genesis = as_hash(await self._rpc.call("getblockhash", 0), "getblockhash")
+        wanted = self._settings.genesis_hash
+        if wanted is not None and genesis != wanted:
+            raise WrongNetworkError(
+                f"{self._settings.currency}: the node's genesis block is {genesis}, "
+                f"{self._settings.network} has {wanted}"
+            )
+        info = as_object(await self._rpc.call("getblockchaininfo"), "getblockchaininfo")
+        chain = as_text(info.get("chain"), "chain")
+        expected = _CHAIN_NAMES.get(self._settings.network, chain)
+        if chain != expected:
+            raise WrongNetworkError(f"{self._settings.currency}: the node serves {chain}, not {expected}")
+        _check_synced(info)
+        self._is_rest_on = self._settings.node.rest
+        self._mempool.forget()
+
+    async def head(self) -> Head:
+        """See ChainReader."""
+        info = as_object(await self._rpc.call("getblockchaininfo"), "getblockchaininfo")
+        _check_synced(info)
+        return Head(
+            as_int(info.get("blocks"), "blocks"),
+            as_hash(info.get("bestblockhash"), "bestblockhash"),
+            as_work(info.get("chainwork"), "chainwork"),
+        )
+
+    async def block_ref(self, height: int) -> BlockRef | None:
+        """See ChainReader."""
+        for _ in range(3):
+            try:
+                block_hash = as_hash(await self._rpc.call("getblockhash", height), "getblockhash")
+            except RpcError as error:
+                if error.code == _OUT_OF_RANGE:
+                    return None
+                raise
+            ref, is_active = await self._header(block_hash)
+            if is_active:
+                if ref.height != height:
+                    raise NodeDataError(f"getblockhash {height} gave a block of height {ref.height}")
+                return ref
+        raise NodeUnavailableError(f"the block at height {height} changes faster than it can be read")
+
+    async def read_block(self, height: int, block_hash: str, index: WatchIndexRole) -> Block:
+        """See ChainReader. Raises NodeBehindError when the node no longer knows the block."""
+        if not isinstance(index, WatchIndex):
+            raise TypeError("index must be a coins.index.WatchIndex")
+        (ref, _), raw = await asyncio.gather(self._header(block_hash), self._raw_block(block_hash))
+        scan = await self._scan(raw, index)
+        if scan.block_hash != block_hash or ref.block_hash != block_hash:
+            raise NodeDataError(f"asked for block {block_hash}, got {scan.block_hash}")
+        if ref.height != height or (height > 0 and scan.parent_hash != ref.parent_hash):
+            raise NodeDataError(f"block {block_hash} is not the one at height {height}")
+        return Block(ref, scan.receipts, scan.spends)
+
+    async def wait_head(self, after: Head, timeout_s: float) -> None:
+        """See ChainReader. One call that waits inside the node; it cannot miss a block in between."""
+        try:
+            await self._rpc.long_poll(
+                "waitforblockheight",
+                after.height + 1,
+                max(1, int(timeout_s * 1000)),
+                timeout_s=timeout_s + LONG_POLL_MARGIN_S,
+            )
+        except RpcError as error:
+            if error.code != _NO_METHOD:
+                raise
+            await asyncio.sleep(timeout_s)
+
+    async def mempool(self, index: WatchIndexRole) -> MempoolView:
+        """See ChainReader."""
+        if not isinstance(index, WatchIndex):
+            raise TypeError("index must be a coins.index.WatchIndex")
+        return await self._mempool.read(index)
+
+    async def holdings(self, scripts: Sequence[tuple[bytes, Location]]) -> Holdings:
+        """See ChainReader. The node walks through its whole set of unspent outputs, so at one block."""
+        if len(scripts) > HOLDINGS_SCRIPTS_MAX:
+            raise NodeUnavailableError(f"more than {HOLDINGS_SCRIPTS_MAX} scripts cannot be asked at once")
+        places = dict(scripts)
+        amounts = dict.fromkeys(Location, 0)
+        wanted = [f"raw({script.hex()})" for script in places] or ["raw(51)"]
+        answer = as_object(
+            await self._rpc.call("scantxoutset", "start", wanted, timeout_s=HOLDINGS_TIMEOUT_S),
+            "scantxoutset",
+        )
+        if not as_bool(answer.get("success"), "success"):
+            raise NodeUnavailableError("scantxoutset was ended before it was through")
+        seen: set[tuple[str, int]] = set()
+        for each in as_list(answer.get("unspents"), "unspents"):
+            unspent = as_object(each, "unspents")
+            place = places.get(as_bytes(unspent.get("scriptPubKey"), "scriptPubKey"))
+            outpoint = (
+                as_hash(unspent.get("txid"), "txid"),
+                as_int(unspent.get("vout"), "vout", 0, 2**32 - 1),
+            )
+            amount = as_amount(unspent.get("amount"), "amount", self._rules.max_money)
+            if outpoint in seen:
+                raise NodeDataError(f"scantxoutset lists {outpoint[0]}:{outpoint[1]} twice")
+            seen.add(outpoint)
+            if place is not None:
+                amounts[place] += amount
+        ref, _ = await self._header(as_hash(answer.get("bestblock"), "bestblock"))
+        if ref.height != as_int(answer.get("height"), "height"):
+            raise NodeDataError("scantxoutset names a height and a block that do not belong together")
+        return Holdings(ref, {self._settings.currency: amounts})
+
+    async def is_in_chain_or_mempool(self, txid: str) -> bool | None:
+        """See ChainReader. Without the node's own index of chain txs a mined and spent one is not found:
+        then the answer is None, never False."""
+        try:
+            await self._rpc.call("getrawtransaction", txid, False)
+            return True
+        except RpcError as error:
+            if error.code != _NOT_FOUND:
+                raise
+            # Only a node with a complete index says "mempool or blockchain".
+            if "mempool or blockchain" in error.message and "still in" not in error.message:
+                return False
+        for position in (0, 1):
+            if await self._rpc.call("gettxout", txid, position, True) is not None:
+                return True
+        return None
+
+    async def close(self) -> None:
+        """See ChainReader."""
+        await self._rpc.close()
+
+    async def _header(self, block_hash: str) -> tuple[BlockRef, bool]:
+        """A block's place, and whether it is on the node's best chain."""
+        try:
+            header = as_object(await self._rpc.call("getblockheader", block_hash), "getblockheader")
+        except RpcError as error:
+            if error.code == _NOT_FOUND:
+                raise NodeBehindError(f"the node does not know block {block_hash}") from None
+            raise
+        if as_hash(header.get("hash"), "hash") != block_hash:
+            raise NodeDataError(f"asked for header {block_hash}, got another")
+        ref = BlockRef(
+            height=as_int(header.get("height"), "height"),
+            block_hash=block_hash,
+            parent_hash=as_hash(header.get("previousblockhash", NO_PARENT), "previousblockhash"),
+            time=as_int(header.get("time"), "time", 0, 2**32 - 1),
+            work=as_work(header.get("chainwork"), "chainwork"),
+        )
+        return ref, as_int(header.get("confirmations"), "confirmations", -1) >= 0
+
+    async def _raw_block(self, block_hash: str) -> bytes:
+        """A block's bytes: REST first; when it has none, RPC tells why or shows that REST is off."""
+        if self._is_rest_on:
+            raw = await self._rpc.rest(f"/rest/block/{block_hash}.bin")
+            if raw is not None:
+                return raw
+        try:
+            raw = as_bytes(await self._rpc.call("getblock", block_hash, 0), "getblock")
+        except RpcError as error:
+            if error.code == _NOT_FOUND:
+                raise NodeBehindError(f"the node does not know block {block_hash}") from None
+            raise
+        self._is_rest_on = False  # until the next connection: see identify
+        return raw
+
+    async def _scan(self, raw: bytes, index: WatchIndex) -> Scan:
+        """Scan with pauses; the bytes must be a whole block."""
+        steps = scan_steps(raw, index, self._rules)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                scan: Scan = end.value
+                return scan
+            await asyncio.sleep(0)
+
+
+def block_rules(settings: BitcoinCoinSettings) -> BlockRules:
+    """How blocks look by these settings."""
+    return BlockRules(
+        settings.currency, settings.max_money, settings.tx.segwit, settings.tx.mweb, settings.tx.auxpow
+    )
+
+
+def _check_synced(info: dict[str, object]) -> None:
+    """Raise NodeSyncingError while the node downloads blocks."""
+    blocks = as_int(info.get("blocks"), "blocks")
+    headers = as_int(info.get("headers"), "headers", -1)
+    is_downloading = as_bool(info.get("initialblockdownload"), "initialblockdownload")
+    if is_downloading or headers - blocks > HEADERS_AHEAD_MAX:
+        raise NodeSyncingError(f"the node still downloads blocks ({blocks} of {max(headers, blocks)})")

@@ -1,0 +1,162 @@
+"""What the signer process does for this family: account keys, and signatures for exactly one plan.
+
+bitcoinlib signs, for it was found right for P2WPKH. It is fenced in:
+- importing it writes a folder, so it is imported on demand, with BCL_DATA_DIR set to a private one;
+- its network name does not matter, since it is given scripts, never addresses (its regtest network
+  has wrong address bytes, its taproot addresses cannot be spent from);
+- its own txid is stale after signing, so the txid is computed from the signed bytes;
+- every signature is checked against a digest computed here (BIP 143) before the bytes leave.
+"""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import os
+import shutil
+import tempfile
+from functools import cache
+from typing import Any
+
+from coincurve import PublicKey
+
+from coins.bip32 import (
+    TPUB_VERSION,
+    XPUB_VERSION,
+    Bip32Error,
+    PrivateNode,
+    account_node,
+    derive_private,
+    neuter,
+    public_key_of,
+    serialize,
+)
+from coins.bitcoin.address import script_of_key_hash
+from coins.bitcoin.derive import PATH_OF, PURPOSE, hash160
+from coins.bitcoin.plan import check_signed, unsigned_tx
+from coins.bitcoin.select import INPUTS_MAX, tx_vsize
+from coins.bitcoin.wire import SIGHASH_ALL, Tx, TxOut, decode_tx, p2wpkh_sighashes
+from coins.errors import SignerError
+from coins.types import AttemptPlan, Branch, OwnScript, SignedTx
+from config.schema import BitcoinCoinSettings
+
+
+def account_xpub(seed: bytes, settings: BitcoinCoinSettings, account: int) -> str:
+    """Extended public key of ``m/84'/coin'/account'``: ``xpub`` on a main network, else ``tpub``."""
+    version = XPUB_VERSION if settings.network == "mainnet" else TPUB_VERSION
+    return serialize(neuter(_account(seed, settings, account)), version)
+
+
+def sign_plan(seed: bytes, settings: BitcoinCoinSettings, plan: AttemptPlan) -> SignedTx:
+    """Sign exactly this plan; the same plan gives the same bytes.
+
+    Raises SignerError, and has signed nothing then, when: the payload is not the chain tx that the
+    plan describes; an input or the change is not a script of this seed; fee, fee rate, amount or
+    number of inputs is outside the configured bounds.
+    """
+    if plan.currency != settings.currency or plan.kind != "payout":
+        raise SignerError(f"no {plan.kind} of {plan.currency} is signed with the key of {settings.currency}")
+    tx = unsigned_tx(plan)
+    _check_bounds(plan, settings)
+    keys = [_own_key(seed, settings, utxo.own) for utxo in plan.inputs]
+    if plan.change is not None:
+        if plan.change.branch is not Branch.CHANGE:
+            raise SignerError("the change does not go to the change branch")
+        _own_key(seed, settings, plan.change)
+    spent = [TxOut(utxo.amount, utxo.own.script) for utxo in plan.inputs]
+    signed = check_signed(plan, _sign(tx, spent, keys).hex())
+    _check_signatures(signed, spent)
+    return signed
+
+
+def _account(seed: bytes, settings: BitcoinCoinSettings, account: int) -> PrivateNode:
+    """Private account node. Raises SignerError."""
+    if account not in (0, 1):
+        raise SignerError(f"there is no account {account}: 0 holds deposits, 1 the hot wallet")
+    try:
+        return account_node(seed, PURPOSE, settings.bip44_coin, account)
+    except Bip32Error as error:
+        raise SignerError(str(error)) from None
+
+
+def _own_key(seed: bytes, settings: BitcoinCoinSettings, own: OwnScript) -> bytes:
+    """Secret key of an own script, after the proof that the script is that key's."""
+    account, chain = PATH_OF[own.branch]
+    try:
+        secret = derive_private(_account(seed, settings, account), (chain, own.index)).secret
+    except Bip32Error as error:
+        raise SignerError(str(error)) from None
+    if own.script != script_of_key_hash(hash160(public_key_of(secret))):
+        raise SignerError(f"the script at {own.branch.value}:{own.index} is not one of this seed")
+    return secret
+
+
+def _check_bounds(plan: AttemptPlan, settings: BitcoinCoinSettings) -> None:
+    """Fee, fee rate, amount and size within what the configuration allows."""
+    if plan.fee > settings.max_tx_fee:
+        raise SignerError(f"fee {plan.fee} is above max_tx_fee {settings.max_tx_fee}")
+    if len(plan.inputs) > INPUTS_MAX:
+        raise SignerError(f"{len(plan.inputs)} inputs are more than {INPUTS_MAX}")
+    vsize = tx_vsize([utxo.own.script for utxo in plan.inputs], [out.script for out in plan.outputs])
+    # Change too small to be an output went to the fee: that much above the highest rate is right.
+    if plan.fee > settings.fee_rate.max * vsize + (
+        0 if plan.change else settings.dust + 31 * settings.fee_rate.max
+    ):
+        raise SignerError(
+            f"fee {plan.fee} for {vsize} bytes is above the highest rate {settings.fee_rate.max}"
+        )
+    if plan.fee < vsize * settings.fee_rate.min:
+        raise SignerError(
+            f"fee {plan.fee} for {vsize} bytes is below the lowest rate {settings.fee_rate.min}"
+        )
+    if plan.outputs[0].amount > settings.signer_tx_cap:
+        raise SignerError(f"amount {plan.outputs[0].amount} is above signer_tx_cap {settings.signer_tx_cap}")
+
+
+def _sign(tx: Tx, spent: list[TxOut], keys: list[bytes]) -> bytes:
+    """Signed bytes by bitcoinlib."""
+    keys_module, transactions = _bitcoinlib()
+    signed = transactions.Transaction(network="bitcoin", witness_type="segwit", version=tx.version)
+    holders = [keys_module.Key(secret.hex(), network="bitcoin", compressed=True) for secret in keys]
+    for txin, out, holder in zip(tx.inputs, spent, holders, strict=True):
+        signed.add_input(
+            txin.outpoint.txid,
+            txin.outpoint.index,
+            keys=holder.public_hex,
+            value=out.amount,
+            witness_type="segwit",
+            sequence=txin.sequence,
+        )
+    for out in tx.outputs:
+        signed.add_output(out.amount, lock_script=out.script)
+    signed.locktime = tx.locktime
+    for number, holder in enumerate(holders):
+        signed.sign(holder, index_n=number)
+    raw: bytes = signed.raw()
+    return raw
+
+
+def _check_signatures(signed: SignedTx, spent: list[TxOut]) -> None:
+    """Every input must hold a good signature of the key its script names, and nothing else."""
+    tx = decode_tx(bytes.fromhex(signed.raw))
+    for txin, out, digest in zip(tx.inputs, spent, p2wpkh_sighashes(tx, spent), strict=True):
+        if len(txin.witness) != 2 or txin.script_sig:
+            raise SignerError("an input was not signed as P2WPKH")
+        signature, key = txin.witness
+        if script_of_key_hash(hash160(key)) != out.script or signature[-1:] != bytes((SIGHASH_ALL,)):
+            raise SignerError("an input was signed with another key or hash type")
+        try:
+            is_good = PublicKey(key).verify(signature[:-1], digest, hasher=None)
+        except ValueError:
+            is_good = False
+        if not is_good:
+            raise SignerError("a signature does not fit its chain tx")
+
+
+@cache
+def _bitcoinlib() -> tuple[Any, Any]:
+    """bitcoinlib's modules ``keys`` and ``transactions``; its folder is removed at exit."""
+    folder = tempfile.mkdtemp(prefix="signer-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["BCL_DATA_DIR"] = folder
+    return importlib.import_module("bitcoinlib.keys"), importlib.import_module("bitcoinlib.transactions")

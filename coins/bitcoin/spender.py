@@ -1,0 +1,136 @@
+"""Payouts: the price, the plan, the signature, the broadcast. Holds no key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from coins.bitcoin.answer import as_bool, as_hash, as_list, as_object, as_text
+from coins.bitcoin.broadcast import decide
+from coins.bitcoin.plan import check_signed, plan_payout, unsigned_tx
+from coins.bitcoin.rpc import RpcClient, RpcError
+from coins.bitcoin.select import Limits
+from coins.errors import CoinError, NodeDataError, SignerError
+from coins.family import Signer
+from coins.types import (
+    AttemptPlan,
+    BroadcastOutcome,
+    BroadcastResult,
+    FeeQuote,
+    PayoutWork,
+    SignedTx,
+)
+from config.schema import BitcoinCoinSettings
+
+_REJECTED_CODE = -26
+_NO_WALLET_ANSWERS = {-4, -5, -8, -13, -22}  # the wallet answered, and it is no
+
+
+class BitcoinSpender:
+    """Spender of one currency. ``signer`` signs with custody ``seed``, the node's wallet with ``node``."""
+
+    def __init__(self, settings: BitcoinCoinSettings, rpc: RpcClient, signer: Signer) -> None:
+        self._settings = settings
+        self._rpc = rpc
+        self._signer = signer
+
+    async def quote(self) -> FeeQuote:
+        """See Spender."""
+        fees = self._settings.fee_rate
+        target = self._settings.fee_target_blocks
+        answer = as_object(await self._rpc.call("estimatesmartfee", target), "estimatesmartfee")
+        rate = fees.fallback if answer.get("feerate") is None else fee_rate_sat_vb(answer["feerate"])
+        return FeeQuote(fee_rate_sat_vb=min(max(rate, fees.min), fees.max))
+
+    def plan(self, work: PayoutWork, quote: FeeQuote) -> AttemptPlan:
+        """See Spender."""
+        limits = Limits(quote.fee_rate_sat_vb, self._settings.dust, self._settings.max_tx_fee)
+        return plan_payout(work, limits, self._settings.rbf)
+
+    async def sign(self, plan: AttemptPlan) -> SignedTx:
+        """See Spender."""
+        if self._settings.custody == "node":
+            return check_signed(plan, await self._sign_by_wallet(plan))
+        signed = await self._signer.sign(plan)
+        checked = check_signed(plan, signed.raw)
+        if checked.txid != signed.txid:
+            raise SignerError(f"the signer named txid {signed.txid}, its bytes have {checked.txid}")
+        return checked
+
+    async def broadcast(self, signed: SignedTx) -> BroadcastResult:
+        """See Spender. The node's own check comes first, so that a bad chain tx is never sent on."""
+        try:
+            refusal = await self._test(signed)
+            if refusal is not None and refusal.outcome is BroadcastOutcome.REJECTED:
+                return refusal
+            txid = as_hash(await self._rpc.call("sendrawtransaction", signed.raw), "sendrawtransaction")
+        except RpcError as error:
+            return decide(error.code, error.message)
+        except CoinError as error:
+            return BroadcastResult(BroadcastOutcome.UNKNOWN, str(error))
+        if txid != signed.txid:
+            return BroadcastResult(
+                BroadcastOutcome.UNKNOWN, f"the node calls it {txid} instead of {signed.txid}"
+            )
+        if refusal is not None and refusal.outcome is BroadcastOutcome.KNOWN:
+            return refusal
+        return BroadcastResult(BroadcastOutcome.ACCEPTED)
+
+    async def _test(self, signed: SignedTx) -> BroadcastResult | None:
+        """What ``testmempoolaccept`` says against it (older nodes take exactly one per call)."""
+        answers = as_list(await self._rpc.call("testmempoolaccept", [signed.raw]), "testmempoolaccept")
+        if len(answers) != 1:
+            raise NodeDataError(f"testmempoolaccept: one chain tx asked, {len(answers)} answers")
+        answer = as_object(answers[0], "testmempoolaccept")
+        if as_bool(answer.get("allowed"), "allowed"):
+            return None
+        return decide(_REJECTED_CODE, as_text(answer.get("reject-reason"), "reject-reason"))
+
+    async def _sign_by_wallet(self, plan: AttemptPlan) -> str:
+        """Raw hex signed by the node's wallet."""
+        unsigned = unsigned_tx(plan).serialize().hex()
+        spent = [
+            _spent_output(utxo.outpoint.txid, utxo.outpoint.index, utxo.own.script, utxo.amount)
+            for utxo in plan.inputs
+        ]
+        try:
+            answer = as_object(
+                await self._rpc.call(
+                    "signrawtransactionwithwallet", unsigned, spent, wallet=self._settings.wallet
+                ),
+                "signrawtransactionwithwallet",
+            )
+        except RpcError as error:
+            if error.code in _NO_WALLET_ANSWERS:
+                raise SignerError(f"the node's wallet refuses to sign: {error.message}") from None
+            raise
+        if not as_bool(answer.get("complete"), "complete"):
+            raise SignerError(
+                f"the node's wallet cannot sign every input{_first_error(answer.get('errors'))}"
+            )
+        return as_text(answer.get("hex"), "hex")
+
+
+def fee_rate_sat_vb(coins_per_kvb: object) -> int:
+    """Base units per virtual byte, rounded up, of the node's whole coins per 1000 virtual bytes.
+
+    Raises NodeDataError for anything but a positive number below 100 coins.
+    """
+    is_number = isinstance(coins_per_kvb, int | Decimal) and not isinstance(coins_per_kvb, bool)
+    if not is_number or not 0 < Decimal(str(coins_per_kvb)) < 100:
+        raise NodeDataError(f"feerate: a positive number expected, the node says {repr(coins_per_kvb)[:40]}")
+    return int(-(-Decimal(str(coins_per_kvb)) * 10**5 // 1))
+
+
+def _spent_output(txid: str, index: int, script: bytes, amount: int) -> dict[str, object]:
+    """A spent output as the wallet wants it told; the amount as text, never as a float."""
+    whole, rest = divmod(amount, 10**8)
+    return {"txid": txid, "vout": index, "scriptPubKey": script.hex(), "amount": f"{whole}.{rest:08d}"}
+
+
+def _first_error(errors: Any) -> str:
+    """The wallet's reason, if it gave one."""
+    if isinstance(errors, Sequence) and errors and isinstance(errors[0], dict):
+        return f": {str(errors[0].get('error'))[:200]}"
+    return ""

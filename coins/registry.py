@@ -1,0 +1,30 @@
+"""Which package serves which family; imported only when a coin of it is enabled."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+from coins.errors import UnsupportedError
+from coins.family import Coin, Signer
+from config.schema import CoinSettings
+
+FAMILIES: dict[str, str] = {"bitcoin": "coins.bitcoin", "evm": "coins.evm"}
+
+
+async def open_coin(settings: CoinSettings, signer: Signer) -> Coin:
+    """Open one currency: its reader, deriver, spender and an empty index.
+
+    Asks the signer for account keys where the family needs them; does not ask the node. Raises
+    UnsupportedError for a coin that is marked so or whose family is not there, SignerError as the
+    signer does.
+    """
+    if settings.unsupported:
+        raise UnsupportedError(f"{settings.currency}: {settings.unsupported}")
+    package = FAMILIES.get(settings.family)
+    if package is None:
+        raise UnsupportedError(f"{settings.currency}: there is no family {settings.family!r}")
+    module = importlib.import_module(package)
+    opener = cast(Callable[[CoinSettings, Signer], Awaitable[Coin]], module.open_coin)
+    return await opener(settings, signer)
