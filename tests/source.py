@@ -36,7 +36,17 @@ class Module:
 @cache
 def files() -> tuple[str, ...]:
     """Return the paths under version control, and those that would be with the next `git add`."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    # A checkout may belong to another user than the one who runs the tests, as in a container.
+    command = [
+        "git",
+        "-c",
+        "safe.directory=*",
+        "ls-files",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+        "-z",
+    ]
     listed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
     return tuple(sorted(path for path in set(listed.split("\0")) if path and (REPOSITORY / path).is_file()))
 

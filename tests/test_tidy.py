@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -133,6 +134,12 @@ def test_time_and_chance_are_handed_in_where_money_moves() -> None:
     assert not wrong, listed(wrong)
 
 
+def test_nothing_names_the_folder_it_was_written_in() -> None:
+    texts = [path for path in files() if Path(path).suffix in TEXT_SUFFIXES]
+    own = f"{REPOSITORY}/".encode()
+    assert [path for path in texts if own in (REPOSITORY / path).read_bytes()] == []
+
+
 def test_nothing_is_left_for_later() -> None:
     wrong = []
     for path in files():
@@ -236,3 +243,20 @@ def test_a_lock_pins_by_hash_and_names_no_host(path: str) -> None:
         pinned = re.findall(r"^[a-z0-9._-]+==\S+", text, re.MULTILINE)
         hashed = re.findall(r"^[a-z0-9._-]+==[^\n]*\\\n +--hash=sha256:[0-9a-f]{64}", text, re.MULTILINE)
         assert len(pinned) == len(hashed) > 0
+
+
+def test_the_locks_hold_what_the_project_asks_for() -> None:
+    asked = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))
+    run = asked["project"]["dependencies"]
+    wanted = [
+        ("requirements.lock", run),
+        ("tests/requirements-dev.lock", [*run, *asked["dependency-groups"]["dev"]]),
+    ]
+    missing = []
+    for path, requirements in wanted:
+        pinned = set(re.findall(r"^([a-z0-9._-]+)==", (REPOSITORY / path).read_text("utf-8"), re.MULTILINE))
+        names = {
+            re.split(r"[^\w.-]", requirement)[0].lower().replace("_", "-") for requirement in requirements
+        }
+        missing += [f"{path}: {name} (make lock)" for name in sorted(names - pinned)]
+    assert not missing, listed(missing)
