@@ -24,6 +24,8 @@
     └─ ActorRefusalError            meant for an actor, never for a caller outside
        ├─ ParentMismatchError       parent_mismatch: the delta does not continue our tip
        ├─ StaleAddressesError       stale_addresses: scan again with the newer scripts
+       ├─ BlockRefusedError         block_refused: impossible numbers or movements, halt the coin
+       ├─ ReorgTooDeepError         reorg_too_deep: would undo what is final, halt the coin
        ├─ InputsTakenError          inputs_taken: plan again
        ├─ IllegalTransitionError    illegal_transition: the state table forbids it
        └─ IdentityChangedError      identity_changed: a currency is not what it was registered as
@@ -199,6 +201,18 @@ class StaleAddressesError(ActorRefusalError):
     """A script of the chain was issued that the scan did not know."""
 
     code = "stale_addresses"
+
+
+class BlockRefusedError(ActorRefusalError):
+    """A block says something impossible; nothing of the delta was booked. The coin must halt."""
+
+    code = "block_refused"
+
+
+class ReorgTooDeepError(ActorRefusalError):
+    """The delta would undo the anchor or something final. The coin must halt and a human decide."""
+
+    code = "reorg_too_deep"
 
 
 class InputsTakenError(ActorRefusalError):

@@ -150,12 +150,15 @@ CREATE TABLE deposit (
     reason TEXT,
     block_height INTEGER,
     block_hash TEXT,
+    confirmations_required INTEGER NOT NULL,  -- settled when it was first seen or mined
+    due_height INTEGER,                       -- the block at which the next step (credit, then final) is due
     seen_at INTEGER NOT NULL,
     credited_at INTEGER,
     ordinal INTEGER NOT NULL UNIQUE,          -- order of the lists; given once
     UNIQUE (chain, currency, txid, position)
 ) STRICT;
-CREATE INDEX deposit_open ON deposit (chain, status, block_height);
+CREATE INDEX deposit_due ON deposit (chain, status, due_height);
+CREATE INDEX deposit_by_script ON deposit (script_sequence, status);
 CREATE INDEX deposit_by_block ON deposit (chain, block_hash) WHERE block_hash IS NOT NULL;
 CREATE INDEX deposit_by_client ON deposit (client_id, ordinal);
 CREATE INDEX deposit_by_txid ON deposit (txid);
@@ -173,10 +176,22 @@ CREATE TABLE chain_movement (
     script_sequence INTEGER NOT NULL REFERENCES own_script (sequence),
     location TEXT NOT NULL,
     delta TEXT NOT NULL,
+    nonce INTEGER,                            -- account chains: of the chain tx that our account sent
     journal_id INTEGER REFERENCES journal (id),
     is_disconnected INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX chain_movement_by_block ON chain_movement (chain, block_hash);
+
+-- Account chains: what each script holds, the sum of its movements; is_sweepable marks deposit
+-- accounts that reached the sweep threshold.
+CREATE TABLE script_balance (
+    script_sequence INTEGER NOT NULL REFERENCES own_script (sequence),
+    currency TEXT NOT NULL,
+    amount TEXT NOT NULL CHECK (amount NOT GLOB '*[^0-9]*' AND amount <> ''),
+    is_sweepable INTEGER NOT NULL,
+    PRIMARY KEY (script_sequence, currency)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX script_balance_sweepable ON script_balance (currency, script_sequence) WHERE is_sweepable = 1;
 
 CREATE TABLE utxo (
     chain TEXT NOT NULL,
@@ -196,6 +211,9 @@ CREATE TABLE utxo (
     PRIMARY KEY (chain, txid, output_index)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX utxo_unspent ON utxo (chain, height) WHERE spent_by IS NULL;
+-- Decimal TEXT without leading zeros sorts by length first, then by text.
+CREATE INDEX utxo_by_amount ON utxo (currency, length(amount), amount) WHERE spent_by IS NULL AND reserved_by IS NULL;
+CREATE INDEX utxo_by_reservation ON utxo (reserved_by) WHERE reserved_by IS NOT NULL;
 CREATE INDEX utxo_by_block ON utxo (chain, block_hash);
 CREATE INDEX utxo_by_spend ON utxo (chain, spent_hash) WHERE spent_hash IS NOT NULL;
 
@@ -217,9 +235,11 @@ CREATE TABLE withdrawal (
     txid TEXT,
     block_height INTEGER,
     block_hash TEXT,
+    due_height INTEGER,                       -- the block at which the next step is due, while mined
     created_at INTEGER NOT NULL,
     UNIQUE (website, external_id)
 ) STRICT;
+CREATE INDEX withdrawal_due ON withdrawal (currency, due_height) WHERE due_height IS NOT NULL;
 CREATE INDEX withdrawal_open ON withdrawal (currency, status, ordinal);
 CREATE INDEX withdrawal_by_client ON withdrawal (client_id, ordinal);
 CREATE INDEX withdrawal_by_session ON withdrawal (session_id) WHERE session_id IS NOT NULL;
@@ -243,9 +263,12 @@ CREATE TABLE intent (
     script_sequence INTEGER REFERENCES own_script (sequence),
     amount TEXT NOT NULL,
     status TEXT NOT NULL CHECK (status IN ('open', 'settled', 'closed')),
+    due_height INTEGER,                       -- a sweep: the block at which it is settled, while mined
     created_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX intent_open ON intent (currency, kind, status);
+CREATE INDEX intent_due ON intent (currency, due_height) WHERE due_height IS NOT NULL;
+CREATE INDEX intent_by_script ON intent (script_sequence, status) WHERE script_sequence IS NOT NULL;
 
 -- One candidate chain tx. raw is committed before it leaves the house.
 CREATE TABLE attempt (
@@ -268,6 +291,7 @@ CREATE TABLE attempt (
 CREATE INDEX attempt_by_intent ON attempt (intent_id);
 CREATE INDEX attempt_live ON attempt (currency, state);
 CREATE INDEX attempt_by_block ON attempt (block_hash) WHERE block_hash IS NOT NULL;
+CREATE INDEX attempt_by_nonce ON attempt (sender, nonce) WHERE nonce IS NOT NULL;
 
 CREATE TABLE attempt_input (
     attempt_id TEXT NOT NULL REFERENCES attempt (id),
@@ -276,6 +300,7 @@ CREATE TABLE attempt_input (
     output_index INTEGER NOT NULL,
     PRIMARY KEY (attempt_id, chain, txid, output_index)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX attempt_input_by_outpoint ON attempt_input (chain, txid, output_index);
 
 CREATE TABLE attempt_payout (
     attempt_id TEXT NOT NULL REFERENCES attempt (id),
@@ -317,6 +342,7 @@ CREATE TABLE unclaimed_case (
     reason TEXT NOT NULL,
     created_at INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX unclaimed_case_by_txid ON unclaimed_case (txid);
 
 CREATE TABLE house_movement (
     id INTEGER PRIMARY KEY,
