@@ -15,6 +15,7 @@ import importlib
 import os
 import shutil
 import tempfile
+import warnings
 from functools import cache
 from typing import Any
 
@@ -159,4 +160,8 @@ def _bitcoinlib() -> tuple[Any, Any]:
     folder = tempfile.mkdtemp(prefix="signer-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ["BCL_DATA_DIR"] = folder
-    return importlib.import_module("bitcoinlib.keys"), importlib.import_module("bitcoinlib.transactions")
+    with warnings.catch_warnings():
+        # It warns about its own use of an older SQLAlchemy, which nobody here can change.
+        warnings.simplefilter("ignore")
+        keys_module = importlib.import_module("bitcoinlib.keys")
+        return keys_module, importlib.import_module("bitcoinlib.transactions")
