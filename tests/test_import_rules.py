@@ -55,9 +55,13 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
 # Where more is allowed, and only there: the start of a module's name, what it may import beside its room's.
 PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("actors.notifier", ("aiohttp",)),
-    ("ledger.sqlite", ("sqlite3", "aiosqlite")),
-    ("ledger.store", ("sqlite3", "aiosqlite")),
+    ("actors.webhook", ("aiohttp",)),
+    ("ledger.connection", ("sqlite3",)),
+    ("ledger.store", ("sqlite3",)),
     ("ledger.migrate", ("sqlite3",)),
+    ("ledger.context", ("sqlite3",)),  # the one SQL transaction that is handed to each handler
+    ("ledger.coin_row", ("sqlite3",)),
+    ("ledger.read", ("sqlite3", "aiosqlite")),
     ("monitoring.exporter", ("aiohttp",)),  # its port answers on the same event loop
     ("coins.bitcoin", ("bitcoinlib",)),
     ("coins.evm", ("web3", "hexbytes", "eth_abi", "eth_typing")),

@@ -96,7 +96,7 @@ def test_l10_money_is_never_a_float() -> None:
 
 
 def _floats(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Yield every place where a float could come into being; a path joined with `/` to a text is none."""
+    """Yield every place where a float could come into being; a path joined with a text and a duration are none."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, float):
             yield node.lineno, f"float {node.value}"
@@ -105,11 +105,11 @@ def _floats(tree: ast.AST) -> Iterator[tuple[int, str]]:
         elif isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Div):
             yield node.lineno, "true division"
         elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
-            right = node.right
-            is_path = isinstance(right, ast.JoinedStr) or (
-                isinstance(right, ast.Constant) and isinstance(right.value, str)
+            joins_a_path = isinstance(node.right, ast.JoinedStr) or (
+                isinstance(node.right, ast.Constant) and isinstance(node.right.value, str)
             )
-            if not is_path:
+            is_duration = re.search(r"_(s|ms|us|ns)$", ast.unparse(node.left), re.IGNORECASE)
+            if not joins_a_path and not is_duration:
                 yield node.lineno, "true division"
 
 
@@ -118,8 +118,10 @@ def test_a_float_is_found(text: str) -> None:
     assert list(_floats(ast.parse(text)))
 
 
-@pytest.mark.parametrize("text", ["a = b // c", "a = folder / 'name'", "a = folder / f'{b}.sql'"])
-def test_whole_numbers_and_paths_are_no_floats(text: str) -> None:
+@pytest.mark.parametrize(
+    "text", ["a = b // c", "a = folder / 'name'", "a = folder / f'{b}.sql'", "a = WAIT_MS / 1000"]
+)
+def test_whole_numbers_paths_and_durations_are_no_floats(text: str) -> None:
     assert not list(_floats(ast.parse(text)))
 
 
