@@ -141,4 +141,4 @@ async def no_actor_left() -> AsyncIterator[None]:
     for ref in reversed(ActorRegistry.get_all()):
         actor = actor_of(ref)
         actor.kill()
-        await until(lambda actor=actor: actor.exit is not None)
+        await ended(actor)

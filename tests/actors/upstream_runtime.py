@@ -10,6 +10,7 @@ pykka's answers to just these two, so that its suite can judge everything else.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 import sys
 import threading
@@ -54,12 +55,12 @@ def pytest_generate_tests(metafunc: Any) -> None:
     """Put our runtime beside pykka's."""
     if "runtime" not in metafunc.fixturenames:
         return
-    from tests.types import Runtime  # pykka's  # type: ignore[import-not-found]
+    runtime_of_pykka = importlib.import_module("tests.types").Runtime
 
     fixture = metafunc._arg2fixturedefs["runtime"][-1]
     ids = [param.id for param in fixture.params]
     if ids == ["threading"]:
-        ours = Runtime(
+        ours = runtime_of_pykka(
             name="asyncio",
             actor_class=PykkaAnswersActor,
             event_class=threading.Event,

@@ -1,0 +1,431 @@
+"""Names: what an ask means while its receiver is up, down, gone, busy or dying."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from actors.directory import Directory
+from actors.errors import (
+    AskCycleError,
+    DeadlineAfterStart,
+    DeadlineBeforeStart,
+    DeliveryError,
+    InboxFull,
+    LayerError,
+    NotDelivered,
+    OutcomeUnknown,
+    Unavailable,
+)
+from actors.layers import LAYERS, WaitGraph, check_layers
+from ledger.errors import DomainError
+from tests.actors.house import (
+    Call,
+    Echo,
+    EchoActor,
+    Fail,
+    Later,
+    RefusalError,
+    Wait,
+    actor_of,
+    ended,
+    no_actor_left,
+    pending,
+)
+from tests.fakes.clock import settle, until
+
+pytestmark = pytest.mark.usefixtures("no_actor_left")
+__all__ = ["no_actor_left"]
+
+PATIENCE_S = 30.0
+"""Longer than any test takes: a deadline that is not what the test is about."""
+SOON_S = 0.01
+"""A deadline the test waits for."""
+
+
+def start_as(directory: Directory, name: str, kind: type[EchoActor] = EchoActor) -> EchoActor:
+    """A running echo actor under this name."""
+    ref = kind.start()
+    directory.up(name, ref)
+    actor = actor_of(ref)
+    assert isinstance(actor, EchoActor)
+    return actor
+
+
+def ask(directory: Directory, name: str, message: Any, timeout_s: float = PATIENCE_S) -> asyncio.Task[Any]:
+    """An ask on its way."""
+    return asyncio.ensure_future(directory.ask(name, message, timeout_s=timeout_s))
+
+
+async def test_an_ask_reaches_the_name_and_brings_the_answer() -> None:
+    directory = Directory()
+    start_as(directory, "echo")
+    assert await directory.ask("echo", Echo(number=4), timeout_s=PATIENCE_S) == 4
+
+
+async def test_a_refusal_reaches_the_asker_as_it_is() -> None:
+    directory = Directory()
+    start_as(directory, "echo")
+    with pytest.raises(DomainError, match="refused_for_the_test"):
+        await directory.ask("echo", Fail(RefusalError("no")), timeout_s=PATIENCE_S)
+
+
+async def test_a_name_nobody_declared_is_unavailable_at_once() -> None:
+    with pytest.raises(Unavailable, match="no echo"):
+        await Directory().ask("echo", Echo(), timeout_s=PATIENCE_S)
+
+
+async def test_a_caller_waits_while_the_receiver_is_down() -> None:
+    directory = Directory()
+    directory.declare("echo")
+    waiting = ask(directory, "echo", Echo(number=1))
+    await settle()
+    assert directory.views()[0].parked == 1
+    start_as(directory, "echo")
+    assert await waiting == 1
+    assert directory.views()[0].parked == 0
+
+
+async def test_a_caller_that_does_not_want_to_wait_is_told_at_once() -> None:
+    directory = Directory()
+    directory.declare("echo")
+    with pytest.raises(Unavailable, match="not up"):
+        await directory.ask("echo", Echo(), timeout_s=PATIENCE_S, wait_up=False)
+
+
+async def test_a_parked_caller_gives_up_at_its_deadline() -> None:
+    directory = Directory()
+    directory.declare("echo")
+    with pytest.raises(NotDelivered):
+        await directory.ask("echo", Echo(), timeout_s=SOON_S)
+    assert directory.views()[0].parked == 0
+
+
+async def test_a_cancelled_parked_caller_leaves_no_trace() -> None:
+    directory = Directory()
+    directory.declare("echo")
+    waiting = ask(directory, "echo", Echo())
+    await settle()
+    waiting.cancel()
+    await settle()
+    assert directory.views()[0].parked == 0
+
+
+async def test_parked_callers_are_bounded() -> None:
+    directory = Directory(max_parked=2)
+    directory.declare("echo")
+    parked = [ask(directory, "echo", Echo(number=n)) for n in range(2)]
+    await settle()
+    with pytest.raises(Unavailable, match="2 callers"):
+        await directory.ask("echo", Echo(), timeout_s=PATIENCE_S)
+    start_as(directory, "echo")
+    assert [await one for one in parked] == [0, 1]
+
+
+async def test_gone_tells_parked_and_later_callers_at_once() -> None:
+    directory = Directory()
+    directory.declare("echo")
+    parked = ask(directory, "echo", Echo())
+    await settle()
+    directory.gone("echo")
+    with pytest.raises(Unavailable):
+        await parked
+    with pytest.raises(Unavailable):
+        await directory.ask("echo", Echo(), timeout_s=PATIENCE_S)
+
+
+async def test_a_name_that_was_gone_can_come_back() -> None:
+    directory = Directory()
+    directory.gone("echo")
+    start_as(directory, "echo")
+    assert await directory.ask("echo", Echo(number=2), timeout_s=PATIENCE_S) == 2
+
+
+async def test_queued_asks_go_to_the_next_incarnation_in_order_and_the_started_one_does_not() -> None:
+    directory = Directory()
+    first = start_as(directory, "echo")
+    started = ask(directory, "echo", Wait(pending()))
+    queued = [ask(directory, "echo", Echo(number=n)) for n in range(3)]
+    await settle()
+    first.kill()
+    with pytest.raises(OutcomeUnknown):
+        await started
+    assert first.seen == [first.seen[0]]
+    second = start_as(directory, "echo")
+    assert [await one for one in queued] == [0, 1, 2]
+    assert second.seen == [Echo(number=n) for n in range(3)]
+    assert directory.views()[0].incarnation == 2
+
+
+async def test_an_ask_to_an_incarnation_nobody_has_reported_dead_yet_waits_for_the_next() -> None:
+    directory = Directory()
+    first = start_as(directory, "echo")
+    first.kill()
+    await ended(first)
+    waiting = ask(directory, "echo", Echo(number=8))
+    await settle()
+    assert not waiting.done()
+    start_as(directory, "echo")
+    assert await waiting == 8
+
+
+async def test_a_deadline_after_the_start_is_unknown_and_the_message_runs_to_its_end() -> None:
+    directory = Directory()
+    actor = start_as(directory, "echo")
+    gate = pending()
+    with pytest.raises(DeadlineAfterStart):
+        await directory.ask("echo", Wait(gate), timeout_s=SOON_S)
+    gate.set_result(1)
+    assert await directory.ask("echo", Echo(number=1), timeout_s=PATIENCE_S) == 1
+    assert len(actor.seen) == 2
+
+
+async def test_a_deadline_before_the_start_is_certain_and_the_message_never_runs() -> None:
+    directory = Directory()
+    actor = start_as(directory, "echo")
+    gate = pending()
+    blocking = ask(directory, "echo", Wait(gate))
+    await settle()
+    with pytest.raises(DeadlineBeforeStart):
+        await directory.ask("echo", Echo(), timeout_s=SOON_S)
+    gate.set_result(1)
+    await blocking
+    await settle()
+    assert len(actor.seen) == 1
+
+
+async def test_a_full_inbox_is_said_at_once() -> None:
+    class Small(EchoActor):
+        inbox_limit = 1
+
+    directory = Directory()
+    start_as(directory, "echo", Small)
+    gate = pending()
+    asks = [ask(directory, "echo", Wait(gate))]
+    await settle()
+    asks.append(ask(directory, "echo", Echo(number=1)))
+    await settle()
+    with pytest.raises(InboxFull):
+        await directory.ask("echo", Echo(), timeout_s=PATIENCE_S)
+    gate.set_result(0)
+    assert [await one for one in asks] == [0, 1]
+
+
+async def test_a_tell_never_raises_and_counts_what_is_lost() -> None:
+    class Small(EchoActor):
+        inbox_limit = 1
+
+    meters = Meters()
+    directory = Directory(meters)
+    assert directory.tell("nobody", Echo()) is False
+    directory.declare("echo")
+    assert directory.tell("echo", Echo()) is False
+    actor = start_as(directory, "echo", Small)
+    assert directory.tell("echo", Echo()) is True
+    assert directory.tell("echo", Echo()) is False
+    actor.kill()
+    await ended(actor)
+    assert directory.tell("echo", Echo()) is False
+    assert directory.views()[0].dead_letters == 3
+    # … and the one that waited when the actor died.
+    assert meters.counts["echo dead"] == 4
+
+
+class Meters:
+    """Counts what the runtime reports."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+
+    def meter(self, name: str) -> Meter:
+        """The meter of one name."""
+        return Meter(name, self.counts)
+
+
+class Meter:
+    """Counts what the runtime reports of one name."""
+
+    def __init__(self, name: str, counts: dict[str, int]) -> None:
+        self._name = name
+        self._counts = counts
+
+    def _count(self, what: str) -> None:
+        key = f"{self._name} {what}"
+        self._counts[key] = self._counts.get(key, 0) + 1
+
+    def handled(self, seconds: float) -> None:
+        """One message was handled."""
+        assert seconds >= 0
+        self._count("handled")
+
+    def waiting(self, messages: int) -> None:
+        """The depth of the inbox was seen."""
+        assert messages >= 0
+        self._count("waiting")
+
+    def restarted(self) -> None:
+        """A new incarnation came."""
+        self._count("restarted")
+
+    def dead_letter(self) -> None:
+        """A told message was lost."""
+        self._count("dead")
+
+
+async def test_each_name_is_measured() -> None:
+    meters = Meters()
+    directory = Directory(meters)
+    first = start_as(directory, "echo")
+    await directory.ask("echo", Echo(), timeout_s=PATIENCE_S)
+    first.kill()
+    await ended(first)
+    directory.down("echo")
+    start_as(directory, "echo")
+    await directory.ask("echo", Echo(), timeout_s=PATIENCE_S)
+    assert meters.counts["echo restarted"] == 1
+    assert meters.counts["echo handled"] >= 1
+    assert meters.counts["echo waiting"] == 2
+
+
+async def test_request_id_and_deadline_travel_down() -> None:
+    directory = Directory()
+    start_as(directory, "withdrawal:BTC")
+    lower = start_as(directory, "ledger")
+    seen: list[tuple[str | None, float | None]] = []
+
+    async def relay(_: EchoActor) -> Any:
+        note = Call(lambda _: seen.append((lower.request_id, lower.deadline)))
+        return await directory.ask("ledger", note, timeout_s=10 * PATIENCE_S)
+
+    until_s = asyncio.get_running_loop().time() + PATIENCE_S
+    await directory.ask("withdrawal:BTC", Call(relay), timeout_s=PATIENCE_S, request_id="req-7")
+    ((request_id, deadline),) = seen
+    assert request_id == "req-7"
+    assert deadline == pytest.approx(until_s, abs=1.0)
+
+
+async def test_an_ask_up_the_layers_is_refused_from_handlers_and_child_tasks() -> None:
+    directory = Directory()
+    start_as(directory, "ledger")
+    start_as(directory, "watcher:BTC")
+
+    async def up(_: EchoActor) -> Any:
+        with pytest.raises(LayerError):
+            await directory.ask("watcher:BTC", Echo(), timeout_s=PATIENCE_S)
+        return "refused"
+
+    async def from_child(actor: EchoActor) -> Any:
+        done = pending()
+
+        async def child() -> None:
+            done.set_result(await up(actor))
+
+        actor.spawn(child(), "child")
+        return await done
+
+    assert await directory.ask("ledger", Call(up), timeout_s=PATIENCE_S) == "refused"
+    assert await directory.ask("ledger", Call(from_child), timeout_s=PATIENCE_S) == "refused"
+
+
+@pytest.mark.parametrize("depth", range(len(LAYERS)))
+def test_layers_go_down_only(depth: int) -> None:
+    for other, name in enumerate(LAYERS):
+        if other > depth:
+            check_layers(f"{LAYERS[depth]}:BTC", f"{name}:LTC")
+        else:
+            with pytest.raises(LayerError):
+                check_layers(f"{LAYERS[depth]}:BTC", f"{name}:LTC")
+    check_layers("coin:BTC", LAYERS[depth])
+    check_layers(LAYERS[depth], "coin:BTC")
+
+
+def test_the_wait_graph_finds_rings_of_any_length_and_forgets_what_ended() -> None:
+    graph = WaitGraph()
+    graph.begin("a", "b")
+    graph.begin("b", "c")
+    graph.begin("b", "c")
+    with pytest.raises(AskCycleError, match="c → a → b → c"):
+        graph.begin("c", "a")
+    graph.end("b", "c")
+    with pytest.raises(AskCycleError):
+        graph.begin("c", "a")
+    graph.end("b", "c")
+    graph.begin("c", "a")
+    with pytest.raises(AskCycleError):
+        graph.begin("d", "d")
+
+
+async def test_no_ask_is_lost_while_incarnations_come_and_go() -> None:
+    directory = Directory()
+    directory.declare("echo")
+    alive = [start_as(directory, "echo")]
+
+    async def client(number: int) -> str:
+        outcomes = set()
+        for turn in range(20):
+            try:
+                assert await directory.ask("echo", Echo(number=turn), timeout_s=PATIENCE_S) == turn
+                outcomes.add("answered")
+            except DeliveryError as error:
+                outcomes.add(type(error).__name__)
+        return ",".join(sorted(outcomes)) + str(number)
+
+    clients = [asyncio.ensure_future(client(n)) for n in range(20)]
+    for _ in range(15):
+        await asyncio.sleep(0)
+        alive[-1].kill()
+        await ended(alive[-1])
+        alive.append(start_as(directory, "echo"))
+    outcomes = await asyncio.gather(*clients)
+    assert len(outcomes) == 20
+    await until(lambda: not alive[-1].actor_inbox.queue)
+
+
+async def test_a_deferred_answer_comes_through_the_directory() -> None:
+    directory = Directory()
+    start_as(directory, "echo")
+    gate = pending()
+    slow = ask(directory, "echo", Later(gate))
+    assert await directory.ask("echo", Echo(number=1), timeout_s=PATIENCE_S) == 1
+    gate.set_result(2)
+    assert await slow == 2
+
+
+async def test_a_cancelled_asker_takes_back_what_was_not_begun() -> None:
+    directory = Directory()
+    actor = start_as(directory, "echo")
+    gate = pending()
+    blocking = ask(directory, "echo", Wait(gate))
+    queued = ask(directory, "echo", Echo())
+    await settle()
+    queued.cancel()
+    await settle()
+    gate.set_result(1)
+    await blocking
+    await settle()
+    assert len(actor.seen) == 1
+
+
+def test_the_directory_takes_only_our_actors() -> None:
+    class Ref:
+        actor_inbox = type("Inbox", (), {"actor": None})()
+
+    with pytest.raises(TypeError):
+        Directory().up("echo", Ref())  # type: ignore[arg-type]
+
+
+async def test_adopting_names_the_actor_before_it_starts() -> None:
+    directory = Directory()
+    names: list[str] = []
+
+    class Curious(EchoActor):
+        async def on_start(self) -> None:
+            names.append(self.address)
+
+    ref = Curious.start()
+    directory.adopt("curious", ref)
+    await actor_of(ref).ping()
+    assert names == ["curious"]
+    assert directory.views()[0].state == "down"
