@@ -124,9 +124,10 @@ class GetWatcherStatus(Request[WatcherStatus]):
 
 @dataclass(frozen=True, slots=True)
 class TipMoved(Request[None]):
-    """Hint: the node may have a new block; look now."""
+    """Hint: the ledger stands at a new block of ``chain``."""
 
-    receiver: ClassVar[str] = "watcher"
+    receiver: ClassVar[str] = "reconciler"
+    chain: str
 
 
 # -- withdrawal:{currency} -----------------------------------------------------------------------

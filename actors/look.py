@@ -1,0 +1,135 @@
+"""One look of a watcher at its node: read only, from a snapshot of what is known.
+
+The result is a message to the watcher; nothing here touches an actor's state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from coins.chain import NeedHeader, ReorgTooDeepError, Step, follow
+from coins.errors import (
+    NodeBehindError,
+    NodeDataError,
+    NodeSyncingError,
+    NodeUnavailableError,
+    WrongNetworkError,
+)
+from coins.family import Coin
+from coins.types import Block, BlockRef, ChainDelta, Head, MempoolView
+
+NOT_THERE = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Nothing usable was learnt. ``state`` is the currency's state because of it."""
+
+    state: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class FirstBlock:
+    """No block is known yet: the node's best one becomes the anchor."""
+
+    anchor: BlockRef
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The chain moved; ``is_last`` when ``delta`` reaches the node's head."""
+
+    delta: ChainDelta
+    head: Head
+    is_last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AtTip:
+    """Nothing to apply. ``mempool`` is None when the head moved while it was read."""
+
+    head: Head
+    mempool: MempoolView | None
+
+
+Seen = Trouble | FirstBlock | Moved | AtTip
+
+
+async def look(
+    coin: Coin, known: Sequence[BlockRef], address_seq: int, max_reorg: int, blocks_max: int
+) -> Seen:
+    """Compare the node with ``known`` (newest first) and read at most ``blocks_max`` blocks.
+
+    Never raises for what a node may do: that is a Trouble with the currency's state. The node's
+    identity is checked at every look, so that a swapped node is never believed.
+    """
+    try:
+        await coin.reader.identify()
+        head = await coin.reader.head()
+        if not known:
+            anchor = await coin.reader.block_ref(head.height)
+            return FirstBlock(anchor) if anchor else Trouble("behind", "the node has no best block yet")
+        if head.block_hash == known[0].block_hash:
+            return await _at_tip(coin, head)
+        return await _moved(coin, known, head, address_seq, max_reorg, blocks_max)
+    except (NodeSyncingError, NodeBehindError) as error:
+        return Trouble("behind", str(error))
+    except NodeUnavailableError as error:
+        return Trouble("down", str(error))
+    except (WrongNetworkError, NodeDataError, ReorgTooDeepError) as error:
+        return Trouble("halted", str(error))
+
+
+async def _at_tip(coin: Coin, head: Head) -> AtTip:
+    """The mempool counts only if no block came while it was read: a mined payment has left it."""
+    mempool = await coin.reader.mempool(coin.index)
+    after = await coin.reader.head()
+    return AtTip(head, mempool if after.block_hash == head.block_hash else None)
+
+
+async def _moved(
+    coin: Coin, known: Sequence[BlockRef], head: Head, address_seq: int, max_reorg: int, blocks_max: int
+) -> Seen:
+    """Find the fork and read what comes after it."""
+    tip = known[0]
+    if tip.work is not None and head.work is not None:
+        if head.work < tip.work:
+            raise NodeBehindError(
+                f"the node is at height {head.height} with less work than height {tip.height}"
+            )
+        if head.work == tip.work:
+            # Two blocks of equal work: whoever comes first wins, as the nodes do it themselves.
+            return AtTip(head, None)
+    step = await _fork(coin, known, head, max_reorg)
+    below = known[len(step.disconnected)].block_hash
+    blocks: list[Block] = []
+    last = min(head.height, step.next_height + blocks_max - 1)
+    for height in range(step.next_height, last + 1):
+        ref = await coin.reader.block_ref(height)
+        if ref is None or ref.parent_hash != below:
+            break  # the chain moved between two calls: take what is linked, look again for the rest
+        block = await coin.reader.read_block(height, ref.block_hash, coin.index)
+        if block.ref.block_hash != ref.block_hash or block.ref.parent_hash != below:
+            raise NodeDataError(f"block {height} is not the one that was asked for")
+        blocks.append(block)
+        below = block.ref.block_hash
+    if not blocks:
+        return AtTip(head, None)
+    delta = ChainDelta(coin.currency, step.disconnected, tuple(blocks), address_seq)
+    return Moved(delta, head, is_last=blocks[-1].ref.block_hash == head.block_hash)
+
+
+async def _fork(coin: Coin, known: Sequence[BlockRef], head: Head, max_reorg: int) -> Step:
+    """Ask for the node's hashes one height at a time until the fork is found."""
+    headers: dict[int, str] = {}
+    while True:
+        step = follow(known, headers, max_reorg)
+        if not isinstance(step, NeedHeader):
+            return step
+        ref = await coin.reader.block_ref(step.height)
+        if ref is None and head.work is None:
+            # Without chain work a missing height means a node that lags, not another chain.
+            raise NodeBehindError(f"the node no longer has height {step.height}")
+        headers[step.height] = ref.block_hash if ref else NOT_THERE

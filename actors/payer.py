@@ -1,0 +1,142 @@
+"""The way of one chain tx out of the house: reserve, sign, record, send. Used for payouts and sweeps.
+
+Nothing leaves before its bytes are committed, and only the same bytes are ever sent again. A crash
+anywhere is picked up from the ledger's attempt rows by :meth:`Payer.resume`.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from actors.directory import Directory
+from actors.identity import Ids
+from actors.messages import IssueScript
+from actors.slot import CoinSlot
+from coins.errors import NodeUnavailableError, PlanError, SignerError
+from coins.types import Branch, BroadcastOutcome, BroadcastResult, PayoutWork
+from ledger.commands import (
+    AbandonAttempt,
+    GetUnsettledAttempts,
+    RecordBroadcast,
+    RecordSigned,
+    ReserveAttempt,
+)
+from ledger.errors import IllegalTransitionError, InputsTakenError
+from ledger.failpoint import failpoint
+from ledger.views import AttemptWork
+from monitoring.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+
+class Payer:
+    """Takes attempts through their states for one currency; one at a time, in one task."""
+
+    def __init__(
+        self, slot: CoinSlot, directory: Directory, ids: Ids, timeout_s: float, metrics: Metrics, kind: str
+    ) -> None:
+        """``kind`` is ``payout`` or ``sweep``: only attempts of that kind are resumed."""
+        self._slot = slot
+        self._directory = directory
+        self._ids = ids
+        self._timeout_s = timeout_s
+        self._metrics = metrics.currency(slot.currency, slot.settings.decimals)
+        self._kind = kind
+
+    async def resume(self) -> None:
+        """Bring every attempt that is not settled one step on; the same bytes may be sent again.
+
+        Raises NodeUnavailableError or SignerError: the rest is tried on the next tick.
+        """
+        attempts = await self._directory.ask(
+            "ledger", GetUnsettledAttempts(self._slot.currency), timeout_s=self._timeout_s
+        )
+        for attempt in attempts:
+            if attempt.plan.kind != self._kind:
+                continue
+            if attempt.signed is None:
+                await self._sign_and_send(attempt)
+            elif attempt.state == "signed" or not await self._is_known(attempt):
+                await self._send(attempt)
+
+    async def pay(self, work: PayoutWork) -> bool:
+        """Plan, reserve, sign, record and send one intent; False when it has to be planned again.
+
+        Raises PlanError (nothing was reserved), NodeUnavailableError, SignerError.
+        """
+        spender = self._slot.coin.spender
+        quote = await spender.quote()
+        if work.change is None and work.source is None:
+            change = await self._directory.ask(
+                f"address:{self._slot.currency}",
+                IssueScript(Branch.CHANGE, f"change:{work.intent_id}"),
+                timeout_s=self._timeout_s,
+            )
+            work = replace(work, change=change)
+        plan = spender.plan(work, quote)
+        failpoint("payout.planned")
+        try:
+            attempt = await self._directory.ask(
+                "ledger", ReserveAttempt(self._ids.new("at"), plan), timeout_s=self._timeout_s
+            )
+        except (InputsTakenError, IllegalTransitionError) as error:
+            logger.info("%s: %s has to be planned again: %s", self._slot.currency, work.intent_id, error)
+            return False
+        failpoint("payout.reserved")
+        await self._sign_and_send(attempt)
+        return True
+
+    async def _sign_and_send(self, attempt: AttemptWork) -> None:
+        """Sign a reserved attempt; bytes that cannot be had release it, for nothing has left."""
+        try:
+            signed = await self._slot.coin.spender.sign(attempt.plan)
+        except SignerError as error:
+            self._metrics.signature("refused")
+            logger.error("%s: %s was not signed: %s", self._slot.currency, attempt.attempt_id, error)
+            await self._directory.ask(
+                "ledger", AbandonAttempt(attempt.attempt_id, str(error)), timeout_s=self._timeout_s
+            )
+            raise
+        self._metrics.signature("signed")
+        failpoint("payout.signed")
+        recorded = await self._directory.ask(
+            "ledger", RecordSigned(attempt.attempt_id, signed.txid, signed.raw), timeout_s=self._timeout_s
+        )
+        failpoint("payout.recorded")
+        await self._send(recorded)
+
+    async def _send(self, attempt: AttemptWork) -> None:
+        """Send the recorded bytes and note what the node said; only the chain settles it."""
+        if attempt.signed is None:
+            raise AssertionError("unsigned bytes do not leave")
+        result = await self._slot.coin.spender.broadcast(attempt.signed)
+        failpoint("payout.sent")
+        if result.outcome in (BroadcastOutcome.UNKNOWN, BroadcastOutcome.REJECTED):
+            logger.warning("%s: %s: %s", self._slot.currency, attempt.signed.txid, result.detail)
+        await self._directory.ask(
+            "ledger", RecordBroadcast(attempt.attempt_id, result), timeout_s=self._timeout_s
+        )
+        failpoint("payout.noted")
+
+    async def _is_known(self, attempt: AttemptWork) -> bool:
+        """Whether the node holds it. A node that cannot tell is not asked to take it again."""
+        if attempt.signed is None:
+            return False
+        known = await self._slot.coin.reader.is_in_chain_or_mempool(attempt.signed.txid)
+        if known and attempt.state == "unknown":
+            await self._directory.ask(
+                "ledger",
+                RecordBroadcast(attempt.attempt_id, BroadcastResult(BroadcastOutcome.KNOWN, "found again")),
+                timeout_s=self._timeout_s,
+            )
+        return known is not False
+
+
+def waiting_for(error: Exception) -> str:
+    """What a payout waits for, in the words of the contract."""
+    if isinstance(error, PlanError):
+        return error.waiting_for
+    if isinstance(error, NodeUnavailableError | SignerError):
+        return "node"
+    raise error

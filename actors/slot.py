@@ -1,0 +1,52 @@
+"""What the actors of one currency share: its settings and the opened coin."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from coins.family import Coin
+from config.schema import BitcoinCoinSettings, EvmCoinSettings
+
+AnyCoinSettings = BitcoinCoinSettings | EvmCoinSettings
+OpenCoin = Callable[[AnyCoinSettings], Awaitable[Coin]]
+
+
+class CoinSlot:
+    """Holds one currency's settings and its coin.
+
+    The first actor of the currency opens the coin in its ``on_start``; its elder is nobody, its
+    younger siblings start after it and find the coin open. ``address_seq`` is the number of the
+    last own script known to the coin's index.
+    """
+
+    def __init__(self, settings: AnyCoinSettings, open_coin: OpenCoin) -> None:
+        """Nothing is opened yet."""
+        self.settings = settings
+        self._open_coin = open_coin
+        self._coin: Coin | None = None
+        self.address_seq = 0
+
+    @property
+    def currency(self) -> str:
+        """The currency's name."""
+        return self.settings.currency
+
+    @property
+    def coin(self) -> Coin:
+        """The opened coin. Raises RuntimeError before ``open``."""
+        if self._coin is None:
+            raise RuntimeError(f"{self.currency} is not open")
+        return self._coin
+
+    async def open(self) -> Coin:
+        """Open the coin anew, with an empty index; errors of the family and the signer pass."""
+        await self.close()
+        self._coin = await self._open_coin(self.settings)
+        self.address_seq = 0
+        return self._coin
+
+    async def close(self) -> None:
+        """Close the coin's connections, if it is open."""
+        coin, self._coin = self._coin, None
+        if coin is not None:
+            await coin.reader.close()

@@ -1,0 +1,220 @@
+"""Follows one chain: what the node says becomes deltas, the ledger decides what they mean."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+
+from actors.clock import Clock
+from actors.directory import Directory
+from actors.errors import DeliveryError
+from actors.look import AtTip, FirstBlock, Moved, Seen, Trouble, look
+from actors.messages import GetWatcherStatus, TipMoved, WatcherStatus, WorkReady
+from actors.runtime import AsyncioActor
+from actors.slot import CoinSlot
+from coins.types import Block, BlockRef, Head, MempoolView, Outpoint
+from config.schema import ActorSettings
+from ledger.commands import ApplyChainDelta, ApplyMempool, GetWatchState, SetAnchor, SetCurrencyState
+from ledger.errors import DomainError, ParentMismatchError, StaleAddressesError
+from monitoring.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+RETRY_FIRST_S = 0.5
+
+
+class WatcherActor(AsyncioActor):
+    """One look at the node at a time, in a child task; its result is a message.
+
+    States of the currency it reports: ``open`` (or ``draining``) when it stands at the node's head;
+    ``behind`` while catching up or while the node itself is; ``down`` without an answer; ``halted``
+    when the node serves another chain, nonsense, or a reorg deeper than the guard.
+    """
+
+    def __init__(
+        self, slot: CoinSlot, directory: Directory, clock: Clock, settings: ActorSettings, metrics: Metrics
+    ) -> None:
+        """Watch the chain of the currency in ``slot``."""
+        super().__init__()
+        self._slot = slot
+        self._chain = slot.currency
+        self._directory = directory
+        self._clock = clock
+        self._timeout_s = settings.ask_timeout_s
+        self._metrics = metrics.currency(slot.currency, slot.settings.decimals)
+        self._known: deque[BlockRef] = deque(maxlen=slot.settings.max_reorg + 1)
+        self._spent: deque[tuple[int, Outpoint]] = deque()
+        self._state = ""
+        self._detail = ""
+        self._node_height: int | None = None
+        self._pause_s = RETRY_FIRST_S
+        self._mempool_keys: frozenset[tuple[str, str]] | None = None
+
+    async def on_start(self) -> None:  # type: ignore[override]
+        """Load scripts, live outpoints and the last blocks; then look."""
+        await self._load()
+        await self._report("behind", "catching up after a start")
+        self._look_after(0)
+
+    async def on_receive(self, message: object) -> object:
+        """Apply what a look has seen, or answer where we stand."""
+        match message:
+            case GetWatcherStatus():
+                tip = self._known[0].height if self._known else None
+                return WatcherStatus(self._chain, self._state, self._detail, tip, self._node_height)
+            case Trouble() | FirstBlock() | Moved() | AtTip():
+                self._look_after(await self._take(message))
+            case _:
+                raise TypeError(f"{self.address} does not understand {message!r}")
+        return None
+
+    async def _load(self) -> None:
+        """Take over what the ledger knows; scripts already loaded are not loaded again."""
+        state = await self._directory.ask(
+            "ledger", GetWatchState(self._chain, self._slot.address_seq), timeout_s=self._timeout_s * 12
+        )
+        index = self._slot.coin.index
+        index.add_scripts(state.scripts)
+        for txid, output_index in state.outpoints:
+            index.add_outpoint(Outpoint(txid, output_index))
+        self._slot.address_seq = max(self._slot.address_seq, state.address_seq)
+        self._known.clear()
+        self._known.extend(state.blocks)
+        self._spent.clear()
+        self._mempool_keys = None
+
+    async def _take(self, seen: Seen) -> float:
+        """Act on a look; answers how long to wait before the next. Lost asks are asked anew."""
+        try:
+            match seen:
+                case Trouble():
+                    return await self._trouble(seen)
+                case FirstBlock():
+                    held = await self._directory.ask(
+                        "ledger", SetAnchor(self._chain, seen.anchor), timeout_s=self._timeout_s
+                    )
+                    self._known.appendleft(held)
+                case Moved():
+                    await self._apply(seen)
+                case AtTip():
+                    return await self._at_tip(seen)
+        except StaleAddressesError:
+            await self._load()
+        except ParentMismatchError as error:
+            logger.warning("%s: the ledger stands elsewhere, loading again: %s", self._chain, error)
+            await self._load()
+        except DeliveryError as error:
+            logger.warning("%s: the ledger did not answer, loading again: %s", self._chain, error)
+            self._known.clear()
+            await self._load()
+        self._pause_s = RETRY_FIRST_S
+        return 0
+
+    async def _trouble(self, trouble: Trouble) -> float:
+        """Show the state; the pauses grow up to the configured one."""
+        if trouble.state == "halted":
+            logger.error("%s: halted: %s", self._chain, trouble.detail)
+        await self._report(trouble.state, trouble.detail)
+        self._node_height = None
+        pause_s = self._pause_s
+        self._pause_s = min(self._pause_s * 2, self._slot.settings.node.retry_max_s)
+        return pause_s
+
+    async def _apply(self, moved: Moved) -> None:
+        """Hand the delta to the ledger, then follow it here."""
+        delta = moved.delta
+        applied = await self._directory.ask("ledger", ApplyChainDelta(delta), timeout_s=self._timeout_s * 6)
+        for _ in delta.disconnected:
+            self._known.popleft()
+        for block in delta.connected:
+            self._known.appendleft(block.ref)
+            self._forget_spent(block)
+        self._mempool_keys = None
+        self._node_height = moved.head.height
+        self._metrics.blocks(len(delta.connected), len(delta.disconnected))
+        self._metrics.tip(applied.tip.height, moved.head.height - applied.tip.height, applied.tip.time)
+        if delta.disconnected:
+            logger.warning(
+                "%s: reorg of %d blocks below height %d",
+                self._chain, len(delta.disconnected), delta.disconnected[0].height,
+            )  # fmt: skip
+        if moved.is_last:
+            await self._report("draining" if self._slot.settings.draining else "open", "")
+            self._hint()
+        else:
+            await self._report("behind", f"catching up to height {moved.head.height}")
+
+    async def _at_tip(self, at_tip: AtTip) -> float:
+        """Standing at the head: show what is unconfirmed, then wait for the next block."""
+        self._pause_s = RETRY_FIRST_S
+        self._node_height = at_tip.head.height
+        if at_tip.mempool is not None:
+            await self._mempool(at_tip.mempool)
+            await self._report("draining" if self._slot.settings.draining else "open", "")
+        tip = self._known[0]
+        self._metrics.tip(tip.height, at_tip.head.height - tip.height, tip.time)
+        self.spawn(self._wait_and_look(at_tip.head), "wait")
+        return -1
+
+    async def _mempool(self, view: MempoolView) -> None:
+        """Tell the ledger only what changed."""
+        keys = frozenset((receipt.txid, receipt.position) for receipt in view.receipts)
+        if keys == self._mempool_keys:
+            return
+        await self._directory.ask("ledger", ApplyMempool(self._chain, view), timeout_s=self._timeout_s)
+        self._mempool_keys = keys
+
+    def _forget_spent(self, block: Block) -> None:
+        """Drop outpoints from the index once their spend is too deep to be undone."""
+        for spend in block.spends:
+            self._spent.append((block.ref.height, spend.outpoint))
+        buried = block.ref.height - self._slot.settings.max_reorg
+        while self._spent and self._spent[0][0] < buried:
+            self._slot.coin.index.discard_outpoint(self._spent.popleft()[1])
+
+    async def _report(self, state: str, detail: str) -> None:
+        """Record a change of the currency's state: payouts are held while it is not open."""
+        if (state, detail) == (self._state, self._detail):
+            return
+        try:
+            await self._directory.ask(
+                "ledger", SetCurrencyState(self._chain, state, detail), timeout_s=self._timeout_s
+            )
+        except DomainError as error:
+            logger.error("%s: the state %s could not be recorded: %s", self._chain, state, error)
+            return
+        if state != self._state:
+            logger.info("%s is %s %s", self._chain, state, detail)
+        self._state, self._detail = state, detail
+        self._metrics.state(state)
+
+    def _hint(self) -> None:
+        """Those who act on a new block look now; a lost hint is found again on their tick."""
+        for name in (f"withdrawal:{self._chain}", f"sweep:{self._chain}"):
+            self._directory.tell(name, WorkReady())
+        self._directory.tell("reconciler", TipMoved(self._chain))
+
+    def _look_after(self, pause_s: float) -> None:
+        """Look again after a pause; a negative one means that somebody else already waits."""
+        if pause_s >= 0:
+            self.spawn(self._pause_and_look(pause_s), "look")
+
+    async def _pause_and_look(self, pause_s: float) -> None:
+        if pause_s:
+            await self._clock.sleep(pause_s)
+        await self._look()
+
+    async def _wait_and_look(self, head: Head) -> None:
+        """Wait for the node's next block (bounded), then look."""
+        await self._slot.coin.reader.wait_head(head, self._slot.settings.node.poll_interval_s)
+        await self._look()
+
+    async def _look(self) -> None:
+        """Look from a snapshot and come back as a message."""
+        settings = self._slot.settings
+        # Scripts committed up to this number are in the index already: they go in before their commit.
+        address_seq = self._slot.address_seq
+        seen = await look(
+            self._slot.coin, tuple(self._known), address_seq, settings.max_reorg, settings.blocks_per_step
+        )
+        self.actor_ref.tell(seen)

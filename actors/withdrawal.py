@@ -1,0 +1,172 @@
+"""Withdrawals of one currency: take the request, then pay, resume and follow on every tick."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import ClassVar
+
+from actors.clock import Clock
+from actors.directory import Directory
+from actors.errors import DeliveryError
+from actors.identity import Ids
+from actors.messages import RequestWithdrawal, WorkReady
+from actors.payer import Payer, waiting_for
+from actors.slot import CoinSlot
+from actors.ticking import Tick, TickingActor
+from coins.errors import CoinError, InvalidAddressError
+from config.schema import ActorSettings
+from ledger.commands import GetPayoutWork, OpenWithdrawal, SetWaiting
+from ledger.errors import AddressRefusedError, DomainError
+from ledger.failpoint import failpoint
+from ledger.request import Request
+from ledger.views import Outcome, WithdrawalView
+from monitoring.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkDone(Request[None]):
+    """The child task has come to its end; ``has_more`` when there is surely more to do."""
+
+    receiver: ClassVar[str] = "withdrawal"
+    has_more: bool
+
+
+class PayingActor(TickingActor):
+    """At most one working task at a time; hints and ticks that come meanwhile start the next one."""
+
+    def __init__(
+        self,
+        slot: CoinSlot,
+        directory: Directory,
+        clock: Clock,
+        settings: ActorSettings,
+        metrics: Metrics,
+        ids: Ids,
+        kind: str,
+    ) -> None:
+        """Work for the currency in ``slot``."""
+        super().__init__(clock, settings.tick_s)
+        self._slot = slot
+        self._directory = directory
+        self._timeout_s = settings.ask_timeout_s
+        self._batch = settings.tick_batch
+        self._payer = Payer(slot, directory, ids, settings.ask_timeout_s, metrics, kind)
+        self._is_working = False
+        self._is_wanted = False
+
+    async def on_start(self) -> None:  # type: ignore[override]
+        """Resume what a crash left, then look again and again."""
+        self.start_ticking()
+        self._begin()
+
+    async def on_receive(self, message: object) -> object:
+        """Hints and ticks begin a working task, its end may begin the next."""
+        match message:
+            case Tick():
+                self.tick_taken()
+                self._begin()
+            case WorkReady():
+                self._begin()
+            case WorkDone():
+                self._is_working = False
+                if message.has_more or self._is_wanted:
+                    self._begin()
+            case _:
+                raise TypeError(f"{self.address} does not understand {message!r}")
+        return None
+
+    def _begin(self) -> None:
+        """Start the working task, or remember that somebody wanted it."""
+        if self._is_working:
+            self._is_wanted = True
+            return
+        self._is_working, self._is_wanted = True, False
+        self.spawn(self._work_once(), "work")
+
+    async def _work_once(self) -> None:
+        """One round; trouble outside the house ends it quietly and the next tick goes on."""
+        has_more = False
+        try:
+            has_more = await self._work()
+        except (CoinError, DeliveryError, DomainError) as error:
+            logger.warning("%s: the round ended early: %s", self.address, error)
+        self.actor_ref.tell(WorkDone(has_more))
+
+    async def _work(self) -> bool:
+        """Do open work; True when there is surely more."""
+        raise AssertionError("the subclass works")
+
+
+class WithdrawalActor(PayingActor):
+    """Takes withdrawals of one currency and pays them in order, oldest first.
+
+    The request is checked (the foreign address) and written by the ledger in one commit. Everything
+    after that starts from the ledger's rows, so that a lost hint or a crash changes nothing.
+    """
+
+    _waiting: str | None = ""
+
+    async def on_receive(self, message: object) -> object:
+        """Take a request, or work."""
+        if isinstance(message, RequestWithdrawal):
+            return await self._open(message)
+        return await super().on_receive(message)
+
+    async def _open(self, request: RequestWithdrawal) -> Outcome[WithdrawalView]:
+        """Check the address and ask the ledger; refusals of either are the answer."""
+        try:
+            foreign = self._slot.coin.deriver.parse(request.address)
+        except InvalidAddressError as error:
+            raise AddressRefusedError(str(error), code=error.code) from error
+        outcome = await self._directory.ask(
+            "ledger",
+            OpenWithdrawal(
+                id=request.id,
+                website=request.website,
+                client_id=request.client_id,
+                currency=request.currency,
+                amount=request.amount,
+                is_fee_included=request.is_fee_included,
+                address=foreign.address,
+                script=foreign.script,
+                external_id=request.external_id,
+                by=request.by,
+                idempotency=request.idempotency,
+                session_id=request.session_id,
+                nonce=request.nonce,
+            ),
+            timeout_s=self._timeout_s,
+        )
+        failpoint("withdrawal.opened")
+        self.actor_ref.tell(WorkReady())
+        return outcome
+
+    async def _work(self) -> bool:
+        """Resume, then pay in order until nothing is left or something is missing."""
+        try:
+            await self._payer.resume()
+            for _ in range(self._batch):
+                works = await self._directory.ask(
+                    "ledger", GetPayoutWork(self._slot.currency), timeout_s=self._timeout_s
+                )
+                if not works:
+                    await self._wait_for(None)
+                    return False
+                await self._payer.pay(works[0])
+        except CoinError as error:
+            logger.info("%s: payouts wait: %s", self._slot.currency, error)
+            await self._wait_for(waiting_for(error))
+            return False
+        return True
+
+    async def _wait_for(self, reason: str | None) -> None:
+        """Show what the approved withdrawals wait for; written only when it changes or may have."""
+        if reason is None and self._waiting is None:
+            return
+        await self._directory.ask(
+            "ledger", SetWaiting(self._slot.currency, reason), timeout_s=self._timeout_s
+        )
+        self._waiting = reason
