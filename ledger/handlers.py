@@ -9,12 +9,20 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from ledger import currency
+from ledger import currency, key, outbox, reconciliation, script, session, transfer
 from ledger.context import Tx
 
 Handler = Callable[[Tx, Any], Any]
 
-_MODULES: tuple[ModuleType, ...] = (currency,)
+_MODULES: tuple[ModuleType, ...] = (
+    currency,
+    key,
+    outbox,
+    reconciliation,
+    script,
+    session,
+    transfer,
+)
 
 
 def _assemble() -> dict[type[Any], Handler]:

@@ -92,6 +92,7 @@ CREATE TABLE account (
 ) STRICT;
 CREATE INDEX account_by_client ON account (client_id) WHERE client_id IS NOT NULL;
 CREATE INDEX account_by_currency ON account (currency, class) WHERE client_id IS NULL;
+CREATE INDEX account_deficit ON account (currency) WHERE class = 'asset' AND client_id IS NOT NULL;
 
 -- One business event. hash covers the entry, its postings and prev_hash.
 CREATE TABLE journal (
@@ -442,6 +443,7 @@ CREATE TABLE reconciliation (
     lines TEXT NOT NULL,
     created_at INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX reconciliation_by_currency ON reconciliation (currency);
 
 CREATE TABLE audit (
     id INTEGER PRIMARY KEY,

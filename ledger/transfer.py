@@ -1,0 +1,121 @@
+"""Money moved inside the books between clients and the house, and house money announced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ledger import accounts, codec
+from ledger.accounts import HOUSE, Part
+from ledger.commands import AnnounceHouseFunding, PostTransfer
+from ledger.context import Tx
+from ledger.errors import (
+    AlreadyExistsError,
+    BelowMinimumError,
+    ExternalIdUsedError,
+    InsufficientFundsError,
+    SameAccountError,
+)
+from ledger.journal import JournalEntry, Posting
+from ledger.solvency import surplus
+from ledger.views import Outcome, TransferView
+
+
+def post_transfer(tx: Tx, command: PostTransfer) -> Outcome[TransferView]:
+    """Book ``source`` to ``target``; the house gives only what it has and what nobody is owed."""
+    tx.coin(command.currency)
+    if command.amount < 1:
+        raise BelowMinimumError("a transfer moves at least one base unit")
+    if command.source == command.target:
+        raise SameAccountError("a transfer needs two different accounts")
+    _refuse_used_ids(tx, command)
+    if command.source == HOUSE:
+        _refuse_shortage(tx, command.currency, command.amount)
+    tx.post(
+        JournalEntry(
+            kind="transfer",
+            ref_type="transfer",
+            ref_id=command.id,
+            postings=(
+                Posting(
+                    debit=_account(command.source, command.currency),
+                    credit=_account(command.target, command.currency),
+                    amount=command.amount,
+                ),
+            ),
+            by=command.by,
+            reason=command.reason,
+        )
+    )
+    view = TransferView(
+        id=command.id,
+        external_id=command.external_id,
+        source=command.source,
+        target=command.target,
+        currency=command.currency,
+        amount=command.amount,
+        reason=command.reason,
+        created_at=tx.now_s,
+    )
+    tx.db.execute(
+        "INSERT INTO transfer (id, website, external_id, source, target, currency, amount, reason, by,"
+        " created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            view.id,
+            command.website,
+            view.external_id,
+            view.source,
+            view.target,
+            view.currency,
+            str(view.amount),
+            view.reason,
+            command.by,
+            view.created_at,
+        ),
+    )
+    # Between two clients the event is nobody's own: each would be told of the other.
+    clients = [party for party in (command.source, command.target) if party != HOUSE]
+    owner = clients[0] if len(clients) == 1 else None
+    tx.emit("transfer.posted", "transfer", view.id, owner, codec.to_dict(view))
+    return Outcome(view)
+
+
+def announce_house_funding(tx: Tx, command: AnnounceHouseFunding) -> None:
+    """Note that a chain tx brings house money; saying it again changes nothing."""
+    tx.coin(command.currency)
+    noted = tx.db.execute(
+        "INSERT INTO house_movement (kind, currency, txid, by, reason, at) VALUES ('funding', ?, ?, ?, ?, ?)"
+        " ON CONFLICT DO NOTHING",
+        (command.currency, command.txid, command.by, command.reason, tx.now_s),
+    )
+    if noted.rowcount:
+        data = {"currency": command.currency, "reason": command.reason}
+        tx.audit(command.by, "announce_house_funding", "chain_tx", command.txid, data)
+
+
+def _account(party: str, currency: str) -> str:
+    """The account of a party: the house's equity, or the client's available balance."""
+    return accounts.house(currency) if party == HOUSE else accounts.client(party, currency, Part.AVAILABLE)
+
+
+def _refuse_used_ids(tx: Tx, command: PostTransfer) -> None:
+    row = tx.db.execute(
+        "SELECT id FROM transfer WHERE website = ? AND external_id = ?",
+        (command.website, command.external_id),
+    ).fetchone()
+    if row is not None:
+        raise ExternalIdUsedError("this external_id was used by an earlier transfer", existing_id=row[0])
+    if tx.db.execute("SELECT 1 FROM transfer WHERE id = ?", (command.id,)).fetchone():
+        raise AlreadyExistsError(f"transfer {command.id} exists")
+
+
+def _refuse_shortage(tx: Tx, currency: str, amount: int) -> None:
+    """The house must have the money, and giving it must leave clients covered by the chain."""
+    if tx.balance(accounts.house(currency)) < amount or surplus(tx.db, currency) < amount:
+        raise InsufficientFundsError(f"the house's own {currency} does not cover this")
+
+
+HANDLERS: dict[type[Any], Callable[[Tx, Any], Any]] = {
+    PostTransfer: post_transfer,
+    AnnounceHouseFunding: announce_house_funding,
+}
