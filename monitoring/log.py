@@ -45,7 +45,6 @@ def configure(
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
-        keep_exc_info=True,
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             _format_exception,

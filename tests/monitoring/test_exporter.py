@@ -1,0 +1,122 @@
+"""The monitoring port, over a real socket."""
+
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import aiohttp
+import pytest
+
+from monitoring.exporter import Exporter, build_app
+from monitoring.health import CurrencyHealth, Liveness, Readiness
+from monitoring.metrics import Metrics
+
+
+@dataclass
+class World:
+    """What the callables answer."""
+
+    live: Liveness = field(default_factory=lambda: Liveness(is_alive=True))
+    ready: Readiness = field(
+        default_factory=lambda: Readiness(
+            is_core_ready=True,
+            currencies=(
+                CurrencyHealth("BTC", "open", 100, 0),
+                CurrencyHealth("LTC", "down", 50, None, "node refuses the connection"),
+            ),
+        )
+    )
+    url: str = ""
+
+    async def readiness(self) -> Readiness:
+        return self.ready
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    world = World()
+    app = build_app(Metrics().render, lambda: world.live, world.readiness)
+    exporter = Exporter(app, "127.0.0.1", 0)
+    world.url = f"http://127.0.0.1:{await exporter.start()}"
+    yield world
+    await exporter.stop()
+
+
+async def get(url: str) -> tuple[int, str, str]:
+    async with aiohttp.ClientSession() as session, session.get(url) as reply:
+        return reply.status, reply.headers["Content-Type"], await reply.text()
+
+
+async def get_json(url: str) -> tuple[int, dict[str, object]]:
+    async with aiohttp.ClientSession() as session, session.get(url) as reply:
+        return reply.status, await reply.json()
+
+
+async def test_metrics_are_served_in_both_forms(world: World) -> None:
+    status, content_type, text = await get(f"{world.url}/metrics")
+    assert status == 200
+    assert content_type.startswith("text/plain")
+    assert "# TYPE cashier_node_height_blocks gauge" in text
+    assert "process_resident_memory_bytes" in text
+
+
+async def test_healthz_follows_the_process(world: World) -> None:
+    assert await get_json(f"{world.url}/healthz") == (200, {"alive": True, "reason": ""})
+    world.live = Liveness(is_alive=False, reason="event loop stuck")
+    assert await get_json(f"{world.url}/healthz") == (503, {"alive": False, "reason": "event loop stuck"})
+
+
+async def test_currency_that_is_down_does_not_make_the_server_unready(world: World) -> None:
+    status, body = await get_json(f"{world.url}/readyz")
+    assert status == 200
+    assert body["ready"] is True
+    assert body["currencies"] == {
+        "BTC": {"ready": True, "state": "open", "height": 100, "lag_blocks": 0, "reason": ""},
+        "LTC": {
+            "ready": False, "state": "down", "height": 50, "lag_blocks": None,
+            "reason": "node refuses the connection",
+        },
+    }  # fmt: skip
+
+
+async def test_one_currency_can_be_asked_for(world: World) -> None:
+    assert (await get_json(f"{world.url}/readyz?currency=BTC"))[0] == 200
+    assert (await get_json(f"{world.url}/readyz?currency=LTC"))[0] == 503
+    assert (await get_json(f"{world.url}/readyz?currency=<b>"))[0] == 404
+
+
+async def test_no_currency_is_ready_without_the_core(world: World) -> None:
+    world.ready = Readiness(is_core_ready=False, currencies=world.ready.currencies, reason="ledger restarts")
+    status, body = await get_json(f"{world.url}/readyz")
+    assert (status, body["reason"]) == (503, "ledger restarts")
+    assert (await get_json(f"{world.url}/readyz?currency=BTC"))[0] == 503
+
+
+@pytest.mark.parametrize(
+    ("state", "is_ready"),
+    [
+        ("open", True),
+        ("draining", True),
+        ("paused", False),
+        ("behind", False),
+        ("stalled", False),
+        ("halted", False),
+    ],
+)
+def test_readiness_of_a_state(state: str, is_ready: bool) -> None:
+    assert CurrencyHealth("BTC", state).is_ready == is_ready
+
+
+async def test_other_paths_and_methods_are_refused(world: World) -> None:
+    assert (await get(f"{world.url}/"))[0] == 404
+    async with aiohttp.ClientSession() as session, session.post(f"{world.url}/metrics") as reply:
+        assert reply.status == 405
+
+
+async def test_port_in_use_is_an_oserror_and_leaves_nothing_open() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        app = build_app(Metrics().render, lambda: Liveness(is_alive=True), World().readiness)
+        with pytest.raises(OSError, match="address already in use"):
+            await Exporter(app, "127.0.0.1", taken.getsockname()[1]).start()
