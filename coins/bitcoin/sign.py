@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import atexit
 import importlib
+import logging
 import os
 import shutil
 import tempfile
@@ -164,4 +165,11 @@ def _bitcoinlib() -> tuple[Any, Any]:
         # It warns about its own use of an older SQLAlchemy, which nobody here can change.
         warnings.simplefilter("ignore")
         keys_module = importlib.import_module("bitcoinlib.keys")
-        return keys_module, importlib.import_module("bitcoinlib.transactions")
+        transactions = importlib.import_module("bitcoinlib.transactions")
+    logger = logging.getLogger("bitcoinlib")  # nothing of the signer is written into a file of its choice
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+        handler.close()
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+    return keys_module, transactions

@@ -6,6 +6,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
+
 from coins.bitcoin.sign import account_xpub, sign_plan
 from coins.codec import decode_plan, encode_plan
 from coins.types import AttemptPlan, SignedTx
@@ -32,11 +34,14 @@ def coin_settings(
     return BitcoinCoinSettings.model_validate(data)
 
 
-def settings_for(node: BitcoinNode, **changes: Any) -> BitcoinCoinSettings:
-    """The settings to use a real node."""
-    access = {"url": node.rpc_url, "user": node.rpc_user, "password": node.rpc_password}
-    access |= changes.pop("node", {})
-    return coin_settings("BTC" if node.kind == "bitcoind" else "LTC", "regtest", access, **changes)
+def settings_for(
+    node: BitcoinNode, access: dict[str, Any] | None = None, **changes: Any
+) -> BitcoinCoinSettings:
+    """The settings to use a real node; ``access`` changes those of its section ``node``."""
+    door = {"url": node.rpc_url, "user": node.rpc_user, "password": SecretStr(node.rpc_password)} | (
+        access or {}
+    )
+    return coin_settings("BTC" if node.kind == "bitcoind" else "LTC", "regtest", door, **changes)
 
 
 class FakeSigner:

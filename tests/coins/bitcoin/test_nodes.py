@@ -171,7 +171,7 @@ async def test_w02_broken_rules_are_rejected(seed_coin: Coin, node: BitcoinNode)
 
 
 async def test_broadcast_answers_unknown_when_the_node_is_gone(node: BitcoinNode) -> None:
-    settings = settings_for(node, node={"url": "http://127.0.0.1:1"})
+    settings = settings_for(node, {"url": "http://127.0.0.1:1"})
     coin = await open_coin(settings, FakeSigner(settings))
     try:
         result = await coin.spender.broadcast(SignedTx("00" * 32, "00"))
@@ -232,7 +232,7 @@ async def test_an_unknown_block_is_a_node_behind(seed_coin: Coin, node: BitcoinN
 
 
 async def test_blocks_come_by_rpc_where_rest_is_off(node: BitcoinNode) -> None:
-    settings = settings_for(node, node={"rest": False})
+    settings = settings_for(node, {"rest": False})
     by_rpc = await open_coin(settings, FakeSigner(settings))
     by_rest_settings = settings_for(node)
     by_rest = await open_coin(by_rest_settings, FakeSigner(by_rest_settings))
@@ -248,7 +248,7 @@ async def test_blocks_come_by_rpc_where_rest_is_off(node: BitcoinNode) -> None:
 async def test_custody_node_gives_the_same_address_again(node: BitcoinNode) -> None:
     node.create_wallet(WALLET)
     settings = settings_for(node, custody="node", wallet=WALLET)
-    scripts = {}
+    scripts: dict[Branch, OwnScript] = {}
     for _ in range(2):  # the second round is the one after a crash
         coin = await open_coin(settings, FakeSigner(settings))
         for branch in Branch:
@@ -278,14 +278,14 @@ async def test_own_addresses_are_the_nodes(seed_coin: Coin, node: BitcoinNode) -
 
 async def test_d17_two_outputs_to_one_address_are_two_receipts(seed_coin: Coin, node: BitcoinNode) -> None:
     script = await own(seed_coin, Branch.DEPOSIT)
-    raw = node.rpc("createrawtransaction", [], [{script.address: "0.10000000"}])
+    raw = node.rpc("createrawtransaction", [], [{script.address: "1.00000000"}])
     funded = node.rpc("fundrawtransaction", raw, {"changePosition": 1}, wallet=FAUCET)["hex"]
     tx = decode_tx(bytes.fromhex(funded))
     change = tx.outputs[1]
     two = [
-        tx.outputs[0],
+        TxOut(10_000_000, script.script),
         TxOut(20_000_000, script.script),
-        TxOut(change.amount - 20_001_000, change.script),
+        TxOut(change.amount + 69_990_000, change.script),
     ]
     bare = Tx(tx.version, tx.inputs, tuple(two), tx.locktime).serialize().hex()
     signed = node.rpc("signrawtransactionwithwallet", bare, wallet=FAUCET)["hex"]
