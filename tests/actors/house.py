@@ -134,11 +134,30 @@ async def ended(actor: AsyncioActor) -> str:
     return exit_of(actor).kind
 
 
+def ask_ref(ref: Any, message: object) -> asyncio.Future[Any]:
+    """An ask on its way, as a future of this loop."""
+    return asyncio.ensure_future(_ask(ref, message))
+
+
+async def _ask(ref: Any, message: object) -> Any:
+    return await ref.ask(message, block=False)
+
+
+def ask_stop(ref: Any) -> asyncio.Future[Any]:
+    """A stop on its way."""
+    return asyncio.ensure_future(_stop(ref))
+
+
+async def _stop(ref: Any) -> Any:
+    return await ref.stop(block=False)
+
+
 @pytest.fixture
 async def no_actor_left() -> AsyncIterator[None]:
     """End what a test left running, so that nothing outlives its loop."""
     yield
-    for ref in reversed(ActorRegistry.get_all()):
-        actor = actor_of(ref)
+    actors = [actor_of(ref) for ref in ActorRegistry.get_all()]
+    for actor in actors:
         actor.kill()
+    for actor in actors:
         await ended(actor)

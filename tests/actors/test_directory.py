@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 
 from actors.directory import Directory
 from actors.errors import (
-    AskCycleError,
     DeadlineAfterStart,
     DeadlineBeforeStart,
     DeliveryError,
     InboxFull,
-    LayerError,
     NotDelivered,
     OutcomeUnknown,
     Unavailable,
 )
-from actors.layers import LAYERS, WaitGraph, check_layers
 from ledger.errors import DomainError
 from tests.actors.house import (
-    Call,
     Echo,
     EchoActor,
     Fail,
@@ -34,29 +29,11 @@ from tests.actors.house import (
     no_actor_left,
     pending,
 )
+from tests.actors.named import PATIENCE_S, SOON_S, Meters, ask, start_as
 from tests.fakes.clock import settle, until
 
 pytestmark = pytest.mark.usefixtures("no_actor_left")
 __all__ = ["no_actor_left"]
-
-PATIENCE_S = 30.0
-"""Longer than any test takes: a deadline that is not what the test is about."""
-SOON_S = 0.01
-"""A deadline the test waits for."""
-
-
-def start_as(directory: Directory, name: str, kind: type[EchoActor] = EchoActor) -> EchoActor:
-    """A running echo actor under this name."""
-    ref = kind.start()
-    directory.up(name, ref)
-    actor = actor_of(ref)
-    assert isinstance(actor, EchoActor)
-    return actor
-
-
-def ask(directory: Directory, name: str, message: Any, timeout_s: float = PATIENCE_S) -> asyncio.Task[Any]:
-    """An ask on its way."""
-    return asyncio.ensure_future(directory.ask(name, message, timeout_s=timeout_s))
 
 
 async def test_an_ask_reaches_the_name_and_brings_the_answer() -> None:
@@ -231,130 +208,6 @@ async def test_a_tell_never_raises_and_counts_what_is_lost() -> None:
     assert directory.views()[0].dead_letters == 3
     # … and the one that waited when the actor died.
     assert meters.counts["echo dead"] == 4
-
-
-class Meters:
-    """Counts what the runtime reports."""
-
-    def __init__(self) -> None:
-        self.counts: dict[str, int] = {}
-
-    def meter(self, name: str) -> Meter:
-        """The meter of one name."""
-        return Meter(name, self.counts)
-
-
-class Meter:
-    """Counts what the runtime reports of one name."""
-
-    def __init__(self, name: str, counts: dict[str, int]) -> None:
-        self._name = name
-        self._counts = counts
-
-    def _count(self, what: str) -> None:
-        key = f"{self._name} {what}"
-        self._counts[key] = self._counts.get(key, 0) + 1
-
-    def handled(self, seconds: float) -> None:
-        """One message was handled."""
-        assert seconds >= 0
-        self._count("handled")
-
-    def waiting(self, messages: int) -> None:
-        """The depth of the inbox was seen."""
-        assert messages >= 0
-        self._count("waiting")
-
-    def restarted(self) -> None:
-        """A new incarnation came."""
-        self._count("restarted")
-
-    def dead_letter(self) -> None:
-        """A told message was lost."""
-        self._count("dead")
-
-
-async def test_each_name_is_measured() -> None:
-    meters = Meters()
-    directory = Directory(meters)
-    first = start_as(directory, "echo")
-    await directory.ask("echo", Echo(), timeout_s=PATIENCE_S)
-    first.kill()
-    await ended(first)
-    directory.down("echo")
-    start_as(directory, "echo")
-    await directory.ask("echo", Echo(), timeout_s=PATIENCE_S)
-    assert meters.counts["echo restarted"] == 1
-    assert meters.counts["echo handled"] >= 1
-    assert meters.counts["echo waiting"] == 2
-
-
-async def test_request_id_and_deadline_travel_down() -> None:
-    directory = Directory()
-    start_as(directory, "withdrawal:BTC")
-    lower = start_as(directory, "ledger")
-    seen: list[tuple[str | None, float | None]] = []
-
-    async def relay(_: EchoActor) -> Any:
-        note = Call(lambda _: seen.append((lower.request_id, lower.deadline)))
-        return await directory.ask("ledger", note, timeout_s=10 * PATIENCE_S)
-
-    until_s = asyncio.get_running_loop().time() + PATIENCE_S
-    await directory.ask("withdrawal:BTC", Call(relay), timeout_s=PATIENCE_S, request_id="req-7")
-    ((request_id, deadline),) = seen
-    assert request_id == "req-7"
-    assert deadline == pytest.approx(until_s, abs=1.0)
-
-
-async def test_an_ask_up_the_layers_is_refused_from_handlers_and_child_tasks() -> None:
-    directory = Directory()
-    start_as(directory, "ledger")
-    start_as(directory, "watcher:BTC")
-
-    async def up(_: EchoActor) -> Any:
-        with pytest.raises(LayerError):
-            await directory.ask("watcher:BTC", Echo(), timeout_s=PATIENCE_S)
-        return "refused"
-
-    async def from_child(actor: EchoActor) -> Any:
-        done = pending()
-
-        async def child() -> None:
-            done.set_result(await up(actor))
-
-        actor.spawn(child(), "child")
-        return await done
-
-    assert await directory.ask("ledger", Call(up), timeout_s=PATIENCE_S) == "refused"
-    assert await directory.ask("ledger", Call(from_child), timeout_s=PATIENCE_S) == "refused"
-
-
-@pytest.mark.parametrize("depth", range(len(LAYERS)))
-def test_layers_go_down_only(depth: int) -> None:
-    for other, name in enumerate(LAYERS):
-        if other > depth:
-            check_layers(f"{LAYERS[depth]}:BTC", f"{name}:LTC")
-        else:
-            with pytest.raises(LayerError):
-                check_layers(f"{LAYERS[depth]}:BTC", f"{name}:LTC")
-    check_layers("coin:BTC", LAYERS[depth])
-    check_layers(LAYERS[depth], "coin:BTC")
-
-
-def test_the_wait_graph_finds_rings_of_any_length_and_forgets_what_ended() -> None:
-    graph = WaitGraph()
-    graph.begin("a", "b")
-    graph.begin("b", "c")
-    graph.begin("b", "c")
-    with pytest.raises(AskCycleError, match="c → a → b → c"):
-        graph.begin("c", "a")
-    graph.end("b", "c")
-    with pytest.raises(AskCycleError):
-        graph.begin("c", "a")
-    graph.end("b", "c")
-    graph.begin("c", "a")
-    with pytest.raises(AskCycleError):
-        graph.begin("d", "d")
 
 
 async def test_no_ask_is_lost_while_incarnations_come_and_go() -> None:

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-from itertools import pairwise
 from typing import Any
 
 import pytest
 from pykka import ActorDeadError, ActorRegistry
 
 from actors.errors import (
-    CancelledByOtherError,
     DeadlineBeforeStart,
     InboxFull,
-    KilledError,
     NotDelivered,
     OutcomeUnknown,
     ReceiverGone,
     ReplyError,
 )
-from actors.frame import current_frame
 from actors.inbox import Ask, Deferred
-from actors.runtime import MESSAGES_PER_TURN, NO_REPLY, AsyncioActor
+from actors.runtime import NO_REPLY, AsyncioActor
 from ledger.errors import DomainError
 from tests.actors.house import (
     Call,
@@ -33,6 +28,8 @@ from tests.actors.house import (
     RefusalError,
     Wait,
     actor_of,
+    ask_ref,
+    ask_stop,
     ended,
     exit_of,
     no_actor_left,
@@ -45,15 +42,6 @@ pytestmark = pytest.mark.usefixtures("no_actor_left")
 __all__ = ["no_actor_left"]
 
 
-def ask(ref: Any, message: object) -> asyncio.Future[Any]:
-    """An ask on its way, as a future of this loop."""
-    return asyncio.ensure_future(_ask(ref, message))
-
-
-async def _ask(ref: Any, message: object) -> Any:
-    return await ref.ask(message, block=False)
-
-
 async def test_an_answer_is_what_the_handler_returns() -> None:
     ref, _ = start_echo()
     assert await ref.ask(Echo(7), block=False) == 7
@@ -62,8 +50,8 @@ async def test_an_answer_is_what_the_handler_returns() -> None:
 async def test_messages_are_taken_one_at_a_time_in_order() -> None:
     ref, actor = start_echo()
     gate = pending()
-    first = ask(ref, Wait(gate))
-    second = ask(ref, Echo(2))
+    first = ask_ref(ref, Wait(gate))
+    second = ask_ref(ref, Echo(2))
     await settle()
     assert [type(m) for m in actor.seen] == [Wait]
     gate.set_result(1)
@@ -107,8 +95,8 @@ async def test_a_refused_told_message_does_not_end_the_actor() -> None:
 
 async def test_a_crash_is_unknown_to_its_asker_and_certain_to_the_next() -> None:
     ref, actor = start_echo()
-    begun = ask(ref, Fail(ValueError("bad")))
-    queued = ask(ref, Echo(1))
+    begun = ask_ref(ref, Fail(ValueError("bad")))
+    queued = ask_ref(ref, Echo(1))
     with pytest.raises(OutcomeUnknown) as caught:
         await begun
     assert isinstance(caught.value.__cause__, ValueError)
@@ -156,7 +144,7 @@ async def test_a_crash_in_on_stop_is_seen_by_the_link() -> None:
 async def test_a_deferred_answer_lets_the_actor_go_on() -> None:
     ref, _ = start_echo()
     gate = pending()
-    slow = ask(ref, Later(gate))
+    slow = ask_ref(ref, Later(gate))
     await settle()
     assert await ref.ask(Echo(5), block=False) == 5
     gate.set_result(9)
@@ -165,7 +153,7 @@ async def test_a_deferred_answer_lets_the_actor_go_on() -> None:
 
 async def test_a_deferred_answer_is_unknown_when_the_actor_dies() -> None:
     ref, actor = start_echo()
-    slow = ask(ref, Later(pending()))
+    slow = ask_ref(ref, Later(pending()))
     await settle()
     actor.kill()
     with pytest.raises(OutcomeUnknown):
@@ -208,7 +196,7 @@ async def test_the_message_in_hand_shows_its_request_and_deadline() -> None:
 async def test_a_batch_is_owed_and_answered_message_by_message() -> None:
     ref, _ = start_echo()
     gate = pending()
-    blocked = ask(ref, Wait(gate))
+    blocked = ask_ref(ref, Wait(gate))
     taken: list[Deferred] = []
 
     async def batch(a: EchoActor) -> object:
@@ -219,7 +207,7 @@ async def test_a_batch_is_owed_and_answered_message_by_message() -> None:
         taken[2].reject(RefusalError("third"))
         return NO_REPLY
 
-    asks = [ask(ref, Call(batch)), ask(ref, Echo(2)), ask(ref, Echo(3)), ask(ref, Echo(4))]
+    asks = [ask_ref(ref, Call(batch)), ask_ref(ref, Echo(2)), ask_ref(ref, Echo(3)), ask_ref(ref, Echo(4))]
     await settle()
     gate.set_result(0)
     assert await blocked == 0
@@ -241,10 +229,10 @@ async def test_a_batch_ends_before_what_is_not_accepted_and_before_a_stop() -> N
 
     gate = pending()
     ref.tell(Wait(gate))
-    asks = [ask(ref, m) for m in (Call(batch), Echo(), Echo(), "other", Call(batch))]
+    asks = [ask_ref(ref, m) for m in (Call(batch), Echo(), Echo(), "other", Call(batch))]
     await settle()
     stop = ask_stop(ref)
-    late = ask(ref, Echo())
+    late = ask_ref(ref, Echo())
     await settle()
     gate.set_result(None)
     await stop
@@ -253,15 +241,6 @@ async def test_a_batch_ends_before_what_is_not_accepted_and_before_a_stop() -> N
     with pytest.raises(ReceiverGone):
         await late
     assert exit_of(actor).kind == "stopped"
-
-
-def ask_stop(ref: Any) -> asyncio.Future[Any]:
-    """A stop on its way."""
-    return asyncio.ensure_future(_stop(ref))
-
-
-async def _stop(ref: Any) -> Any:
-    return await ref.stop(block=False)
 
 
 async def test_the_inbox_is_bounded_and_a_stop_is_exempt() -> None:
@@ -307,190 +286,3 @@ async def test_a_ping_overtakes_what_waits() -> None:
     await pong
     await ref.ask(Echo(), block=False)
     assert answered == [True]
-
-
-async def test_a_child_task_is_cancelled_when_the_actor_stops() -> None:
-    ref, _ = start_echo()
-    gate = pending()
-    waiting = ask(ref, Later(gate))
-    await settle()
-    await ref.stop(block=False)
-    assert gate.cancelled()
-    with pytest.raises(OutcomeUnknown):
-        await waiting
-
-
-async def test_a_failing_child_task_crashes_the_actor_in_the_middle_of_a_message() -> None:
-    ref, actor = start_echo()
-
-    async def fail() -> None:
-        raise ValueError("child")
-
-    async def work(a: EchoActor) -> None:
-        a.spawn(fail(), "failing")
-        await pending()
-
-    with pytest.raises(OutcomeUnknown):
-        await ref.ask(Call(work), block=False)
-    assert await ended(actor) == "crashed"
-    assert isinstance(exit_of(actor).error, ValueError)
-
-
-async def test_an_ending_actor_starts_no_child_task() -> None:
-    class Late(EchoActor):
-        async def on_cleanup(self) -> None:
-            with pytest.raises(RuntimeError, match="ending"):
-                self.spawn(settle(), "late")
-            self.hooks.append("refused")
-
-    ref = Late.start()
-    actor = actor_of(ref)
-    await ref.ask(Echo(), block=False)
-    await ref.stop(block=False)
-    assert actor.hooks[-1] == "refused"
-
-
-async def test_a_kill_ends_an_actor_that_hangs() -> None:
-    ref, actor = start_echo()
-    hung = ask(ref, Wait(pending()))
-    await settle()
-    actor.kill(KilledError("enough"))
-    with pytest.raises(OutcomeUnknown):
-        await hung
-    assert await ended(actor) == "killed"
-    assert actor.hooks == ["start", "cleanup"]
-
-
-async def test_a_kill_before_the_first_step_still_cleans_up_and_tells_the_link() -> None:
-    ref, actor = start_echo()
-    exits: list[Any] = []
-    actor.link(exits.append)
-    actor.kill()
-    await until(lambda: exits)
-    assert exits[0].kind == "killed"
-    assert actor.hooks == ["cleanup"]
-    assert not ref.is_alive()
-
-
-async def test_a_second_kill_ends_an_actor_that_swallowed_the_first() -> None:
-    ref, actor = start_echo()
-
-    async def stubborn(_: EchoActor) -> None:
-        try:
-            await pending()
-        except asyncio.CancelledError:
-            await pending()
-
-    asked = ask(ref, Call(stubborn))
-    await settle()
-    actor.kill()
-    await settle()
-    assert actor.exit is None
-    actor.kill()
-    assert await ended(actor) == "killed"
-    with pytest.raises(OutcomeUnknown):
-        await asked
-
-
-async def test_a_kill_does_not_disturb_the_clean_up() -> None:
-    gate = pending()
-
-    class Careful(EchoActor):
-        async def on_cleanup(self) -> None:
-            await gate
-            self.hooks.append("clean")
-
-    ref = Careful.start()
-    actor = actor_of(ref)
-    await ref.ask(Echo(), block=False)
-    stop = ask_stop(ref)
-    await settle()
-    actor.kill()
-    await settle()
-    assert actor.exit is None
-    assert not stop.done()
-    gate.set_result(None)
-    await stop
-    assert actor.hooks[-1] == "clean"
-    assert exit_of(actor).kind == "stopped"
-
-
-async def test_a_link_made_after_the_end_is_called_at_once() -> None:
-    ref, actor = start_echo()
-    await ref.stop(block=False)
-    exits: list[Any] = []
-    actor.link(exits.append)
-    assert exits == [actor.exit]
-
-
-async def test_a_cancelled_await_inside_a_handler_is_a_crash_not_a_kill() -> None:
-    ref, actor = start_echo()
-    future = pending()
-    asked = ask(ref, Wait(future))
-    await settle()
-    future.cancel()
-    with pytest.raises(OutcomeUnknown):
-        await asked
-    assert await ended(actor) == "crashed"
-    assert isinstance(exit_of(actor).error, CancelledByOtherError)
-
-
-async def test_the_starters_context_does_not_leak_in() -> None:
-    ref, _ = start_echo()
-
-    def start_inside(_: EchoActor) -> Any:
-        return actor_of(EchoActor.start())
-
-    inner = await ref.ask(Call(start_inside), block=False)
-    frame = await inner.actor_ref.ask(Call(lambda _: current_frame.get()), block=False)
-    assert frame.actor is inner
-
-
-async def test_a_running_actor_without_any_reference_is_not_collected() -> None:
-    seen: list[str] = []
-
-    class Loner(AsyncioActor):
-        async def on_start(self) -> None:
-            seen.append("started")
-
-        async def on_stop(self) -> None:
-            seen.append("stopped")
-
-        def on_receive(self, _: object) -> int:
-            return 1
-
-    ref = Loner.start()
-    inbox = ref.actor_inbox
-    await settle()
-    gc.collect()
-    await settle()
-    assert seen == ["started"]
-    assert await ref.ask("?", block=False) == 1
-    assert inbox.empty()
-
-
-async def test_a_busy_actor_lets_others_run_every_32_messages() -> None:
-    ref, actor = start_echo()
-    await ref.ask(Echo(), block=False)
-    seen_by_neighbour: list[int] = []
-    for number in range(MESSAGES_PER_TURN * 3):
-        ref.tell(Echo(number))
-
-    async def neighbour() -> None:
-        while len(actor.seen) <= MESSAGES_PER_TURN * 3:
-            seen_by_neighbour.append(len(actor.seen))
-            await asyncio.sleep(0)
-
-    await neighbour()
-    steps = [b - a for a, b in pairwise(seen_by_neighbour)]
-    assert max(steps) <= MESSAGES_PER_TURN
-
-
-async def test_starting_without_a_loop_says_so() -> None:
-    def start() -> None:
-        EchoActor.start()
-
-    with pytest.raises(RuntimeError, match="running event loop"):
-        await asyncio.to_thread(start)
-    for ref in ActorRegistry.get_all():
-        ActorRegistry.unregister(ref)
