@@ -31,6 +31,12 @@ import warnings
 def test_warns():
     warnings.warn("old")
 """
+IMPORTS_BITCOINLIB = """
+import os
+import bitcoinlib.keys
+def test_the_folder_is_private():
+    assert "cashier-bitcoinlib-" in os.environ["BCL_DATA_DIR"]
+"""
 
 
 def _pytest(folder: Path, text: str, **environment: str) -> str:
@@ -64,5 +70,6 @@ def test_a_warning_is_an_error(tmp_path: Path) -> None:
     assert "UserWarning: old" in _pytest(tmp_path, WARNS)
 
 
-def test_bitcoinlib_writes_into_a_folder_of_the_run() -> None:
-    assert Path(os.environ["BCL_DATA_DIR"]).name.startswith("cashier-bitcoinlib-")
+def test_bitcoinlib_writes_into_a_folder_of_the_run(tmp_path: Path) -> None:
+    assert "1 passed" in _pytest(tmp_path, IMPORTS_BITCOINLIB, HOME=str(tmp_path / "home"))
+    assert not (tmp_path / "home").exists()

@@ -96,7 +96,7 @@ def test_l10_money_is_never_a_float() -> None:
 
 
 def _floats(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Yield every place where a float could come into being; a path joined with a text and a duration are none."""
+    """Yield every place where a float could come into being; paths and durations are none."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, float):
             yield node.lineno, f"float {node.value}"
