@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from coins.evm.derive import open_deriver
-from coins.evm.index import AccountIndex
 from coins.evm.reader import EvmReader
 from coins.evm.rpc import EvmRpc
 from coins.evm.spender import EvmSpender
 from coins.family import Coin, Signer
+from coins.index import WatchIndex
 from config.schema import CoinSettings, EvmCoinSettings
 
 
@@ -26,5 +26,5 @@ async def open_coin(settings: CoinSettings, signer: Signer) -> Coin:
         reader=EvmReader(settings, rpc),
         deriver=deriver,
         spender=EvmSpender(settings, rpc, signer),
-        index=AccountIndex(),
+        index=WatchIndex(),
     )

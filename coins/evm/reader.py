@@ -12,7 +12,6 @@ import asyncio
 from collections.abc import Sequence
 
 from coins.errors import NodeDataError, NodeSyncingError, NodeUnavailableError, WrongNetworkError
-from coins.evm.index import AccountIndex
 from coins.evm.quantity import parse_account, parse_hash, parse_quantity, parse_small, quantity
 from coins.evm.rpc import Call, EvmRpc, RpcAnswerError
 from coins.evm.wire import (
@@ -27,6 +26,7 @@ from coins.evm.wire import (
     check_place,
 )
 from coins.family import WatchIndex
+from coins.index import WatchIndex as ScriptIndex
 from coins.types import (
     AccountTx,
     Block,
@@ -94,7 +94,7 @@ class EvmReader:
         NodeUnavailableError when the block or a receipt is gone (reorganised while it was read),
         NodeDataError when the node contradicts itself.
         """
-        own = _accounts(index)
+        own = _scripts(index)
         full: FullBlock | None = await self._rpc.call(
             "eth_getBlockByHash", block_hash, True, result=FullBlock | None
         )
@@ -132,7 +132,7 @@ class EvmReader:
         Not every node builds one, and a full one leaves transactions out: what is missing here says
         nothing.
         """
-        own = _accounts(index)
+        own = _scripts(index)
         latest, pending = await self._rpc.batch(
             [
                 Call("eth_getBlockByNumber", ("latest", False), Header),
@@ -201,7 +201,7 @@ class EvmReader:
             fates.append(fate)
         return fates
 
-    def _receipt(self, tx: Tx, own: AccountIndex) -> Receipt | None:
+    def _receipt(self, tx: Tx, own: set[bytes]) -> Receipt | None:
         """The payment ``tx`` asks for, None if it is not to us or of nothing."""
         if tx.to is None:
             return None
@@ -219,7 +219,7 @@ class EvmReader:
         )
 
 
-def _touches(tx: Tx, own: AccountIndex) -> bool:
+def _touches(tx: Tx, own: set[bytes]) -> bool:
     """Whether a transaction is from us, or pays us something."""
     if parse_account(tx.sender, "transaction.from") in own:
         return True
@@ -253,11 +253,11 @@ def _account_tx(tx: Tx, fate: TxReceipt) -> AccountTx:
     )
 
 
-def _accounts(index: WatchIndex) -> AccountIndex:
-    """The family's own index behind the common protocol."""
-    if not isinstance(index, AccountIndex):
+def _scripts(index: WatchIndex) -> set[bytes]:
+    """The scripts of the shared index behind the common protocol."""
+    if not isinstance(index, ScriptIndex):
         raise TypeError("an evm reader needs the index of its own coin")
-    return index
+    return index.scripts
 
 
 def _refuse_syncing(syncing: Syncing) -> None:

@@ -1,0 +1,15 @@
+"""What can be wrong with the signer before it serves. Pure. Texts hold no secret."""
+
+from __future__ import annotations
+
+
+class SignerStartError(Exception):
+    """The signer cannot start: one clear line why. ``exit_code`` 2 is wrong usage, 3 is a missing thing."""
+
+    def __init__(self, reason: str, exit_code: int = 2) -> None:
+        super().__init__(reason)
+        self.exit_code = exit_code
+
+
+class SeedFileError(SignerStartError):
+    """The seed file is missing, unreadable, of a wrong form, or the passphrase does not open it."""

@@ -1,0 +1,113 @@
+"""The seed file: a BIP39 mnemonic of 24 words, encrypted with age under a passphrase.
+
+Any age tool opens it (``age -d seed.age``), any BIP39 wallet takes the words. Opening costs about
+a second of scrypt, once at start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import stat
+import unicodedata
+from pathlib import Path
+
+import pyrage  # type: ignore[import-untyped]
+from eth_account.hdaccount.mnemonic import Mnemonic
+from eth_account.types import Language
+
+from coins.signer.errors import SeedFileError
+
+ENTROPY_BYTES = 32
+PASSPHRASE_MIN = 8
+_FILE_MAX = 65_536
+_BIP39_ROUNDS = 2048
+
+
+def generate_seed_file(path: Path, passphrase: str) -> None:
+    """Write a new random seed to ``path`` (mode 0600), never over an existing file.
+
+    Raises SeedFileError: the file exists, the folder cannot be written, the passphrase is shorter
+    than eight characters.
+    """
+    write_seed_file(path, _words().to_mnemonic(secrets.token_bytes(ENTROPY_BYTES)), passphrase)
+
+
+def write_seed_file(path: Path, mnemonic: str, passphrase: str) -> None:
+    """Encrypt an existing mnemonic into a new file; as :func:`generate_seed_file`."""
+    normal = _normal(mnemonic)
+    if not _words().is_mnemonic_valid(normal):
+        raise SeedFileError("these words are no BIP39 mnemonic (a word or their checksum is wrong)")
+    if len(passphrase) < PASSPHRASE_MIN:
+        raise SeedFileError(f"the passphrase of the seed has less than {PASSPHRASE_MIN} characters")
+    if path.exists():
+        raise SeedFileError(f"{path} exists: a seed is never overwritten")
+    data = pyrage.passphrase.encrypt(normal.encode(), passphrase)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except FileExistsError:
+        raise SeedFileError(f"{path} exists: a seed is never overwritten") from None
+    except OSError as error:
+        raise SeedFileError(f"cannot write the seed file {path}: {error.strerror}", 3) from None
+
+
+def load_seed(path: Path, passphrase: str) -> bytes:
+    """The 64-byte BIP39 seed of a seed file. Raises SeedFileError; the text holds no secret."""
+    data = _read(path)
+    try:
+        mnemonic = _normal(pyrage.passphrase.decrypt(data, passphrase).decode())
+    except UnicodeDecodeError:
+        raise SeedFileError(f"the seed file {path} holds no mnemonic") from None
+    except pyrage.DecryptError:
+        raise SeedFileError(
+            f"cannot open the seed file {path}: wrong passphrase, or the file is damaged"
+        ) from None
+    if not _words().is_mnemonic_valid(mnemonic):
+        raise SeedFileError(f"the seed file {path} holds no BIP39 mnemonic")
+    return seed_of(mnemonic)
+
+
+def seed_of(mnemonic: str) -> bytes:
+    """BIP39: 64-byte seed of a mnemonic, without a BIP39 passphrase."""
+    return hashlib.pbkdf2_hmac("sha512", _normal(mnemonic).encode(), b"mnemonic", _BIP39_ROUNDS)
+
+
+def _read(path: Path) -> bytes:
+    """Content of a seed file that only its owner may read."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with os.fdopen(handle, "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise SeedFileError(f"the seed file {path} is no regular file")
+            if status.st_mode & 0o077:
+                raise SeedFileError(f"the seed file {path} may be read by others: chmod 600 it")
+            data = file.read(_FILE_MAX + 1)
+    except FileNotFoundError:
+        raise SeedFileError(f"there is no seed file {path}", 3) from None
+    except OSError as error:
+        raise SeedFileError(f"cannot read the seed file {path}: {error.strerror}", 3) from None
+    if len(data) > _FILE_MAX:
+        raise SeedFileError(f"{path} is too large for a seed file")
+    return data
+
+
+def _words() -> Mnemonic:
+    """The English word list of BIP39."""
+    return Mnemonic(Language.ENGLISH)
+
+
+def _normal(mnemonic: str) -> str:
+    """Words with one space between them, NFKD as BIP39 asks."""
+    return " ".join(unicodedata.normalize("NFKD", mnemonic).split())

@@ -1,0 +1,151 @@
+"""What the signer answers to one request. No sockets here; keys stay inside.
+
+A request is one JSON object on one line, ``{"id", "op", …}``; the reply is ``{"id", "ok": true, …}``
+or ``{"id", "ok": false, "code", "reason"}``. Codes: ``bad_request``, ``unknown_currency``,
+``refused`` (not as planned, or above a cap), ``internal``. No reply holds a secret.
+
+| op | fields | reply |
+|---|---|---|
+| ping | | |
+| account_xpub | currency, account | xpub |
+| sign | plan (text of ``coins.codec``) | txid, raw |
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Mapping
+from typing import Any, Protocol, cast
+
+from coins.codec import decode_plan
+from coins.errors import SignerError
+from coins.signer.limits import SpendingLimits
+from coins.types import AttemptPlan, SignedTx
+from config.schema import BitcoinCoinSettings, CoinSettings, EvmCoinSettings, SignerSettings
+
+SWEEPING_FAMILIES = frozenset({"evm"})
+"""Families with sweeps; their ``sign_plan`` proves that a sweep stays in the house."""
+ACCOUNT_MAX = 1
+"""Accounts whose public key is given: 0 deposits, 1 hot."""
+
+
+class FamilySigner(Protocol):
+    """What a family's ``sign`` module gives."""
+
+    def account_xpub(self, seed: bytes, settings: CoinSettings, account: int) -> str:
+        """Extended public key of a hardened account."""
+
+    def sign_plan(self, seed: bytes, settings: CoinSettings, plan: AttemptPlan) -> SignedTx:
+        """Sign exactly this plan or raise SignerError."""
+
+
+class _RefusalError(Exception):
+    """A named code and a reason fit for the asker."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+def family_signer(family: str) -> FamilySigner:
+    """The ``sign`` module of a family, imported on demand."""
+    return cast(FamilySigner, importlib.import_module(f"coins.{family}.sign"))
+
+
+class SignerService:
+    """Holds the seed and answers requests, one at a time."""
+
+    def __init__(
+        self,
+        seed: bytes,
+        coins: Mapping[str, BitcoinCoinSettings | EvmCoinSettings],
+        settings: SignerSettings,
+        limits: SpendingLimits,
+    ) -> None:
+        self._seed = seed
+        self._coins = coins
+        self._settings = settings
+        self._limits = limits
+
+    def answer(self, line: bytes) -> bytes:
+        """Reply line (with its newline) to a request line. Never raises."""
+        number: int | None = None
+        try:
+            request = _parse(line)
+            number = request.get("id") if type(request.get("id")) is int else None
+            reply: dict[str, Any] = {"id": number, "ok": True, **self._dispatch(request)}
+        except _RefusalError as refusal:
+            reply = {"id": number, "ok": False, "code": refusal.code, "reason": str(refusal)}
+        except SignerError as error:
+            reply = {"id": number, "ok": False, "code": "refused", "reason": str(error)}
+        except Exception as error:  # noqa: BLE001 - a text of unknown origin might hold a key: only its type is told
+            reply = {"id": number, "ok": False, "code": "internal", "reason": type(error).__name__}
+        return json.dumps(reply, separators=(",", ":")).encode() + b"\n"
+
+    def _dispatch(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Run one operation."""
+        match request.get("op"):
+            case "ping":
+                return {}
+            case "account_xpub":
+                return self._account_xpub(request)
+            case "sign":
+                return self._sign(request)
+            case _:
+                raise _RefusalError("bad_request", "unknown operation")
+
+    def _account_xpub(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Public key of an account."""
+        settings = self._coin(request.get("currency"))
+        account = request.get("account")
+        if type(account) is not int or not 0 <= account <= ACCOUNT_MAX:
+            raise _RefusalError("bad_request", "account is 0 or 1")
+        return {"xpub": family_signer(settings.family).account_xpub(self._seed, settings, account)}
+
+    def _sign(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Check the plan against the caps, have the family sign it."""
+        plan = _plan(request.get("plan"))
+        settings = self._coin(plan.currency)
+        is_sweep = plan.kind == "sweep"
+        if is_sweep and settings.family not in SWEEPING_FAMILIES:
+            raise SignerError(f"{settings.currency} has no sweeps")
+        if len(plan.inputs) > self._settings.inputs_max:
+            raise SignerError(f"more than {self._settings.inputs_max} inputs")
+        if any(output.amount <= 0 for output in plan.outputs) or plan.fee < 0:
+            raise SignerError("the plan has an amount that is not positive")
+        self._limits.count_request()
+        if not is_sweep:
+            self._limits.check(plan, settings.signer_tx_cap, settings.signer_day_cap)
+        signed = family_signer(settings.family).sign_plan(self._seed, settings, plan)
+        if not is_sweep:
+            self._limits.record(plan)
+        return {"txid": signed.txid, "raw": signed.raw}
+
+    def _coin(self, currency: object) -> BitcoinCoinSettings | EvmCoinSettings:
+        """Settings of an enabled currency whose keys the seed holds."""
+        settings = self._coins.get(currency) if isinstance(currency, str) else None
+        if settings is None:
+            raise _RefusalError("unknown_currency", "no such currency is enabled")
+        return settings
+
+
+def _parse(line: bytes) -> dict[str, Any]:
+    """The JSON object of a line."""
+    try:
+        request = json.loads(line)
+    except (ValueError, RecursionError):
+        raise _RefusalError("bad_request", "no JSON") from None
+    if not isinstance(request, dict):
+        raise _RefusalError("bad_request", "no JSON object")
+    return request
+
+
+def _plan(text: object) -> AttemptPlan:
+    """The plan of a sign request."""
+    if not isinstance(text, str):
+        raise _RefusalError("bad_request", "plan is a text")
+    try:
+        return decode_plan(text)
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+        raise _RefusalError("bad_request", "plan has not the form of a plan") from None
