@@ -95,7 +95,7 @@ def _read_coins(draft: Draft, folder: Path) -> tuple[dict[str, str], tuple[str, 
     families: dict[str, str] = {}
     broken: list[str] = []
     draft.tree["coins"] = {}
-    for file in sorted(folder.glob("*.toml")) if folder.is_dir() else ():
+    for file in _coin_files(draft, folder):
         currency = file.stem
         path = ("coins", currency)
         tree = read_toml(draft, file, path)
@@ -113,6 +113,18 @@ def _read_coins(draft: Draft, folder: Path) -> tuple[dict[str, str], tuple[str, 
         draft.tree["coins"][currency] = tree | {"currency": currency}
         _refuse_secrets(draft, FAMILIES[family], tree, path)
     return families, tuple(broken)
+
+
+def _coin_files(draft: Draft, folder: Path) -> list[Path]:
+    """List the coin files; hidden ones are left out, they are an editor's. A missing folder holds none."""
+    try:
+        names = sorted(entry.name for entry in folder.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        draft.add(str(folder), "", f"cannot be read: {error.strerror}")
+        return []
+    return [folder / name for name in names if name.endswith(".toml") and not name.startswith(".")]
 
 
 def _refuse_secrets(draft: Draft, model: type[Section], table: Any, path: Keys) -> None:

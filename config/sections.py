@@ -253,6 +253,8 @@ class ActorSettings(Section):
     """Deadline of a question between actors."""
     tick_s: Seconds = 1.0
     """Pause between two looks for open work in the database, where no hint came."""
+    reconcile_interval_s: Annotated[float, Field(ge=0, le=604_800, allow_inf_nan=False)] = 600.0
+    """Least pause between two scheduled comparisons of a chain with the books; 0: after every block."""
     tick_batch: Annotated[int, Field(ge=1, le=10_000)] = 100
     """Most pieces of open work taken in one look."""
     process_workers: Annotated[int, Field(ge=1, le=64)] = 1
