@@ -45,7 +45,7 @@ class AddressActor(AsyncioActor):
         self._clock = clock
         self._timeout_s = settings.ask_timeout_s
 
-    async def on_start(self) -> None:  # type: ignore[override]
+    async def on_start(self) -> None:
         """Open the coin and register it. Raises IdentityChangedError if it is not what it was."""
         coin = await self._slot.open()
         fingerprint = await identity_fingerprint(self._slot.settings, coin)

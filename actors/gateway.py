@@ -28,7 +28,7 @@ class GatewayActor(AsyncioActor):
         self._serve = serve
         self._server: Server | None = None
 
-    async def on_start(self) -> None:  # type: ignore[override]
+    async def on_start(self) -> None:
         """Open the port. Raises OSError when it is taken."""
         self._server = await self._serve()
 

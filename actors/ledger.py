@@ -47,15 +47,26 @@ class LedgerActor(AsyncioActor):
         self._directory = directory
         self._clock = clock
         self._batch_max = settings.batch_max
+        self._checkpoint_s = settings.checkpoint_interval_s
         self._metrics = metrics
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._store: SqliteStore | None = None
         self._last_sequence = 0
 
-    async def on_start(self) -> None:  # type: ignore[override]
+    async def on_start(self) -> None:
         """Open the database: lock, migrations, settings."""
         loop = asyncio.get_running_loop()
         self._store = await loop.run_in_executor(self._thread, self._open_store)
+        self.spawn(self._checkpoints(self._store), "checkpoint")
+
+    async def _checkpoints(self, store: SqliteStore) -> None:
+        """Move committed pages into the database beside the writer, which never waits for it."""
+        while True:
+            await self._clock.sleep(self._checkpoint_s)
+            try:
+                await asyncio.to_thread(store.checkpoint)
+            except StoreUnavailableError as error:
+                logger.error("no checkpoint now: %s", error)
 
     async def on_receive(self, message: object) -> object:
         """Commit this command and all that wait behind it."""

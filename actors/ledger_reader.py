@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from ledger.reader import LedgerReader
+
 from actors.inbox import Deferred
 from actors.runtime import NO_REPLY, AsyncioActor
 from ledger.errors import DomainError
 from ledger.queries import Query
-from ledger.reader import LedgerReader
 
 
 class LedgerReaderActor(AsyncioActor):
@@ -20,7 +21,7 @@ class LedgerReaderActor(AsyncioActor):
         self._open_reader = open_reader
         self._reader: LedgerReader | None = None
 
-    async def on_start(self) -> None:  # type: ignore[override]
+    async def on_start(self) -> None:
         """Open the connections; the ledger has made the database before."""
         self._reader = await self._open_reader()
 

@@ -50,7 +50,7 @@ class NotifierActor(TickingActor):
         self._sender = WebhookSender(webhooks)
         self._is_sending = False
 
-    async def on_start(self) -> None:  # type: ignore[override]
+    async def on_start(self) -> None:
         """Look at once: a crash may have left deliveries due."""
         self.start_ticking()
         self._begin()

@@ -34,7 +34,7 @@ class SignerActor(AsyncioActor):
         self._make_process = make_process
         self._process: Process | None = None
 
-    async def on_start(self) -> None:  # type: ignore[override]
+    async def on_start(self) -> None:
         """Start the process and watch it."""
         self._process = self._make_process()
         await self._process.start()

@@ -24,6 +24,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ledger.reader import LedgerReader
 from pykka import ActorRef
 
 from actors.address import AddressActor
@@ -51,7 +52,6 @@ from ledger.errors import (
     StoreLockedError,
     StoreOpenError,
 )
-from ledger.reader import LedgerReader
 from ledger.store import SqliteStore
 from monitoring.metrics import Metrics
 

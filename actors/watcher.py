@@ -50,7 +50,7 @@ class WatcherActor(AsyncioActor):
         self._pause_s = RETRY_FIRST_S
         self._mempool_keys: frozenset[tuple[str, str]] | None = None
 
-    async def on_start(self) -> None:  # type: ignore[override]
+    async def on_start(self) -> None:
         """Load scripts, live outpoints and the last blocks; then look."""
         await self._load()
         await self._report("behind", "catching up after a start")

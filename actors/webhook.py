@@ -18,6 +18,7 @@ from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
 
 from config.schema import WebhookSettings
 from ledger.views import EventView
@@ -114,7 +115,7 @@ class WebhookSender:
 
     def _refuse_private_literal(self, url: str) -> None:
         """A literal IP address is connected to without resolving: look at it here."""
-        host = aiohttp.client.URL(url).host or ""
+        host = URL(url).host or ""
         try:
             public = is_public(host)
         except ValueError:

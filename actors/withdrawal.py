@@ -57,7 +57,7 @@ class PayingActor(TickingActor):
         self._is_working = False
         self._is_wanted = False
 
-    async def on_start(self) -> None:  # type: ignore[override]
+    async def on_start(self) -> None:
         """Resume what a crash left, then look again and again."""
         self.start_ticking()
         self._begin()

@@ -31,6 +31,7 @@ PRUNE_ROWS = 500
 class SqliteStore:
     """One SQLite database opened for writing by this process alone.
 
+    ``last_event_sequence`` is that of the last event committed by a batch of this process.
     ``path`` of the database; ``now_s`` stamps its migrations; ``webhook_url`` gets a delivery per event,
     None for none; ``idempotency_keep_s`` is how long replies are kept; ``wal_limit_bytes`` is the size of
     the write-ahead log from which a batch waits for a checkpoint that starts it anew.
@@ -48,6 +49,7 @@ class SqliteStore:
         """Only remember the settings; :meth:`open` touches the disk."""
         self.path = path
         self.webhook_url = webhook_url
+        self.last_event_sequence = 0
         self._now_s = now_s
         self._idempotency_keep_s = idempotency_keep_s
         self._wal_limit_bytes = wal_limit_bytes
@@ -129,6 +131,7 @@ class SqliteStore:
             db.execute("BEGIN IMMEDIATE")
             results = [dispatch.execute(tx, command) for command in commands]
             self._prune(db, now_s)
+            last_sequence = int(db.execute("SELECT coalesce(max(sequence), 0) FROM event").fetchone()[0])
             failpoint("before-commit")
             db.execute("COMMIT")
         except BaseException as error:
@@ -137,6 +140,7 @@ class SqliteStore:
                 raise StoreUnavailableError(f"the database cannot be written: {error}") from error
             raise
         failpoint("after-commit")
+        self.last_event_sequence = last_sequence
         return results
 
     def _roll_back(self, db: sqlite3.Connection, tx: Tx) -> None:

@@ -1,0 +1,344 @@
+"""The running cashier: checks its surroundings, starts the tree, takes over new settings, drains.
+
+What faces the web is handed in (``Front``): this room does not know HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from ledger.reader import LedgerReader
+from pykka import ActorRef
+from pykka.messages import _ActorStop
+
+from actors.childspec import AddChild, ChildView, GetTree, RemoveChild, RestartChild
+from actors.clock import Clock, SystemClock
+from actors.directory import Directory
+from actors.errors import ActorError
+from actors.gateway import Server
+from actors.heartbeat import Heartbeat
+from actors.identity import Ids
+from actors.observer import MetricsObserver
+from actors.tree import Parts, Tree
+from coins import registry
+from coins.family import Coin
+from coins.signer.client import SignerClient
+from coins.signer.process import SignerProcess
+from config.changes import diff
+from config.schema import Settings
+from ledger.commands import SetCurrencyState
+from ledger.errors import DomainError, StoreError
+from ledger.queries import ListCurrencies
+from ledger.store import SqliteStore
+from ledger.views import CurrencyView, EventView
+from monitoring.exporter import Exporter, build_app
+from monitoring.health import CurrencyHealth, Liveness, Readiness
+from monitoring.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+UNREACHABLE = 3
+USAGE = 2
+
+
+class StartError(Exception):
+    """The cashier cannot start; one line for people and the exit code."""
+
+    def __init__(self, message: str, code: int = UNREACHABLE) -> None:
+        """Say why."""
+        super().__init__(message)
+        self.code = code
+
+
+class Front(Protocol):
+    """What faces the web."""
+
+    def update(self, settings: Settings) -> None:
+        """Take over new settings of the currencies."""
+
+    def render_event(self, view: EventView) -> dict[str, Any]:
+        """An event as the API shows it; body of its webhook."""
+
+    async def serve(self, listener: socket.socket) -> Server:
+        """Serve on a listening socket; the socket itself stays open when the server closes."""
+
+
+MakeFront = Callable[[Settings, Directory, Metrics, Clock], Front]
+LoadSettings = Callable[[], Settings]
+
+
+class Service:
+    """One cashier process. ``start``, then ``reload`` as often as wanted, then ``stop``."""
+
+    def __init__(self, settings: Settings, config: Path | None, make_front: MakeFront) -> None:
+        """Nothing is opened yet; ``config`` is handed to the signer process."""
+        self.settings = settings
+        self._config = config
+        self._clock = SystemClock()
+        self.metrics = Metrics()
+        self.directory = Directory(MetricsObserver(self.metrics), max_parked=settings.actors.parked_max)
+        self._front = make_front(settings, self.directory, self.metrics, self._clock)
+        self._listener: socket.socket | None = None
+        self._exporter: Exporter | None = None
+        self._heartbeat: Heartbeat | None = None
+        self._root: ActorRef[Any] | None = None
+        self._tree: Tree | None = None
+        self.given_up: asyncio.Future[BaseException] | None = None
+
+    # -- start ------------------------------------------------------------------------------------
+
+    async def start(self) -> tuple[int, int]:
+        """Start everything; gives the ports of gateway and monitoring. Raises StartError."""
+        loop = asyncio.get_running_loop()
+        self.given_up = loop.create_future()
+        self._listener = listen(self.settings.gateway.host, self.settings.gateway.port, "gateway")
+        self._check_ledger()
+        self._check_seed()
+        monitoring_port = await self._start_exporter()
+        self._heartbeat = Heartbeat(
+            loop,
+            dump_after_s=self.settings.monitoring.heartbeat_dump_s,
+            end_after_s=self.settings.monitoring.heartbeat_exit_s,
+        )
+        self._heartbeat.start()
+        self._tree = Tree(self._parts())
+        self._root = self._tree.start_root(self._on_give_up)
+        await self._until_started()
+        return self._listener.getsockname()[1], monitoring_port
+
+    def _parts(self) -> Parts:
+        signer = SignerClient(self.settings.signer)
+
+        async def open_coin(settings: Any) -> Coin:
+            return await registry.open_coin(settings, signer)
+
+        return Parts(
+            settings=self.settings,
+            directory=self.directory,
+            clock=self._clock,
+            rng=random.Random(),
+            metrics=self.metrics,
+            ids=Ids(),
+            open_store=self._open_store,
+            open_reader=self._open_reader,
+            open_coin=open_coin,
+            make_signer=self._make_signer if self._needs_seed() else None,
+            serve=self._serve,
+            render_event=self._front.render_event,
+        )
+
+    def _needs_seed(self) -> bool:
+        return any(coin.custody == "seed" for coin in self.settings.enabled_coins.values())
+
+    def _make_signer(self) -> SignerProcess:
+        return SignerProcess(
+            self._config,
+            start_timeout_s=self.settings.signer.start_timeout_s,
+            on_line=lambda line: logger.info("signer: %s", line),
+        )
+
+    def _open_store(self) -> SqliteStore:
+        settings = self.settings
+        store = SqliteStore(
+            settings.ledger.path,
+            now_s=self._clock.now_s(),
+            webhook_url=settings.webhooks.url,
+            idempotency_keep_s=settings.gateway.idempotency_keep_days * 86_400,
+            wal_limit_bytes=settings.ledger.wal_limit_mb * 2**20,
+        )
+        store.open()
+        return store
+
+    async def _open_reader(self) -> LedgerReader:
+        reader = LedgerReader(self.settings.ledger.path, self.settings.ledger.readers)
+        await reader.open()
+        return reader
+
+    async def _serve(self) -> Server:
+        if self._listener is None:
+            raise AssertionError("the port is opened first")
+        return await self._front.serve(self._listener)
+
+    def _check_ledger(self) -> None:
+        """Open the database once before anything runs: its troubles are one line, not a crash."""
+        try:
+            self.settings.ledger.path.parent.mkdir(parents=True, exist_ok=True)
+            self._open_store().close()
+        except OSError as error:
+            raise StartError(f"cannot use {self.settings.ledger.path.parent}: {error.strerror}") from None
+        except StoreError as error:
+            raise StartError(str(error)) from None
+
+    def _check_seed(self) -> None:
+        """A currency with custody "seed" needs the seed file and its passphrase."""
+        if not self._needs_seed():
+            return
+        signer = self.settings.signer
+        if signer.passphrase is None:
+            raise StartError(
+                "signer.passphrase is not set: set CASHIER__SIGNER__PASSPHRASE_FILE "
+                "(or CASHIER__SIGNER__PASSPHRASE)",
+                USAGE,
+            )
+        if not signer.seed_file.exists():
+            raise StartError(
+                f"there is no seed file {signer.seed_file}: make one with `python run.py keys new-seed`",
+                USAGE,
+            )
+
+    async def _start_exporter(self) -> int:
+        settings = self.settings.monitoring
+        app = build_app(self.metrics.render, lambda: Liveness(True), self._readiness, self._tree_json)
+        self._exporter = Exporter(app, settings.host, settings.port)
+        try:
+            return await self._exporter.start()
+        except OSError as error:
+            raise StartError(
+                f"monitoring cannot listen on {settings.host}:{settings.port}: {error.strerror}"
+            ) from None
+
+    async def _until_started(self) -> None:
+        """Wait for the root's first answer, or for its end. Raises StartError."""
+        if self.given_up is None:
+            raise AssertionError("start() makes the future first")
+        bound_s = self.settings.actors.start_timeout_s * 3
+        try:
+            await self.directory.ask("root", GetTree(), timeout_s=bound_s)
+        except ActorError as error:
+            reason = reason_of(self.given_up.result()) if self.given_up.done() else str(error)
+            raise StartError(f"the cashier could not start: {reason}") from None
+
+    def _on_give_up(self, error: BaseException) -> None:
+        self.directory.gone("root")
+        if self.given_up is not None and not self.given_up.done():
+            self.given_up.set_result(error)
+
+    # -- while it runs --------------------------------------------------------------------------------
+
+    async def tree(self) -> ChildView:
+        """The supervision tree now."""
+        return await self.directory.ask("root", GetTree(), timeout_s=self.settings.actors.ask_timeout_s)
+
+    async def _tree_json(self) -> dict[str, Any]:
+        return tree_as_dict(await self.tree())
+
+    async def _readiness(self) -> Readiness:
+        """The books answer, and each currency on its own."""
+        timeout_s = self.settings.actors.ask_timeout_s
+        try:
+            views = await self.directory.ask("ledger_reader", ListCurrencies(), timeout_s=timeout_s)
+        except (ActorError, DomainError) as error:
+            return Readiness(False, (), f"the books do not answer: {type(error).__name__}")
+        return Readiness(True, tuple(self._health(view) for view in views))
+
+    def _health(self, view: CurrencyView) -> CurrencyHealth:
+        return CurrencyHealth(view.currency, view.state, view.height, None, view.state_detail)
+
+    async def reload(self, load: LoadSettings) -> None:
+        """Start, drain, change and stop exactly the currencies whose settings differ.
+
+        Raises ConfigError of ``load``: the old settings stay in force. A currency whose identity
+        changed keeps its old settings.
+        """
+        new = await asyncio.to_thread(load)
+        changes = diff(self.settings, new)
+        for name in changes.identity_changed:
+            logger.error(
+                "%s: what a currency is may not change while it runs: keeping the old settings", name
+            )
+        for section in changes.restart_needed:
+            logger.warning("[%s] changed: it takes effect at the next start", section)
+        coins = dict(new.coins)
+        for name in changes.identity_changed:
+            coins[name] = self.settings.coins[name]
+        self.settings = self.settings.model_copy(update={"coins": coins})
+        if self._tree is None:
+            raise AssertionError("reload comes after start")
+        self._tree.parts.settings = self.settings
+        self._front.update(self.settings)
+        if changes.added and self._tree.parts.make_signer is not None:
+            await self._ask("root", RestartChild("signer"))
+        for name in changes.removed:
+            await self._remove(name)
+        for name in (*changes.drained, *changes.changed):
+            self._tree.slot(self.settings.enabled_coins[name])
+            await self._ask("coins", RestartChild(f"coin:{name}"))
+        for name in changes.added:
+            slot = self._tree.slot(self.settings.enabled_coins[name])
+            await self._ask("coins", AddChild(self._tree.coin(slot)))
+        self.metrics.config_read(is_ok=True)
+        logger.info("configuration taken over: %s", changes)
+
+    async def _remove(self, currency: str) -> None:
+        """Stop a currency; its books stay, its addresses are watched again when it comes back."""
+        await self._ask("coins", RemoveChild(f"coin:{currency}"))
+        if self._tree is not None:
+            self._tree.parts.slots.pop(currency, None)
+        await self._ask("ledger", SetCurrencyState(currency, "disabled", "not in the configuration"))
+        self.metrics.forget(currency)
+
+    async def _ask(self, name: str, message: Any) -> None:
+        """Ask within the time an actor may take to start; a refusal is logged, the rest goes on."""
+        try:
+            await self.directory.ask(name, message, timeout_s=self.settings.actors.start_timeout_s)
+        except (DomainError, ActorError) as error:
+            logger.error("%s: %s", name, error)
+
+    # -- end ----------------------------------------------------------------------------------------
+
+    async def stop(self) -> None:
+        """Drain: stop in reverse order of the start, within the configured time."""
+        root, self._root = self._root, None
+        if root is not None and root.is_alive():
+            try:
+                async with asyncio.timeout(self.settings.actors.drain_timeout_s):
+                    await root.ask(_ActorStop(), block=False)
+            except TimeoutError:
+                logger.error("the actors did not stop within %s s", self.settings.actors.drain_timeout_s)
+        if self._exporter is not None:
+            await self._exporter.stop()
+        if self._listener is not None:
+            self._listener.close()
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
+
+
+def listen(host: str, port: int, section: str) -> socket.socket:
+    """A listening TCP socket. Raises StartError with one line."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(1024)
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        raise StartError(f"{section} cannot listen on {host}:{port}: {error.strerror}") from None
+    return listener
+
+
+def reason_of(error: BaseException) -> str:
+    """The innermost cause of a supervisor's end, in one line."""
+    seen: BaseException = error
+    while seen.__cause__ is not None:
+        seen = seen.__cause__
+    return f"{seen}" or type(seen).__name__
+
+
+def tree_as_dict(view: ChildView) -> dict[str, Any]:
+    """A node of the tree and all below it, ready for JSON."""
+    return {
+        "name": view.name,
+        "state": view.state,
+        "restarts": view.restarts,
+        "inbox_depth": view.inbox_depth,
+        "last_error": view.last_error,
+        "children": [tree_as_dict(child) for child in view.children],
+    }
