@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from config.errors import Problem
+from config.fields import kind
 from config.toml_lines import lines_of
 
 __all__ = ["Draft", "Keys", "nearest", "read_toml"]
@@ -38,12 +39,15 @@ class Draft:
         return self.origins.get(path, "configuration")
 
     def put(self, path: Keys, value: Any, origin: str) -> None:
-        """Set one value, making the tables above it; a value in the place of a table gives way."""
+        """Set one value, making the tables above it; a value in the place of a table is a problem."""
         table = self.tree
-        for name in path[:-1]:
-            if not isinstance(table.get(name), dict):
-                table[name] = {}
-            table = table[name]
+        for depth, name in enumerate(path[:-1], start=1):
+            above = table.setdefault(name, {})
+            if not isinstance(above, dict):
+                place = path[:depth]
+                self.add(self.origin(place), ".".join(place), f"expected a table, not {kind(above)}")
+                above = table[name] = {}
+            table = above
         table[path[-1]] = value
         self.origins[path] = origin
 

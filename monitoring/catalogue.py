@@ -74,7 +74,7 @@ CATALOGUE: tuple[Spec, ...] = (
     _g("withdrawals_attention", "currency", "Withdrawals that need an operator's eye."),
     _g("cases_open", "currency", "Open cases: money nobody was credited for."),
     _g("hot_balance_units", "currency", "Spendable money of the hot wallet."),
-    _g("hot_float_days", "currency", "Days the hot wallet lasts at the pace of the last week."),
+    _g("hot_float_seconds", "currency", "How long the hot wallet lasts at the pace of the last week."),
     _c("network_fees_units", "currency", "Fees paid to the network."),
     _c("signatures", "currency result", "Answers of the signer: signed, refused or failed."),
     # Reconciliation.
@@ -91,6 +91,7 @@ CATALOGUE: tuple[Spec, ...] = (
     _g("actor_inbox_messages", "actor", "Messages that wait for an actor."),
     _h("actor_handling_seconds", "actor message", "Time an actor worked on a message.", _FAST),
     _c("actor_restarts", "actor", "Restarts of an actor."),
+    _c("actor_dead_letters", "actor", "Hints to an actor that were lost; found again from the books."),
     _g("actor_up", "actor", "1 while an actor takes messages, else 0."),
     _g("event_loop_lag_seconds", "", "How late the event loop was at its last sign of life."),
     # Webhooks.

@@ -80,7 +80,7 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 ((_quantile(0.99, "cashier_deposit_credit_seconds", "currency"), "{{currency}}"),),
             ),
             Panel("Hot balance", "none", (("cashier_hot_balance_units", "{{currency}}"),)),
-            Panel("Days of float", "d", (("cashier_hot_float_days", "{{currency}}"),)),
+            Panel("Float lasts", "s", (("cashier_hot_float_seconds", "{{currency}}"),)),
             Panel(
                 "Waiting for an operator",
                 "none",

@@ -1,6 +1,7 @@
 """The monitoring port: /metrics, /healthz and /readyz. Keep it off the public network."""
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from aiohttp import web
 
@@ -16,8 +17,17 @@ AskReadiness = Callable[[], Awaitable[Readiness]]
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
-def build_app(render: RenderMetrics, liveness: AskLiveness, readiness: AskReadiness) -> web.Application:
-    """Make the application from three callables.
+AskTree = Callable[[], Awaitable[dict[str, Any]]]
+"""Gives the supervision tree ready for JSON."""
+
+
+def build_app(
+    render: RenderMetrics,
+    liveness: AskLiveness,
+    readiness: AskReadiness,
+    tree: AskTree | None = None,
+) -> web.Application:
+    """Make the application from callables; with ``tree`` there is a `/tree` for the command line.
 
     `/healthz` answers 200 or 503; `/readyz` the same for the core, with every currency in the body;
     `/readyz?currency=BTC` for that currency, 404 when it is not run here.
@@ -44,7 +54,13 @@ def build_app(render: RenderMetrics, liveness: AskLiveness, readiness: AskReadin
             is_ready = body["ready"]
         return web.json_response(body, status=200 if is_ready else 503, headers=_NO_STORE)
 
+    async def show_tree(_: web.Request) -> web.Response:
+        if tree is None:
+            raise web.HTTPNotFound
+        return web.json_response(await tree(), headers=_NO_STORE)
+
     app = web.Application(client_max_size=1024)
+    app.router.add_get("/tree", show_tree)
     app.router.add_get("/metrics", metrics)
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)

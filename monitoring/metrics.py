@@ -136,7 +136,7 @@ class CurrencyMetrics:
         self._withdrawals = self._states("withdrawals", WITHDRAWAL_STATES)
         self._state = {state: bind("currency_state", state=state) for state in CURRENCY_STATES}
         self._hot = bind("hot_balance_units")
-        self._float = bind("hot_float_days")
+        self._float = bind("hot_float_seconds")
         self._attention = bind("withdrawals_attention")
         self._cases = bind("cases_open")
         self._fees = bind("network_fees_units_total")
@@ -199,10 +199,10 @@ class CurrencyMetrics:
         self._attention.set(attention)
         self._cases.set(cases)
 
-    def hot(self, amount: int, float_days: float) -> None:
+    def hot(self, amount: int, float_s: float) -> None:
         """Note the spendable money of the hot wallet and how long it lasts (infinity: nothing leaves)."""
         self._hot.set(amount / self._scale)
-        self._float.set(float_days)
+        self._float.set(float_s)
 
     def network_fee(self, amount: int) -> None:
         """Add a fee paid to the network."""

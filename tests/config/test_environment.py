@@ -136,6 +136,14 @@ def test_secret_file_without_a_usable_value_is_refused(
     assert reason in line
 
 
+def test_value_in_the_place_of_a_table_is_told_even_when_a_variable_sets_the_table(
+    errors_of: Failer, folder: Path
+) -> None:
+    (folder / "cashier.toml").write_text("gateway = 3\n")
+    lines = errors_of({"CASHIER__GATEWAY__PORT": "1"})
+    assert lines == ["cashier.toml:1: gateway: expected a table, not an integer"]
+
+
 def test_value_file_errors_show_no_content(tmp_path: Path) -> None:
     big = tmp_path / "big"
     big.write_text("canary" * 20_000)
