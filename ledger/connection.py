@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
 from pathlib import Path
+
+Database = sqlite3.Connection
+"""A connection, for those who run SQL but do not open the file."""
 
 BUSY_TIMEOUT_MS = 5_000
 
@@ -15,7 +17,6 @@ WRITER_PRAGMAS = (
     "PRAGMA foreign_keys = ON",
     # Without it INSERT OR REPLACE deletes rows past the append-only triggers.
     "PRAGMA recursive_triggers = ON",
-    f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
     "PRAGMA cell_size_check = ON",
     "PRAGMA trusted_schema = OFF",
     # Checkpoints run beside the writer, never inside one of its commits.
@@ -30,13 +31,11 @@ UNAVAILABLE_CODES = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite
 """Primary result codes that speak of the disk or of a neighbour, not of the books."""
 
 
-def connect(
-    path: Path, *, read_only: bool = False, pragmas: Iterable[str] | None = None
-) -> sqlite3.Connection:
+def connect(path: Path, *, read_only: bool = False, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Database:
     """Open ``path`` with all settings and explicit SQL transactions.
 
-    The connection may be used from another thread than this one, by one thread at a time.
-    Raises sqlite3.Error.
+    ``busy_timeout_ms`` is how long a statement waits for a lock of another connection. The connection
+    may be used from another thread than this one, by one thread at a time. Raises sqlite3.Error.
     """
     mode = "ro" if read_only else "rwc"
     db = sqlite3.connect(
@@ -44,11 +43,11 @@ def connect(
         uri=True,
         isolation_level=None,
         check_same_thread=False,
-        timeout=BUSY_TIMEOUT_MS / 1000,
         cached_statements=512,
     )
     try:
-        for pragma in pragmas if pragmas is not None else (READER_PRAGMAS if read_only else WRITER_PRAGMAS):
+        db.execute(f"PRAGMA busy_timeout = {int(busy_timeout_ms)}").fetchall()
+        for pragma in READER_PRAGMAS if read_only else WRITER_PRAGMAS:
             db.execute(pragma).fetchall()
     except BaseException:
         db.close()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
+from ledger.connection import Database
 
 
-def surplus(db: sqlite3.Connection, currency: str) -> int:
+def surplus(db: Database, currency: str) -> int:
     """Everything onchain less everything owed (clients, suspense, refunds), in base units.
 
     Below zero the currency is *short*: the house must fund the hot wallet first. Taken from the other

@@ -17,7 +17,7 @@ from typing import Any
 
 from ledger import dispatch, migrate
 from ledger.commands import Command
-from ledger.connection import connect, is_unavailable
+from ledger.connection import BUSY_TIMEOUT_MS, connect, is_unavailable
 from ledger.context import Tx
 from ledger.dispatch import Result
 from ledger.errors import StoreLockedError, StoreOpenError, StoreUnavailableError
@@ -45,6 +45,7 @@ class SqliteStore:
         webhook_url: str | None = None,
         idempotency_keep_s: int = 7 * DAY_S,
         wal_limit_bytes: int = 256 * 1024 * 1024,
+        busy_timeout_ms: int = BUSY_TIMEOUT_MS,
     ) -> None:
         """Only remember the settings; :meth:`open` touches the disk."""
         self.path = path
@@ -53,6 +54,7 @@ class SqliteStore:
         self._now_s = now_s
         self._idempotency_keep_s = idempotency_keep_s
         self._wal_limit_bytes = wal_limit_bytes
+        self._busy_timeout_ms = busy_timeout_ms
         self._db: sqlite3.Connection | None = None
         self._lock_fd: int | None = None
         self._tx: Tx | None = None
@@ -70,9 +72,9 @@ class SqliteStore:
         """
         self._take_lock()
         try:
-            self._db = connect(self.path)
+            self._db = connect(self.path, busy_timeout_ms=self._busy_timeout_ms)
             migrate.migrate(self._db, self.path, self._now_s, migrate.load())
-            self._checkpoint_db = connect(self.path)
+            self._checkpoint_db = connect(self.path, busy_timeout_ms=self._busy_timeout_ms)
         except sqlite3.Error as error:
             self.close()
             raise StoreOpenError(f"cannot open the database {self.path}: {error}") from error

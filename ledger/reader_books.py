@@ -1,0 +1,68 @@
+"""Questions of the reconciler and the operators: own scripts, account balances, comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from coins.types import Branch, Location, OwnScript
+from ledger import accounts
+from ledger.currency import BLOCK_COLUMNS, to_block
+from ledger.queries import GetBooks, GetWatched, ListReconciliations
+from ledger.reconciliation import RECONCILIATION_COLUMNS, to_reconciliation
+from ledger.snapshot import Snapshot
+from ledger.views import BooksView, ReconciliationView, Watched
+
+
+def get_watched(snapshot: Snapshot, query: GetWatched) -> tuple[Watched, ...]:
+    """All own scripts of a chain in order of issue."""
+    rows = snapshot.db.execute(
+        "SELECT script, address, branch, script_index, location FROM own_script WHERE chain = ?"
+        " ORDER BY sequence",
+        (query.chain,),
+    )
+    return tuple(
+        Watched(OwnScript(script, address, Branch(branch), index), Location(location))
+        for script, address, branch, index, location in rows
+    )
+
+
+def get_books(snapshot: Snapshot, query: GetBooks) -> BooksView:
+    """Balances of every account of a currency; clients summed. Raises UnknownCurrencyError."""
+    coin = snapshot.coin(query.currency)
+    row = snapshot.db.execute(
+        f"SELECT {BLOCK_COLUMNS} FROM block WHERE chain = ? ORDER BY height DESC LIMIT 1",  # nosec B608
+        (coin.chain,),
+    ).fetchone()
+    totals: dict[str, int] = {}
+    chain = {location.value: 0 for location in Location}
+    for name, balance in snapshot.db.execute(
+        "SELECT name, balance FROM account WHERE currency = ?", (query.currency,)
+    ):
+        account = accounts.parse(name)
+        if account.kind == "client":
+            name = f"client:*:{query.currency}:{account.part}"
+        elif account.kind == "client_deficit":
+            name = f"client_deficit:*:{query.currency}"
+        elif account.kind == "onchain":
+            chain[account.part] = int(balance)
+        totals[name] = totals.get(name, 0) + int(balance)
+    return BooksView(query.currency, to_block(row) if row else None, dict(sorted(totals.items())), chain)
+
+
+def list_reconciliations(snapshot: Snapshot, query: ListReconciliations) -> tuple[ReconciliationView, ...]:
+    """Comparisons, newest first."""
+    where = "" if query.currency is None else "WHERE currency = ?"
+    arguments = () if query.currency is None else (query.currency,)
+    rows = snapshot.db.execute(
+        f"SELECT {RECONCILIATION_COLUMNS} FROM reconciliation {where} ORDER BY rowid DESC LIMIT ?",  # nosec B608
+        (*arguments, max(1, min(query.limit, 500))),
+    )
+    return tuple(to_reconciliation(row) for row in rows)
+
+
+READERS: dict[type[Any], Callable[[Snapshot, Any], Any]] = {
+    GetWatched: get_watched,
+    GetBooks: get_books,
+    ListReconciliations: list_reconciliations,
+}

@@ -1,0 +1,166 @@
+"""The audit of the books on a read-only connection: it reads everything and believes nothing.
+
+Amounts are added in Python; the result is a list of findings, empty when all is well. Each names its
+kind, the first bad row and what is wrong with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ledger import accounts, journal
+from ledger.accounts import AccountClass
+from ledger.connection import Database, connect
+from ledger.journal import BookedPosting, JournalEntry, Posting
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong: ``kind`` (``hash_chain``, ``balance`` …), the row, and what is wrong."""
+
+    kind: str
+    row: str
+    detail: str
+
+
+@dataclass(slots=True)
+class _Audit:
+    """Running totals per account id, and the findings so far (the first of each kind and account)."""
+
+    names: dict[int, str]
+    totals: dict[int, int]
+    findings: list[Finding] = field(default_factory=list)
+
+    def add(self, kind: str, row: str, detail: str) -> None:
+        """Note a finding; of one kind only the first matters, what follows is mostly its echo."""
+        if all(finding.kind != kind for finding in self.findings):
+            self.findings.append(Finding(kind, row, detail))
+
+
+def verify_file(path: Path) -> list[Finding]:
+    """Audit a database file on a connection of its own, in one state of the books."""
+    db = connect(path, read_only=True)
+    try:
+        return verify(db)
+    finally:
+        db.close()
+
+
+def verify(db: Database) -> list[Finding]:
+    """Audit the books: structure, hash chain, balances, trial balance. Takes seconds per million postings."""
+    db.execute("BEGIN")
+    try:
+        stored = db.execute("SELECT id, name, class, currency, client_id, balance FROM account").fetchall()
+        audit = _Audit({row[0]: row[1] for row in stored}, {row[0]: 0 for row in stored})
+        _check_accounts(audit, stored)
+        _replay(db, audit)
+        for account_id, name, *_, balance in stored:
+            if str(audit.totals[account_id]) != balance:
+                audit.add("balance", name, f"stored {balance}, its postings give {audit.totals[account_id]}")
+        _check_trial_balance(audit)
+        for row in db.execute("PRAGMA foreign_key_check"):
+            audit.add("foreign_key", f"{row[0]} {row[1]}", f"has no row in {row[2]}")
+        return audit.findings
+    finally:
+        db.execute("ROLLBACK")
+
+
+def _check_accounts(audit: _Audit, stored: list[tuple[int, str, str, str, str | None, str]]) -> None:
+    """Every account is of the chart, and says of itself what its name says."""
+    for _, name, account_class, currency, client_id, balance in stored:
+        try:
+            account = accounts.parse(name)
+        except ValueError as error:
+            audit.add("account", name, str(error))
+            continue
+        expected = (account.account_class.value, account.currency, account.client_id)
+        if (account_class, currency, client_id) != expected:
+            audit.add("account", name, f"is written as {(account_class, currency, client_id)}")
+        if not balance.isdecimal() or str(int(balance)) != balance:
+            audit.add("negative", name, f"its balance is {balance!r}")
+
+
+def _replay(db: Database, audit: _Audit) -> None:
+    """Book everything again: numbers without gaps, hash after hash, balances after each posting."""
+    expected_id, prev_hash = 1, journal.GENESIS_HASH
+    postings = _postings(db)
+    pending = next(postings, None)
+    for row in db.execute(
+        "SELECT id, at, kind, ref_type, ref_id, by, chain, height, block_hash, txid, reverses, reason,"
+        " prev_hash, hash FROM journal ORDER BY id"
+    ):
+        journal_id: int = row[0]
+        if journal_id != expected_id:
+            audit.add("journal_gap", f"journal {expected_id}", f"is missing, {journal_id} follows")
+        booked = []
+        while pending is not None and pending[1] <= journal_id:
+            if pending[1] == journal_id:
+                booked.append(_book(audit, pending))
+            else:
+                audit.add("orphan_posting", f"posting {pending[0]}", f"belongs to no journal {pending[1]}")
+            pending = next(postings, None)
+        if not booked:
+            audit.add("empty_entry", f"journal {journal_id}", "has no posting")
+        entry = JournalEntry(row[2], row[3], row[4], tuple(b.posting for b in booked), *row[5:12])
+        if row[12] != prev_hash:
+            audit.add("hash_chain", f"journal {journal_id}", "does not follow the entry before it")
+        own = journal.chain_hash(row[12], journal.canonical_bytes(journal_id, row[1], entry, booked))
+        if own != row[13]:
+            audit.add("hash_chain", f"journal {journal_id}", "its content is not what was hashed")
+        expected_id, prev_hash = journal_id + 1, row[13]
+    if pending is not None:
+        audit.add("orphan_posting", f"posting {pending[0]}", f"belongs to no journal {pending[1]}")
+
+
+def _postings(db: Database) -> Iterator[tuple[int, int, str, int, int, str, str, str]]:
+    """All postings by entry and in order."""
+    yield from db.execute(
+        "SELECT id, journal_id, currency, debit_id, credit_id, amount, debit_balance_after,"
+        " credit_balance_after FROM posting ORDER BY journal_id, id"
+    )
+
+
+def _book(audit: _Audit, row: tuple[int, int, str, int, int, str, str, str]) -> BookedPosting:
+    """Move one posting on the totals and compare what it says of the balances it left."""
+    posting_id, _, currency, debit_id, credit_id, amount_text, debit_after, credit_after = row
+    where = f"posting {posting_id}"
+    posting = Posting(audit.names.get(debit_id, "?"), audit.names.get(credit_id, "?"), int(amount_text))
+    for account_id, name, is_debit, after in (
+        (debit_id, posting.debit, True, debit_after),
+        (credit_id, posting.credit, False, credit_after),
+    ):
+        try:
+            account = accounts.parse(name)
+        except ValueError:
+            audit.add("account", where, f"names account {account_id}, which is not of the chart")
+            continue
+        if account.currency != currency:
+            audit.add("currency", where, f"moves {currency} on {name}")
+        grows = account.is_debit_normal is is_debit
+        audit.totals[account_id] += posting.amount if grows else -posting.amount
+        if audit.totals[account_id] < 0:
+            audit.add("negative", where, f"takes {name} to {audit.totals[account_id]}")
+        if str(audit.totals[account_id]) != after:
+            audit.add("balance_after", where, f"says {after} of {name}, not {audit.totals[account_id]}")
+    return BookedPosting(posting, int(debit_after), int(credit_after))
+
+
+def _check_trial_balance(audit: _Audit) -> None:
+    """Per currency: assets and expenses = liabilities, revenue and equity; clearing accounts are zero."""
+    sums: dict[str, int] = {}
+    for account_id, name in audit.names.items():
+        try:
+            account = accounts.parse(name)
+        except ValueError:
+            continue
+        total = audit.totals[account_id]
+        sums[account.currency] = sums.get(account.currency, 0) + (
+            total if account.is_debit_normal else -total
+        )
+        if account.account_class is AccountClass.CLEARING and total:
+            audit.add("clearing", name, f"holds {total} between two entries")
+    for currency, difference in sorted(sums.items()):
+        if difference:
+            audit.add("trial_balance", currency, f"debits exceed credits by {difference}")
