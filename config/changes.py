@@ -1,8 +1,12 @@
 """What a new configuration changes about the currencies of a running server."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-from config.schema import Settings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from config.schema import Settings
 
 __all__ = ["CoinChanges", "diff"]
 
@@ -38,7 +42,7 @@ def diff(old: Settings, new: Settings) -> CoinChanges:
             groups[group].append(name)
     groups["restart_needed"] = [
         section
-        for section in Settings.model_fields
+        for section in type(new).model_fields
         if section != "coins" and getattr(old, section) != getattr(new, section)
     ]
     return CoinChanges(**{name: tuple(names) for name, names in groups.items()})

@@ -8,13 +8,12 @@ from typing import Any, cast
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from config.changes import CoinChanges, diff
 from config.coin import CoinBase
 from config.draft import Draft, Keys, nearest, read_toml
 from config.environment import Override, env_name, known_names, read_environment
 from config.errors import ConfigError, Problem
 from config.fields import Section, kind
-from config.schema import Settings
+from config.schema import CoinChanges, Settings, diff
 from config.show import as_dict, print_config
 from config.walk import FAMILIES, class_at, is_secret, section_class
 

@@ -7,6 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from config.changes import CoinChanges, diff
 from config.coin import BitcoinCoinSettings, CoinBase, EvmCoinSettings, FeeRate, NodeSettings, TxFormat
 from config.fields import Section, parse_amount, problem
 from config.sections import (
@@ -22,6 +23,7 @@ __all__ = [
     "ActorSettings",
     "BitcoinCoinSettings",
     "CoinBase",
+    "CoinChanges",
     "CoinSettings",
     "EvmCoinSettings",
     "FeeRate",
@@ -33,6 +35,7 @@ __all__ = [
     "SignerSettings",
     "TxFormat",
     "WebhookSettings",
+    "diff",
     "parse_amount",
 ]
 

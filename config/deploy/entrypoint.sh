@@ -12,9 +12,14 @@ export CASHIER__LEDGER__PATH CASHIER__SIGNER__SEED_FILE CASHIER__SIGNER__SOCKET
 if [ "$#" -eq 0 ]; then
     set -- serve
 fi
-if [ -f /config/cashier.toml ]; then
-    command="$1"
-    shift
-    set -- "$command" --config /config/cashier.toml "$@"
-fi
+case "$1" in
+-*) ;; # an option of the program itself, like --help
+*)
+    if [ -f /config/cashier.toml ]; then
+        command="$1"
+        shift
+        set -- "$command" --config /config/cashier.toml "$@"
+    fi
+    ;;
+esac
 exec python run.py "$@"
