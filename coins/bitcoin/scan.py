@@ -1,11 +1,11 @@
 """Raw blocks to movements of our scripts. Pure, and the hottest loop of the cashier.
 
 A full block (12,000 outputs) takes a few milliseconds, whatever the number of watched scripts: each
-output is one slice and one set lookup, each input another, and a chain tx is hashed only when it
-touches us. Understands BIP 144, Litecoin's extension blocks (the last chain tx, HogEx, has flag 8;
-its further outputs are peg-outs, real payments; the blob behind it is left out) and merged-mining
-headers. A block that does not parse to its very last byte, or holds an impossible amount, is
-refused whole and leaves the index as it was.
+output and each input is unpacked once and looked up in a small table of marks, and a chain tx is
+hashed only when it touches us. Understands BIP 144, Litecoin's extension blocks (the last chain tx,
+HogEx, has flag 8; its further outputs are peg-outs, real payments; the blob behind it is left out)
+and merged-mining headers. A block that does not parse to its very last byte, or holds an impossible
+amount, is refused whole and leaves the index as it was.
 """
 
 from __future__ import annotations
@@ -16,13 +16,17 @@ from dataclasses import dataclass
 
 from coins.bitcoin.wire import FLAG_MWEB, FLAG_WITNESS, hash_hex, read_varint, sha256d
 from coins.errors import NodeDataError
-from coins.index import WatchIndex, outpoint_of
+from coins.index import MARK_MASK, SCRIPT_MARK_AT, WatchIndex, outpoint_of
 from coins.types import Receipt, Spend
 
 HEADER_BYTES = 80
 AUXPOW_BIT = 0x100
 TXS_PER_STEP = 600  # about a millisecond of work
-_VALUE_AND_SIZE = struct.Struct("<QB").unpack_from
+# An input's outpoint: four bytes of the txid for its mark, and the length of the script behind it.
+_INPUT = struct.Struct("<I32xB").unpack_from
+# An output: amount, length of the script, and the four bytes of the script for its mark.
+_OUTPUT = struct.Struct(f"<QB{SCRIPT_MARK_AT}xI").unpack_from
+_PADDING = bytes(8)  # lets an output be read that is shorter than _OUTPUT, at the end of a block
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,8 @@ def scan_steps(raw: bytes, index: WatchIndex, rules: BlockRules) -> Generator[No
     fresh: list[bytes] = []
     is_whole = False
     try:
-        receipts, spends = yield from _scan_txs(raw, _header_end(raw, rules), index, rules, fresh)
+        start = _header_end(raw, rules)
+        receipts, spends = yield from _scan_txs(raw + _PADDING, start, index, rules, fresh)
         is_whole = True
     except (IndexError, struct.error) as error:
         raise NodeDataError(f"block {hash_hex(sha256d(raw[:HEADER_BYTES]))} breaks off: {error}") from error
@@ -92,7 +97,9 @@ def _scan_txs(
     raw: bytes, pos: int, index: WatchIndex, rules: BlockRules, fresh: list[bytes]
 ) -> Generator[None, None, tuple[list[Receipt], list[Spend]]]:
     """The loop over all chain txs from ``pos``. Own new outpoint keys are appended to ``fresh`` too."""
-    scripts, outpoints, max_money, unpack = index.scripts, index.outpoints, rules.max_money, _VALUE_AND_SIZE
+    scripts, script_marks = index.scripts, index.script_marks
+    outpoints, outpoint_marks = index.outpoints, index.outpoint_marks
+    mask, max_money, unpack_input, unpack_output = MARK_MASK, rules.max_money, _INPUT, _OUTPUT
     receipts: list[Receipt] = []
     spends: list[Spend] = []
     flag = 0
@@ -113,10 +120,9 @@ def _scan_txs(
         spent: list[bytes] = []
         inputs_count, pos = read_varint(raw, pos)
         for _ in range(inputs_count):
-            key = raw[pos : pos + 36]
-            if key in outpoints:
+            word, size = unpack_input(raw, pos)
+            if outpoint_marks[word & mask] and (key := raw[pos : pos + 36]) in outpoints:
                 spent.append(key)
-            size = raw[pos + 36]
             if size < 0xFD:
                 pos += size + 41
             else:
@@ -124,18 +130,17 @@ def _scan_txs(
                 pos += size + 4
         outputs_count, pos = read_varint(raw, pos)
         for vout in range(outputs_count):
-            amount, size = unpack(raw, pos)
+            amount, size, word = unpack_output(raw, pos)
             if amount > max_money:
                 raise NodeDataError(
-                    f"chain tx {number} of the block: impossible amount {amount} in output {vout}"
+                    f"chain tx {number} of the block: impossible amount {amount} (output {vout})"
                 )
             pos += 9
             if size >= 0xFD:
-                size, pos = read_varint(raw, pos - 1)
-            script = raw[pos : pos + size]
-            pos += size
-            if script in scripts and amount:
+                size, pos = read_varint(raw, pos - 1)  # longer than any script of ours
+            elif script_marks[word & mask] and (script := raw[pos : pos + size]) in scripts and amount:
                 hits.append((vout, amount, script))
+            pos += size
         end = pos
         if flag & FLAG_WITNESS:
             pos = _witness_end(raw, pos, inputs_count)
@@ -149,8 +154,8 @@ def _scan_txs(
             _keep(rules.currency, number == 0, digest, hits, spent, receipts, spends)
             made = [digest + vout.to_bytes(4, "little") for vout, _, _ in hits]
             fresh += [key for key in made if key not in outpoints]
-            outpoints.update(made)
-    _check_end(raw, pos, bool(flag & FLAG_MWEB))
+            index.add_outpoint_keys(made)
+    _check_end(raw, pos, len(raw) - len(_PADDING), bool(flag & FLAG_MWEB))
     return receipts, spends
 
 
@@ -197,13 +202,13 @@ def _checked_flag(flag: int, number: int, rules: BlockRules) -> int:
     return flag
 
 
-def _check_end(raw: bytes, pos: int, has_extension: bool) -> None:
+def _check_end(raw: bytes, pos: int, end: int, has_extension: bool) -> None:
     """The last chain tx must end with the block, or with the extension block that HogEx announces."""
     if has_extension:
-        if pos >= len(raw) or raw[pos] != 1:
+        if pos >= end or raw[pos] != 1:
             raise NodeDataError("block ends with HogEx but without its extension block")
-    elif pos != len(raw):
-        raise NodeDataError(f"block has {len(raw)} bytes, its chain txs end at {pos}")
+    elif pos != end:
+        raise NodeDataError(f"block has {end} bytes, its chain txs end at {pos}")
 
 
 def _header_end(raw: bytes, rules: BlockRules) -> int:
