@@ -161,6 +161,8 @@ def _select_network(draft: Draft, currency: str, model: type[CoinBase], override
         _check(variant, model, variant.tree["coins"][currency] | {"enabled": False}, path, Path())
         draft.problems += [problem for problem in variant.problems if problem.origin in origins]
     chosen = override or coin.get("network", "mainnet")
+    if not isinstance(chosen, str):
+        return  # the check of the coin tells it
     if chosen in tables:
         _lay_over(draft, path, tables[chosen], (*path, "networks", chosen))
     elif chosen != "mainnet":
@@ -168,7 +170,7 @@ def _select_network(draft: Draft, currency: str, model: type[CoinBase], override
         origin = variable if override else draft.origin((*path, "network"))
         names = ["mainnet", *tables]
         reason = f"must be one of {', '.join(names)}"
-        draft.add(origin, ".".join((*path, "network")), reason, nearest(str(chosen), names))
+        draft.add(origin, ".".join((*path, "network")), reason, nearest(chosen, names))
 
 
 def _lay_over(draft: Draft, path: Keys, values: dict[str, Any], source: Keys) -> None:

@@ -60,6 +60,8 @@ class GatewaySettings(Section):
     """Address to listen on. Put a TLS proxy in front before it is anything but loopback."""
     port: Port = 8080
     """Port to listen on; 0 lets the system choose."""
+    secret_file: BasePath = Field(default="data/gateway.secret", validate_default=True)
+    """The gateway's own secret, made at the first start; signing secrets of website keys follow from it."""
     public_url: HttpUrl | None = None
     """Address under which browsers reach us, for links; without it http://host:port is used."""
     body_limit_bytes: Annotated[int, Field(ge=1024, le=16_777_216)] = 65_536
