@@ -156,9 +156,13 @@ class Service:
         return store
 
     async def _open_reader(self) -> LedgerReader:
-        reader = LedgerReader(self.settings.ledger.path, self.settings.ledger.readers)
-        await reader.open()
-        return reader
+        ledger = self.settings.ledger
+        return await LedgerReader(
+            ledger.path,
+            now_s=self._clock.now_s,
+            connections=ledger.readers,
+            busy_timeout_ms=ledger.busy_timeout_ms,
+        ).open()
 
     async def _serve(self) -> Server:
         if self._listener is None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Awaitable, Callable
+from types import ModuleType
 from typing import cast
 
 from coins.errors import UnsupportedError
-from coins.family import Coin, Signer
+from coins.family import ChainReader, Coin, Signer
 from config.schema import CoinSettings
 
 FAMILIES: dict[str, str] = {"bitcoin": "coins.bitcoin", "evm": "coins.evm"}
@@ -20,11 +21,21 @@ async def open_coin(settings: CoinSettings, signer: Signer) -> Coin:
     UnsupportedError for a coin that is marked so or whose family is not there, SignerError as the
     signer does.
     """
+    opener = cast(Callable[[CoinSettings, Signer], Awaitable[Coin]], _package(settings).open_coin)
+    return await opener(settings, signer)
+
+
+def open_reader(settings: CoinSettings) -> ChainReader:
+    """Open the reader of one currency alone: no key is asked for. Raises UnsupportedError."""
+    opener = cast(Callable[[CoinSettings], ChainReader], _package(settings).open_reader)
+    return opener(settings)
+
+
+def _package(settings: CoinSettings) -> ModuleType:
+    """The package of the currency's family."""
     if settings.unsupported:
         raise UnsupportedError(f"{settings.currency}: {settings.unsupported}")
     package = FAMILIES.get(settings.family)
     if package is None:
         raise UnsupportedError(f"{settings.currency}: there is no family {settings.family!r}")
-    module = importlib.import_module(package)
-    opener = cast(Callable[[CoinSettings, Signer], Awaitable[Coin]], module.open_coin)
-    return await opener(settings, signer)
+    return importlib.import_module(package)

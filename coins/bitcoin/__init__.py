@@ -1,5 +1,5 @@
 """Chains of Bitcoin's kind: blocks of chain txs with inputs and outputs."""
 
-from coins.bitcoin.opening import open_coin
+from coins.bitcoin.opening import open_coin, open_reader
 
-__all__ = ["open_coin"]
+__all__ = ["open_coin", "open_reader"]

@@ -8,7 +8,7 @@ from coins.bitcoin.reader import BitcoinReader
 from coins.bitcoin.rpc import RpcClient
 from coins.bitcoin.spender import BitcoinSpender
 from coins.errors import SignerError, UnsupportedError
-from coins.family import Coin, Signer
+from coins.family import ChainReader, Coin, Signer
 from coins.index import WatchIndex
 from config.schema import BitcoinCoinSettings
 
@@ -36,6 +36,12 @@ async def open_coin(settings: BitcoinCoinSettings, signer: Signer) -> Coin:
         spender=BitcoinSpender(settings, rpc, signer),
         index=WatchIndex(),
     )
+
+
+def open_reader(settings: BitcoinCoinSettings) -> ChainReader:
+    """The reader alone. Raises UnsupportedError."""
+    _check_supported(settings)
+    return BitcoinReader(settings, RpcClient(settings.node))
 
 
 def _check_supported(settings: BitcoinCoinSettings) -> None:

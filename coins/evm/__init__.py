@@ -6,7 +6,7 @@ from coins.evm.derive import open_deriver
 from coins.evm.reader import EvmReader
 from coins.evm.rpc import EvmRpc
 from coins.evm.spender import EvmSpender
-from coins.family import Coin, Signer
+from coins.family import ChainReader, Coin, Signer
 from coins.index import WatchIndex
 from config.schema import CoinSettings, EvmCoinSettings
 
@@ -28,3 +28,10 @@ async def open_coin(settings: CoinSettings, signer: Signer) -> Coin:
         spender=EvmSpender(settings, rpc, signer),
         index=WatchIndex(),
     )
+
+
+def open_reader(settings: CoinSettings) -> ChainReader:
+    """The reader alone: asks the signer for nothing. Raises TypeError for settings of another family."""
+    if not isinstance(settings, EvmCoinSettings):
+        raise TypeError(f"{settings.currency} is not of family evm")
+    return EvmReader(settings, EvmRpc(settings.node, settings.chain_id))

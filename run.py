@@ -1,0 +1,322 @@
+"""The cashier's command line: `python run.py` serves; everything else is in `--help`.
+
+Exit codes: 0 ok, 1 found a problem, 2 wrong usage or configuration, 3 could not reach what it needs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import signal
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Annotated, Any
+
+# bitcoinlib writes a folder while it is imported: never into somebody's home.
+os.environ.setdefault("BCL_DATA_DIR", str(Path(__file__).resolve().parent / ".data" / "bitcoinlib"))
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.tree import Tree as RichTree
+
+from config.errors import ConfigError
+from config.loader import as_dict, load, print_config
+from config.schema import Settings
+
+OK, PROBLEM, USAGE, UNREACHABLE = 0, 1, 2, 3
+
+app = typer.Typer(
+    help="Crypto cashier: deposits and withdrawals on your own nodes, every unit explained at every block.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+keys_app = typer.Typer(help="Website keys, and the seed of a new cashier.", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="Configuration file; default config/cashier.toml.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+SCOPES = ("read", "sessions", "deposits", "withdrawals", "transfers")
+
+
+def fail(message: str, code: int) -> typer.Exit:
+    """Say it on stderr and give the exception that ends with ``code``."""
+    print(message, file=sys.stderr)
+    return typer.Exit(code)
+
+
+def settings_of(path: Path | None) -> Settings:
+    """The configuration; or each of its problems on a line of its own and exit code 2."""
+    try:
+        return load(path, os.environ)
+    except ConfigError as error:
+        raise fail(str(error), USAGE) from None
+
+
+@app.callback(invoke_without_command=True)
+def main(context: typer.Context, config: ConfigOption = None) -> None:
+    """Serve, unless a command is named."""
+    if context.invoked_subcommand is None:
+        serve(config)
+
+
+@app.command()
+def serve(config: ConfigOption = None) -> None:
+    """Run the cashier until SIGTERM. SIGHUP takes over changed coin files."""
+    from actors.service import StartError
+    from gateway.secret import GatewaySecretError
+
+    settings = settings_of(config)
+    try:
+        code = asyncio.run(_serve(settings, config))
+    except StartError as error:
+        raise fail(str(error), error.code) from None
+    except GatewaySecretError as error:
+        raise fail(str(error), USAGE) from None
+    raise typer.Exit(code)
+
+
+async def _serve(settings: Settings, config: Path | None) -> int:
+    """Wire, start, wait for a signal or the root's end, drain."""
+    from actors.service import Service, reason_of
+    from gateway.front import make_front
+    from monitoring import log
+
+    log.configure(settings.monitoring.log_level, settings.monitoring.log_format)
+    logger = log.get_logger("cashier")
+    service = Service(settings, config, make_front)
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    hangup = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    loop.add_signal_handler(signal.SIGHUP, hangup.set)
+    try:
+        port, monitoring_port = await service.start()
+        logger.info("serving", gateway_port=port, monitoring_port=monitoring_port)
+        if service.given_up is None:
+            raise AssertionError("a started service knows its end")
+        reloads = loop.create_task(_reload_on_hangup(service, hangup, config))
+        stop = loop.create_task(stopping.wait())
+        ends: set[asyncio.Future[Any]] = {stop, service.given_up, reloads}
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        reloads.cancel()
+        if service.given_up.done() and not stopping.is_set():
+            logger.error("the cashier gave up", reason=reason_of(service.given_up.result()))
+            return PROBLEM
+        logger.info("stopping")
+        return OK
+    finally:
+        await service.stop()
+
+
+async def _reload_on_hangup(service: Any, hangup: asyncio.Event, config: Path | None) -> None:
+    """Take over the coin files at each SIGHUP; a wrong file changes nothing."""
+    from monitoring import log
+
+    logger = log.get_logger("cashier")
+    while True:
+        await hangup.wait()
+        hangup.clear()
+        try:
+            await service.reload(lambda: load(config, os.environ))
+        except ConfigError as error:
+            service.metrics.config_read(is_ok=False)
+            logger.error("the configuration stays as it was", problems=str(error).splitlines())
+
+
+@app.command()
+def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Check the configuration, then whether each enabled currency's node answers and is the right one."""
+    settings = settings_of(config)
+    rows = asyncio.run(_check(settings))
+    if as_json:
+        print(json.dumps(rows, indent=2))
+    else:
+        table = Table("currency", "network", "node", title=None)
+        for row in rows:
+            table.add_row(row["currency"], row["network"], row["result"])
+        Console().print(table)
+    if any(row["result"] != "ok" for row in rows):
+        raise typer.Exit(UNREACHABLE)
+
+
+async def _check(settings: Settings) -> list[dict[str, str]]:
+    """One row per enabled currency; the reader alone is opened, no key is needed."""
+    from coins import registry
+    from coins.errors import CoinError
+
+    rows = []
+    for currency, coin in settings.enabled_coins.items():
+        result = "ok"
+        try:
+            reader = registry.open_reader(coin)
+            try:
+                await reader.identify()
+                await reader.head()
+            finally:
+                await reader.close()
+        except CoinError as error:
+            result = str(error)
+        rows.append({"currency": currency, "network": coin.network, "result": result})
+    return rows
+
+
+@app.command("print-config")
+def show_config(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Show the configuration in force, secrets masked."""
+    settings = settings_of(config)
+    print(json.dumps(as_dict(settings), indent=2) + "\n" if as_json else print_config(settings), end="")
+
+
+@app.command()
+def tree(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Show the supervision tree of the running cashier, asked at its monitoring port."""
+    where = settings_of(config).monitoring
+    host = f"[{where.host}]" if ":" in where.host else where.host
+    url = f"http://{host}:{where.port}/tree"
+    try:
+        with urllib.request.urlopen(url, timeout=10) as reply:
+            view = json.load(reply)
+    except (OSError, ValueError) as error:
+        raise fail(f"no cashier answers at {url}: {error}", UNREACHABLE) from None
+    if as_json:
+        print(json.dumps(view, indent=2))
+    else:
+        Console().print(_branch(view, RichTree("")))
+
+
+def _branch(view: dict[str, Any], parent: RichTree) -> RichTree:
+    """Draw one node and all below it."""
+    colour = {"up": "green", "halted": "red", "waiting": "yellow"}.get(view["state"], "white")
+    text = f"[bold]{view['name']}[/bold] [{colour}]{view['state']}[/{colour}]"
+    if view["restarts"]:
+        text += f"  {view['restarts']} restarts"
+    if view["inbox_depth"]:
+        text += f"  {view['inbox_depth']} waiting"
+    if view["last_error"]:
+        text += f"  [dim]{view['last_error']}[/dim]"
+    parent.label = text
+    for child in view["children"]:
+        _branch(child, parent.add(""))
+    return parent
+
+
+@keys_app.command("create")
+def create_key(
+    website: Annotated[str, typer.Option(help="The business the key belongs to.")],
+    scope: Annotated[list[str], typer.Option(help=f"One of {', '.join(SCOPES)}; may be repeated.")],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a website key. Its two secrets are shown this once and kept nowhere."""
+    from gateway.secret import GatewaySecretError, load_or_create, signing_secret
+    from gateway.token import new_key
+    from ledger.commands import CreateKey
+
+    unknown = [name for name in scope if name not in SCOPES]
+    if unknown:
+        raise fail(f"unknown scope {unknown[0]}: the scopes are {', '.join(SCOPES)}", USAGE)
+    settings = settings_of(config)
+    new = new_key(secrets.token_bytes)
+    try:
+        signing = signing_secret(load_or_create(settings.gateway.secret_file, secrets.token_bytes), new.id)
+    except GatewaySecretError as error:
+        raise fail(str(error), USAGE) from None
+    command = CreateKey(new.id, website, new.key_hash, tuple(dict.fromkeys(scope)), "cli")
+    _administer(settings, command)
+    shown = {"id": new.id, "website": website, "key": new.token, "signing_secret": signing}
+    _show(shown | {"scopes": list(command.scopes)}, as_json)
+
+
+@keys_app.command("revoke")
+def revoke_key(key_id: str, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Make a website key useless from now on."""
+    from ledger.commands import RevokeKey
+
+    view = _administer(settings_of(config), RevokeKey(key_id, "cli"))
+    _show({"id": view.id, "website": view.website, "revoked_at": view.revoked_at}, as_json)
+
+
+@keys_app.command("list")
+def list_keys(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Show all website keys; their secrets are not kept."""
+    from ledger.errors import StoreError
+    from ledger.queries import ListKeys
+    from ledger.reader import LedgerReader
+
+    settings = settings_of(config)
+
+    async def read() -> Any:
+        reader = await LedgerReader(
+            settings.ledger.path, now_s=lambda: int(time.time()), connections=1
+        ).open()
+        try:
+            return await reader.answer(ListKeys())
+        finally:
+            await reader.close()
+
+    try:
+        views = asyncio.run(read())
+    except StoreError as error:
+        raise fail(str(error), UNREACHABLE) from None
+    if as_json:
+        names = ("id", "website", "scopes", "created_at", "revoked_at")
+        print(json.dumps([{name: getattr(view, name) for name in names} for view in views], indent=2))
+        return
+    table = Table("id", "website", "scopes", "state")
+    for view in views:
+        table.add_row(view.id, view.website, " ".join(view.scopes), "revoked" if view.revoked_at else "valid")
+    Console().print(table)
+
+
+@keys_app.command("new-seed")
+def new_seed(config: ConfigOption = None) -> None:
+    """Make the encrypted seed of a new cashier; back up the file and its passphrase, apart from each other."""
+    from coins.signer.errors import SeedFileError
+    from coins.signer.seed import generate_seed_file
+
+    signer = settings_of(config).signer
+    if signer.passphrase is None:
+        raise fail("signer.passphrase is not set: set CASHIER__SIGNER__PASSPHRASE_FILE", USAGE)
+    try:
+        generate_seed_file(signer.seed_file, signer.passphrase.get_secret_value())
+    except SeedFileError as error:
+        raise fail(str(error), USAGE) from None
+    print(f"{signer.seed_file} is written: a new seed, encrypted with age under your passphrase")
+
+
+def _administer(settings: Settings, command: Any) -> Any:
+    """Change a key; troubles are one line."""
+    from ledger.errors import DomainError, StoreError
+    from ledger.guest import administer
+
+    try:
+        settings.ledger.path.parent.mkdir(parents=True, exist_ok=True)
+        return administer(settings.ledger.path, command, int(time.time()))
+    except DomainError as error:
+        raise fail(error.detail or error.code, PROBLEM) from None
+    except (StoreError, OSError) as error:
+        raise fail(str(error), UNREACHABLE) from None
+
+
+def _show(values: dict[str, Any], as_json: bool) -> None:
+    """One object, as JSON or one line per member."""
+    if as_json:
+        print(json.dumps(values))
+        return
+    width = max(len(name) for name in values)
+    for name, value in values.items():
+        print(f"{name.ljust(width)}  {' '.join(value) if isinstance(value, list) else value}")
+
+
+if __name__ == "__main__":
+    app()
