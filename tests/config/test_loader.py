@@ -175,6 +175,7 @@ BAD_COIN: list[tuple[Edit, str]] = [
     (('"0.0001"', f'"{2**256}"'), "is larger than any amount can be"),
     (('family = "bitcoin"', 'family = "bitcoins"'), 'must be one of bitcoin, evm (did you mean "bitcoin"?)'),
     (('family = "bitcoin"', ""), "coins.BTC.family: missing"),
+    (('network = "mainnet"', "network = []"), "coins.BTC.network: expected a string, not a list"),
     (('network = "mainnet"', 'network = "regtst"'), 'testnet, signet, regtest (did you mean "regtest"?)'),
     (
         ('custody = "seed"', 'custody = "watch_only"'),
