@@ -71,6 +71,7 @@ def room_modules(*rooms: str) -> list[Module]:
 def imports(module: Module, at_run_time: bool = False) -> Iterator[tuple[str, int]]:
     """Yield what a module imports, wherever in it, with the line; submodules named as far as they are known.
 
+    An import by name (`importlib.import_module("…")`) counts as well.
     `from coins import types` is `coins.types` when that is a module of ours. With `at_run_time`, what
     stands below `if TYPE_CHECKING:` does not count: it is read by the type checker alone.
     """
@@ -90,6 +91,10 @@ def imports(module: Module, at_run_time: bool = False) -> Iterator[tuple[str, in
             for alias in node.names:
                 deeper = f"{base}.{alias.name}"
                 yield (deeper if deeper in modules() else base), node.lineno
+        elif isinstance(node, ast.Call) and call_name(node) in ("importlib.import_module", "import_module"):
+            name = node.args[0] if node.args else None
+            if isinstance(name, ast.Constant) and isinstance(name.value, str):
+                yield name.value, node.lineno
 
 
 def _for_types_only(tree: ast.Module) -> frozenset[ast.AST]:
