@@ -34,10 +34,18 @@ from coins.types import (
 class WatchIndex(Protocol):
     """Own scripts and own outpoints in memory; a lookup costs the same for ten or a million."""
 
-    def add_script(self, script: bytes) -> None: ...
-    def add_scripts(self, scripts: Iterable[bytes]) -> None: ...
-    def add_outpoint(self, outpoint: Outpoint) -> None: ...
-    def discard_outpoint(self, outpoint: Outpoint) -> None: ...
+    def add_script(self, script: bytes) -> None:
+        """Watch a script; again is fine."""
+
+    def add_scripts(self, scripts: Iterable[bytes]) -> None:
+        """Watch many scripts."""
+
+    def add_outpoint(self, outpoint: Outpoint) -> None:
+        """Watch for the spending of an own output."""
+
+    def discard_outpoint(self, outpoint: Outpoint) -> None:
+        """Forget an own output; an unknown one is fine."""
+
     def __len__(self) -> int: ...
 
 
@@ -72,7 +80,8 @@ class ChainReader(Protocol):
     async def is_in_chain_or_mempool(self, txid: str) -> bool | None:
         """True if the node holds it, False if it surely does not, None if it cannot tell."""
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Close the connections to the node."""
 
 
 class AddressDeriver(Protocol):
