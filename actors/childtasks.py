@@ -24,19 +24,21 @@ class ChildTasks:
         self._on_failure = on_failure
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def spawn(self, coro: Coroutine[Any, Any, object], name: str) -> asyncio.Task[None]:
-        """Run ``coro`` as a task called ``name``."""
+    def spawn(
+        self, coro: Coroutine[Any, Any, object], name: str, request_id: str | None
+    ) -> asyncio.Task[None]:
+        """Run ``coro`` as a task called ``name``, on behalf of a request."""
         loop = asyncio.get_running_loop()
-        task = loop.create_task(self._run(coro), name=f"{self._actor.address}/{name}")
+        task = loop.create_task(self._run(coro, request_id), name=f"{self._actor.address}/{name}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         # A task cancelled before its first step leaves its coroutine unstarted, which Python reports.
         task.add_done_callback(lambda _: coro.close())
         return task
 
-    async def _run(self, coro: Coroutine[Any, Any, object]) -> None:
+    async def _run(self, coro: Coroutine[Any, Any, object], request_id: str | None) -> None:
         """Run one child; a cancellation not meant for it is a failure like any other."""
-        current_frame.set(Frame(self._actor, is_attached=False))
+        current_frame.set(Frame(self._actor, is_attached=False, request_id=request_id))
         try:
             await coro
         except asyncio.CancelledError as error:

@@ -99,7 +99,7 @@ class Directory:
         asker = frame.actor
         check_layers(asker.address, name)
         if request_id is None:
-            request_id = asker.request_id
+            request_id = frame.current_request()
         if not frame.is_attached:
             return await self._ask(loop, name, message, request_id, deadline, wait_up)  # type: ignore[no-any-return]
         if asker.deadline is not None:
@@ -168,7 +168,7 @@ class Directory:
         if entry.inbox is not None:
             frame = current_frame.get()
             if request_id is None and frame is not None:
-                request_id = frame.actor.request_id
+                request_id = frame.current_request()
             try:
                 entry.inbox.put(Deferred(message, request_id=request_id))
             except NotDelivered:

@@ -25,10 +25,19 @@ class Exit:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Whose code runs here. ``is_attached``: the actor takes no message until this code is done."""
+    """Whose code runs here, and for which request.
+
+    ``is_attached``: the actor takes no message until this code is done; its request is that of the message
+    in hand. A child task keeps the request it was spawned for, whatever is in hand by then.
+    """
 
     actor: AsyncioActor
     is_attached: bool
+    request_id: str | None = None
+
+    def current_request(self) -> str | None:
+        """The request this code works for."""
+        return self.actor.request_id if self.is_attached else self.request_id
 
 
 current_frame: ContextVar[Frame | None] = ContextVar("current_frame", default=None)

@@ -157,7 +157,7 @@ class AsyncioActor(ActorBase):
         if self._is_ending:
             coro.close()
             raise RuntimeError(f"{self} is ending and starts no task")
-        return self._children.spawn(coro, name)
+        return self._children.spawn(coro, name, self.request_id)
 
     async def on_cleanup(self) -> None:
         """Let go of what must not outlive this incarnation; keep it short. Not disturbed by a kill."""
@@ -172,7 +172,10 @@ class AsyncioActor(ActorBase):
         return answer
 
     def kill(self, error: BaseException | None = None) -> None:
-        """End the actor now, in the middle of a message if need be; harmless when it is ending."""
+        """End the actor now, in the middle of a message if need be; on the loop's thread only.
+
+        Harmless when it is ending already.
+        """
         self._end_by(Exit("killed", error or KilledError(f"{self.address} was killed")))
 
     def link(self, callback: Callable[[Exit], None]) -> None:
@@ -194,6 +197,8 @@ class AsyncioActor(ActorBase):
         except asyncio.CancelledError:
             if self._end is None:
                 self._end = Exit("killed", KilledError(f"the loop of {self.address} is being closed"))
+        except BaseException as error:  # noqa: BLE001 - a fault of the runtime or of a meter is a crash too
+            self._fail(error)
         finally:
             await self._bury()
 
@@ -234,15 +239,15 @@ class AsyncioActor(ActorBase):
         """Give one message to the actor's code and its result to the asker."""
         message = deferred.message
         kind = type(message)
+        if kind is _ActorStop:
+            self._stop_replies.append(deferred)
+            await self._stop()
+            return
         self._in_hand = deferred
         self._has_deferred = False
         try:
             if kind is Ping:
                 result = None
-            elif kind is _ActorStop:
-                self._stop_replies.append(deferred)
-                await self._stop()
-                return
             else:
                 result = (
                     self._handle_receive(message) if kind in _PROXY_MESSAGES else self.on_receive(message)
@@ -355,7 +360,10 @@ class AsyncioActor(ActorBase):
             deferred.resolve(None)
         self.exit = self._end or Exit("stopped")
         for callback in self._on_exit:
-            callback(self.exit)
+            try:
+                callback(self.exit)
+            except Exception:
+                logger.exception("a link of %s failed", self.address)
 
     async def _clean_up(self) -> None:
         """End the child tasks, then let the actor close what it holds."""

@@ -219,9 +219,7 @@ class Supervisor(AsyncioActor):
         if not self._window.record(self._clock.monotonic()):
             raise EscalateError(f"{self.address}: too many restarts in {self._limits.window_s} s") from error
         child.restarts += 1
-        if self._strategy == "rest_for_one":
-            for younger in reversed(self._from(child)[1:]):
-                await self._stop_child(younger)
+        await self._stop_younger(child)
         delay_s = child.streak.delay_s()
         if delay_s > 0:
             self._wait_to_start(child, delay_s)
@@ -244,8 +242,13 @@ class Supervisor(AsyncioActor):
         """Start ``child`` and, under ``rest_for_one``, those that were stopped because of it."""
         group = self._from(child) if self._strategy == "rest_for_one" else [child]
         for member in group:
-            if member is not child and (member.state != "waiting" or member.spec.restart == "temporary"):
-                continue
+            if member is not child:
+                if member.state != "waiting":
+                    continue
+                if member.spec.restart == "temporary":
+                    member.state = "stopped"
+                    self._set_gone(member)
+                    continue
             error = await self._keeper.start(member)
             if error is None:
                 continue
@@ -276,12 +279,25 @@ class Supervisor(AsyncioActor):
                 self._set_gone(grandchild)
 
     async def _stop_all(self) -> None:
-        """Stop every child, the youngest first."""
+        """Stop every child, the youngest first; raises ``EscalateError`` if one cannot be ended."""
+        stuck: EscalateError | None = None
         for child in reversed(self._children_of.values()):
-            await self._stop_child(child)
+            try:
+                await self._stop_child(child)
+            except EscalateError as error:
+                stuck = error
+        if stuck is not None:
+            raise stuck
+
+    async def _stop_younger(self, child: Child) -> None:
+        """Under ``rest_for_one``, stop those started after ``child``; they wait for its next start."""
+        if self._strategy == "rest_for_one":
+            for younger in reversed(self._from(child)[1:]):
+                if younger.state not in ("halted", "stopped"):
+                    await self._stop_child(younger)
 
     async def _stop_child(self, child: Child) -> None:
-        """Stop one child; it waits for its next start."""
+        """Stop one child and call its pending start off; it waits, or stays stopped or halted."""
         await self._keeper.stop(child)
         if child.state not in ("halted", "stopped"):
             child.state = "waiting"
@@ -343,16 +359,12 @@ class Supervisor(AsyncioActor):
         return before
 
     async def _restart_by_hand(self, child: Child) -> ChildView:
-        """Stop a child if it runs, forgive it, start it."""
+        """Stop a child if it runs, forgive it, start it; with the younger ones under ``rest_for_one``."""
+        await self._stop_younger(child)
         await self._stop_child(child)
         child.streak.reset()
         child.pauses = 0
-        error = await self._keeper.start(child)
-        if error is not None:
-            if child.spec.restart != "temporary":
-                await self._restart(child, error, 0.0)
-            else:
-                self._halt(child, error)
+        await self._bring_up(child)
         return _view(child)
 
 

@@ -17,11 +17,13 @@ from tests.actors.house import (
     Call,
     Echo,
     EchoActor,
+    Wait,
     ended,
     no_actor_left,
     pending,
 )
 from tests.actors.named import PATIENCE_S, Meters, start_as
+from tests.fakes.clock import settle
 
 pytestmark = pytest.mark.usefixtures("no_actor_left")
 __all__ = ["no_actor_left"]
@@ -108,3 +110,24 @@ def test_the_wait_graph_finds_rings_of_any_length_and_forgets_what_ended() -> No
     graph.begin("c", "a")
     with pytest.raises(AskCycleError):
         graph.begin("d", "d")
+
+
+async def test_a_child_task_keeps_the_request_it_was_spawned_for() -> None:
+    directory = Directory()
+    start_as(directory, "watcher:BTC")
+    lower = start_as(directory, "ledger")
+    gate, seen = pending(), pending()
+
+    async def child() -> None:
+        await gate
+        note = Call(lambda _: seen.set_result(lower.request_id))
+        await directory.ask("ledger", note, timeout_s=PATIENCE_S)
+
+    spawned = Call(lambda actor: actor.spawn(child(), "child") and None)
+    await directory.ask("watcher:BTC", spawned, timeout_s=PATIENCE_S, request_id="first")
+    other = asyncio.ensure_future(
+        directory.ask("watcher:BTC", Wait(seen), timeout_s=PATIENCE_S, request_id="second")
+    )
+    await settle()
+    gate.set_result(None)
+    assert str(await other) == "first"

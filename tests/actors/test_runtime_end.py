@@ -223,3 +223,42 @@ async def test_starting_without_a_loop_says_so() -> None:
         await asyncio.to_thread(start)
     for ref in ActorRegistry.get_all():
         ActorRegistry.unregister(ref)
+
+
+async def test_a_kill_during_on_stop_still_answers_the_stop() -> None:
+    class Slow(EchoActor):
+        async def on_stop(self) -> None:
+            await pending()
+
+    ref = Slow.start()
+    actor = actor_of(ref)
+    await ref.ask(Echo(), block=False)
+    stop = ask_stop(ref)
+    await settle()
+    actor.kill()
+    assert await stop is True
+    assert exit_of(actor).kind == "killed"
+
+
+async def test_a_link_that_fails_does_not_silence_the_others() -> None:
+    _, actor = start_echo()
+    exits: list[Any] = []
+
+    def fail(_: object) -> None:
+        raise ValueError("link")
+
+    actor.link(fail)
+    actor.link(exits.append)
+    actor.kill()
+    await until(lambda: exits)
+
+
+async def test_a_meter_that_fails_crashes_its_actor_visibly() -> None:
+    class Broken:
+        def waiting(self, _: int) -> None:
+            raise ValueError("meter")
+
+    ref, actor = start_echo()
+    actor.meter = Broken()  # type: ignore[assignment]
+    ref.tell(Echo())
+    assert await ended(actor) == "crashed"

@@ -248,3 +248,29 @@ async def test_crashes_at_the_same_moment_all_end_in_a_whole_house(crashes: list
         assert await house.ask(name, Echo(number=1)) == 1
     alive = [actor for actor in house.actors.values() if actor.exit is None]
     assert len(alive) == 3
+
+
+async def test_restarting_an_elder_by_hand_under_rest_for_one_restarts_the_younger_too() -> None:
+    house = House()
+    await house.root(*map(house.child, "abc"), strategy="rest_for_one")
+    house.diary.clear()
+    await house.ask("root", RestartChild("b"))
+    assert house.diary == ["-c", "-b", "+b", "+c"]
+
+
+async def test_rest_for_one_ends_a_temporary_younger_for_good_and_keeps_a_halted_one_halted() -> None:
+    house = House()
+    house.failing["c"] = RuntimeError("bad")
+    specs = (
+        house.child("a"),
+        house.child("b", restart="temporary"),
+        house.child("c", restart="temporary", halted_retry_s=(60.0, 60.0)),
+    )
+    root = await house.root(*specs, strategy="rest_for_one")
+    await house.crash("a")
+    assert states(root.tree()) == {"a": "up", "b": "stopped", "c": "halted"}
+    with pytest.raises(Unavailable):
+        await house.ask("b", Echo())
+    house.failing.clear()
+    await house.clock.advance(60.0)
+    assert states(root.tree()) == {"a": "up", "b": "stopped", "c": "up"}
