@@ -1,4 +1,4 @@
-"""The monitoring port: /metrics, /healthz and /readyz. Keep it off the public network."""
+"""The monitoring port: /metrics, /healthz, /readyz and /tree. Keep it off the public network."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -14,11 +14,10 @@ RenderMetrics = Callable[[str], tuple[bytes, str]]
 AskLiveness = Callable[[], Liveness]
 AskReadiness = Callable[[], Awaitable[Readiness]]
 
-_NO_STORE = {"Cache-Control": "no-store"}
-
-
 AskTree = Callable[[], Awaitable[dict[str, Any]]]
 """Gives the supervision tree ready for JSON."""
+
+_NO_STORE = {"Cache-Control": "no-store"}
 
 
 def build_app(
@@ -27,7 +26,7 @@ def build_app(
     readiness: AskReadiness,
     tree: AskTree | None = None,
 ) -> web.Application:
-    """Make the application from callables; with ``tree`` there is a `/tree` for the command line.
+    """Make the application from callables; with `tree` there is a `/tree` for the command line.
 
     `/healthz` answers 200 or 503; `/readyz` the same for the core, with every currency in the body;
     `/readyz?currency=BTC` for that currency, 404 when it is not run here.

@@ -113,6 +113,21 @@ async def test_other_paths_and_methods_are_refused(world: World) -> None:
         assert reply.status == 405
 
 
+async def test_tree_is_served_where_there_is_one(world: World) -> None:
+    assert (await get(f"{world.url}/tree"))[0] == 404
+
+    async def tree() -> dict[str, object]:
+        return {"name": "root", "children": []}
+
+    app = build_app(Metrics().render, lambda: world.live, world.readiness, tree)
+    exporter = Exporter(app, "127.0.0.1", 0)
+    try:
+        url = f"http://127.0.0.1:{await exporter.start()}"
+        assert await get_json(f"{url}/tree") == (200, {"name": "root", "children": []})
+    finally:
+        await exporter.stop()
+
+
 async def test_port_in_use_is_an_oserror_and_leaves_nothing_open() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
