@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from eth_account import Account
-from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from eth_hash.auto import keccak
 from hexbytes import HexBytes
 
 from coins.errors import SignerError
+from coins.eth_library import Account, TypedTransaction
 from coins.evm.tx import UnsignedTx
 from coins.types import SignedTx
 

@@ -8,7 +8,6 @@ account only, and what was signed is decoded and compared again.
 from __future__ import annotations
 
 from coincurve import PublicKey
-from eth_account import Account
 
 from coins.bip32 import (
     Bip32Error,
@@ -20,6 +19,7 @@ from coins.bip32 import (
     serialize,
 )
 from coins.errors import SignerError
+from coins.eth_library import Account
 from coins.evm.address import script_of_public_key, to_checksum
 from coins.evm.derive import DEPOSIT_ACCOUNT, EXTERNAL, HOT_ACCOUNT
 from coins.evm.raw import check_signed, tx_fields

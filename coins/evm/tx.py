@@ -18,6 +18,8 @@ PAYOUT = "payout"
 SWEEP = "sweep"
 _FIELDS = ("chain_id", "gas", "max_fee_wei", "nonce", "priority_fee_wei", "to", "value")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,77}", re.ASCII)
+_LIMITS = {"chain_id": 2**63, "gas": 2**63, "nonce": 2**64 - 1}  # EIP-2681 bounds the nonce
+_WORD = 2**256
 _TO = re.compile(r"[0-9a-f]{40}", re.ASCII)
 
 
@@ -58,7 +60,7 @@ def decode_payload(text: str) -> UnsignedTx:
         raise SignerError("the payload has a field of a wrong type")
     numbers = {name: body[name] for name in _FIELDS if name != "to"}
     for name, value in numbers.items():
-        if not _NUMBER.fullmatch(value):
+        if not _NUMBER.fullmatch(value) or int(value) >= _LIMITS.get(name, _WORD):
             raise SignerError(f"the payload's {name} is no number")
     tx = UnsignedTx(to=bytes.fromhex(body["to"]), **{name: int(value) for name, value in numbers.items()})
     if encode_payload(tx) != text:

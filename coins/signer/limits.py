@@ -28,9 +28,9 @@ def lane(plan: AttemptPlan) -> str:
     Two plans of one lane exclude each other on the chain, so only the dearer one counts. The intent
     would be no such proof: it is just a name that the asker chose.
     """
-    if plan.sender is not None:
-        return f"{plan.sender.script.hex()}:{plan.nonce}"
-    return ",".join(sorted(f"{utxo.outpoint.txid}:{utxo.outpoint.index}" for utxo in plan.inputs))
+    account = plan.sender.script.hex() if plan.sender is not None else ""
+    inputs = sorted(f"{utxo.outpoint.txid}:{utxo.outpoint.index}" for utxo in plan.inputs)
+    return ",".join([f"{account}:{plan.nonce}", *inputs])
 
 
 class SpendingLimits:

@@ -14,9 +14,8 @@ import unicodedata
 from pathlib import Path
 
 import pyrage  # type: ignore[import-untyped]
-from eth_account.hdaccount.mnemonic import Mnemonic
-from eth_account.types import Language
 
+from coins.eth_library import Language, Mnemonic
 from coins.signer.errors import SeedFileError
 
 ENTROPY_BYTES = 32
