@@ -30,8 +30,7 @@ from coins import registry
 from coins.family import Coin
 from coins.signer.client import SignerClient
 from coins.signer.process import SignerProcess
-from config.changes import diff
-from config.schema import Settings
+from config.schema import Settings, diff
 from ledger.commands import SetCurrencyState
 from ledger.errors import DomainError, StoreError
 from ledger.queries import ListCurrencies

@@ -132,7 +132,7 @@ class WatcherActor(AsyncioActor):
         self._mempool_keys = None
         self._node_height = moved.head.height
         self._metrics.blocks(len(delta.connected), len(delta.disconnected))
-        self._metrics.tip(applied.tip.height, moved.head.height - applied.tip.height, applied.tip.time)
+        self._metrics.tip(moved.head.height, moved.head.height - applied.tip.height, applied.tip.time)
         if delta.disconnected:
             logger.warning(
                 "%s: reorg of %d blocks below height %d",
@@ -152,7 +152,7 @@ class WatcherActor(AsyncioActor):
             await self._mempool(at_tip.mempool)
             await self._report("draining" if self._slot.settings.draining else "open", "")
         tip = self._known[0]
-        self._metrics.tip(tip.height, at_tip.head.height - tip.height, tip.time)
+        self._metrics.tip(at_tip.head.height, at_tip.head.height - tip.height, tip.time)
         self.spawn(self._wait_and_look(at_tip.head), "wait")
         return -1
 

@@ -1,0 +1,136 @@
+"""`make demo`: real nodes, the cashier, and the main job for each currency.
+
+python -m tests.demo            stays up until Ctrl-C, a block now and then
+python -m tests.demo --once     ends with 0, or with 1 and the step that failed
+python -m tests.demo --once --kill 7     kill -9 of the cashier at random moments (seed 7)
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.demo.chaos import Killer
+from tests.demo.show import Show
+from tests.demo.stage import ROOT, Stage, StageError
+from tests.demo.story import Story, StoryError
+from tests.demo.website import Website
+from tests.fakes.oracle import check_books
+from tests.nodes.errors import NodesError
+
+FOLDER = ROOT / ".demo"
+BLOCK_EVERY_S = 20.0
+CLIENT = "alice"
+
+
+def main() -> int:
+    """Run the demo; the exit code."""
+    parser = argparse.ArgumentParser(prog="make demo", description="The main job on real nodes.")
+    parser.add_argument("--once", action="store_true", help="end after the last step")
+    parser.add_argument("--kill", type=int, metavar="SEED", help="kill -9 the cashier at random moments")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where nodes and cashier keep their data")
+    arguments = parser.parse_args()
+    console = Console()
+    shutil.rmtree(arguments.folder, ignore_errors=True)
+    stage = Stage(arguments.folder)
+    try:
+        return asyncio.run(_run(stage, console, arguments.once, arguments.kill))
+    except (StageError, NodesError, StoryError) as error:
+        console.print(f"[red]failed[/red]  {error}", highlight=False, soft_wrap=True)
+        console.print(f"log of the cashier: {stage.log_path}", highlight=False)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        stage.stop()
+
+
+async def _run(stage: Stage, console: Console, once: bool, seed: int | None) -> int:
+    """Set the stage, play the stories side by side, show what came of it."""
+    with console.status("starting bitcoind, litecoind and anvil"):
+        await asyncio.to_thread(stage.start_chains)
+    with console.status("starting the cashier"):
+        await asyncio.to_thread(stage.configure)
+        stage.spawn()
+        await stage.until_ready()
+    website = Website(stage.base_url, stage.key["key"], stage.key["signing_secret"])
+    killer = Killer(stage, random.Random(seed)) if seed is not None else None
+    try:
+        with Show([chain.currency for chain in stage.chains], console) as show:
+            stories = [Story(chain, website, CLIENT, show.tell) for chain in stage.chains]
+            if killer is not None:
+                killer.start()
+            await _play(stories)
+        if killer is not None:
+            console.print(f"seed {seed}: killed {await killer.finish()} times")
+        problems = check_books(stage.folder / "data" / "cashier.sqlite")
+        if problems:
+            raise StoryError("books", "audit", "; ".join(problems))
+        _summary(stage, console, stories)
+        if not once:
+            await _stay(stage, console)
+        return 0
+    finally:
+        if killer is not None:
+            await killer.finish()
+        await website.close()
+
+
+async def _play(stories: list[Story]) -> None:
+    """All currencies side by side; the first failure ends the others."""
+    tasks = [asyncio.create_task(story.play()) for story in stories]
+    try:
+        for task in asyncio.as_completed(tasks):
+            await task
+    finally:
+        for left in tasks:
+            left.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _summary(stage: Stage, console: Console, stories: list[Story]) -> None:
+    """Balances, links and the key."""
+    table = Table("currency", "available", "reserved", "pending", title=f"balances of {CLIENT}")
+    for chain, story in zip(stage.chains, stories, strict=True):
+        row = story.balances
+        table.add_row(chain.currency, row["available"], row["reserved"], row["pending"])
+    console.print(table)
+    lines = {
+        "cashier page": stories[0].link + "  (a link works once, for a minute)",
+        "API description": f"{stage.base_url}/openapi.json",
+        "metrics": f"http://127.0.0.1:{stage.monitoring_port}/metrics",
+        "API key": stage.key["key"],
+        "signing secret": stage.key["signing_secret"],
+        "supervision tree": f"{sys.executable} run.py tree --config {stage.config}",
+    }
+    for name, value in lines.items():
+        console.print(f"  {name:<16}  {value}", highlight=False, soft_wrap=True)
+
+
+async def _stay(stage: Stage, console: Console) -> None:
+    """Stay up until Ctrl-C, mining a block on each chain now and then."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    console.print(f"up until Ctrl-C; a block every {BLOCK_EVERY_S:.0f} s on each chain")
+    while not stopping.is_set():
+        try:
+            async with asyncio.timeout(BLOCK_EVERY_S):
+                await stopping.wait()
+        except TimeoutError:
+            for chain in stage.chains:
+                await chain.mine()
+    console.print("stopping")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
