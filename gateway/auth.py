@@ -1,0 +1,113 @@
+"""Who sends this request: bearer tokens by their hash, rates by caller, addresses behind trusted proxies.
+
+There is one way in: the Authorization header. No cookie, no Basic auth, nothing in the query.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from actors.messages import GetKey, GetSession
+from gateway.context import Gateway
+from gateway.limiter import Rate
+from gateway.principal import Access, Client, ForClient, ForWebsite, Principal, Public, Website
+from gateway.problem import ProblemError
+from gateway.token import is_session_token, is_website_key, token_hash
+
+READER = "ledger_reader"
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+async def authenticate(
+    gateway: Gateway, request: web.Request, access: Access, request_id: str
+) -> Principal | None:
+    """Find out who asks and whether they may; None for a public route.
+
+    A caller that is not known costs its IP address, a known one its own bucket. Raises ProblemError
+    ``unauthorized`` (401), ``forbidden`` (403), ``rate_limited`` (429).
+    """
+    address = f"ip:{client_address(request, gateway.settings.trusted_proxies)}"
+    now = gateway.clock.monotonic()
+    if isinstance(access, Public):
+        _within(gateway.limiter.take(address, gateway.ip_rate, now))
+        return None
+    _within(gateway.limiter.wait_s(address, gateway.ip_rate, now))
+    principal = await _principal(gateway, request, access, request_id)
+    if principal is None:
+        gateway.limiter.take(address, gateway.ip_rate, now)
+        raise ProblemError("unauthorized", headers={"WWW-Authenticate": "Bearer"})
+    _within(gateway.limiter.take(principal.by, _rate(gateway, principal), now))
+    if isinstance(principal, Website) and isinstance(access, ForWebsite):
+        principal.require(access.scope)
+    elif isinstance(principal, Client) and isinstance(access, ForClient):
+        principal.require(access.action)
+    return principal
+
+
+async def _principal(
+    gateway: Gateway, request: web.Request, access: Access, request_id: str
+) -> Principal | None:
+    """The owner of the bearer token, if it is of the kind this route is for and still valid.
+
+    The token is looked up by its SHA-256, so no comparison depends on how much of it was guessed.
+    """
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        return None
+    if isinstance(access, ForWebsite) and is_website_key(token):
+        key = await gateway.ask(READER, GetKey(token_hash(token)), request_id)
+        return None if key is None or key.revoked_at is not None else Website(key)
+    if isinstance(access, ForClient) and is_session_token(token):
+        session = await gateway.ask(READER, GetSession(token_hash(token)), request_id)
+        return None if session is None or session.state != "open" else Client(session)
+    return None
+
+
+async def is_still_valid(gateway: Gateway, request: web.Request, access: Access, request_id: str) -> bool:
+    """Whether the token of a long-lived stream is good now; it may have been revoked since."""
+    return await _principal(gateway, request, access, request_id) is not None
+
+
+def _rate(gateway: Gateway, principal: Principal) -> Rate:
+    return gateway.key_rate if isinstance(principal, Website) else gateway.session_rate
+
+
+def _within(wait_s: float) -> None:
+    """Refuse a caller that must wait."""
+    if wait_s > 0:
+        seconds = str(max(1, math.ceil(wait_s)))
+        raise ProblemError("rate_limited", f"Try again in {seconds} s.", headers={"Retry-After": seconds})
+
+
+def client_address(request: web.Request, trusted: Sequence[str]) -> str:
+    """The caller's IP address; X-Forwarded-For counts only as far as trusted proxies wrote it.
+
+    It is read from the right: the first address that is no trusted proxy is the caller, whatever stands
+    left of it was sent by the caller. An IPv6 caller is known by its /64, which is one customer.
+    """
+    address = request.remote or ""
+    hops = [hop.strip() for hop in ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")]
+    while trusted and hops and _is_in(address, trusted) and _parsed(hops[-1]) is not None:
+        address = hops.pop()
+    parsed = _parsed(address)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return address
+
+
+def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+def _is_in(address: str, networks: Sequence[str]) -> bool:
+    parsed = _parsed(address)
+    return parsed is not None and any(
+        parsed in ipaddress.ip_network(network, strict=False) for network in networks
+    )

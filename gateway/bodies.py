@@ -1,0 +1,164 @@
+"""Bodies and queries a caller may send. Nothing beside these members is taken, nothing is converted."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+HOUSE = "house"
+
+
+def _client(text: str) -> str:
+    if text == HOUSE:
+        raise ValueError("is reserved")
+    return text
+
+
+def _return_url(text: str) -> str:
+    """Only a web address: it becomes a link in the cashier page."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        raise ValueError("is not a URL") from None
+    is_local = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
+    if not (parts.scheme == "https" or is_local) or not parts.hostname or parts.username is not None:
+        raise ValueError("must be an https URL")
+    return text
+
+
+def _moment(text: str) -> int:
+    """Unix seconds of an RFC 3339 time with its zone."""
+    if len(text) > 40:
+        raise ValueError("is too long")
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("must be an RFC 3339 time like 2026-01-31T12:00:00Z") from None
+    if moment.tzinfo is None:
+        raise ValueError("must name its zone, like 2026-01-31T12:00:00Z")
+    return int(moment.astimezone(UTC).timestamp())
+
+
+Account = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="A client's id, or `house`")]
+ClientId = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="The website's own id of its client"),
+    AfterValidator(_client),
+]
+Currency = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]{1,11}(-[A-Z0-9]{2,12})?$", examples=["BTC"])]
+Amount = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=160,
+        description="Decimal string of whole units: no sign, no exponent, no more decimals than the currency",
+        examples=["0.00150000"],
+    ),
+]
+ExternalId = Annotated[
+    str, Field(pattern=r"^[\x21-\x7e]{1,128}$", description="The website's own id, unique for ever")
+]
+Address = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,128}$", description="Where to pay to")]
+Reason = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,500}$", description="Shown in statements")]
+Action = Literal["deposit", "withdraw"]
+Moment = Annotated[int, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
+
+
+class Body(BaseModel):
+    """A JSON body: unknown members are refused, values are not converted."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+
+class Query(BaseModel):
+    """A query string: unknown and repeated parameters are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class SessionBody(Body):
+    """The handshake: what one client may do for a short time."""
+
+    client_id: ClientId
+    actions: Annotated[list[Action], Field(min_length=1, max_length=2)]
+    currencies: Annotated[list[Currency], Field(min_length=1, max_length=100)] | None = None
+    ttl_s: Annotated[int, Field(ge=60, le=86_400)] | None = None
+    locale: Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")] | None = None
+    return_url: Annotated[str, Field(max_length=500), AfterValidator(_return_url)] | None = None
+    withdrawal_limit: Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,77})(\.[0-9]{1,77})?$")] | None = None
+
+
+class CodeBody(Body):
+    """The one-time code of the link."""
+
+    code: Annotated[str, Field(max_length=200)]
+
+
+class WithdrawalBody(Body):
+    """A withdrawal asked for by the website. The fee is on top of ``amount`` unless ``fee_included``."""
+
+    client_id: ClientId
+    currency: Currency
+    amount: Amount
+    address: Address
+    external_id: ExternalId
+    fee_included: bool = False
+
+
+class CashierWithdrawalBody(Body):
+    """A withdrawal asked for by the client."""
+
+    currency: Currency
+    amount: Amount
+    address: Address
+    fee_included: bool = False
+
+
+class TransferBody(Body):
+    """Money from one account to another: a bet, a trade, a refund, a bonus."""
+
+    source: Annotated[Account, Field(validation_alias="from")]
+    target: Annotated[Account, Field(validation_alias="to")]
+    currency: Currency
+    amount: Amount
+    external_id: ExternalId
+    reason: Reason
+
+
+Cursor = Annotated[str, Field(pattern=r"^[A-Za-z0-9_=.~-]{1,256}$", description="From `next_cursor`")]
+Status = Annotated[str, Field(pattern=r"^[a-z]{1,20}$")]
+Txid = Annotated[str, Field(pattern=r"^(0x)?[0-9a-f]{64}$")]
+
+
+class PageQuery(Query):
+    """One page of a list of the session's client, newest first."""
+
+    limit: Annotated[int, Field(ge=1, le=500)] | None = None
+    cursor: Cursor | None = None
+    currency: Currency | None = None
+    status: Status | None = None
+    txid: Txid | None = None
+    since: Annotated[Moment | None, Field(validation_alias="from")] = None
+    until: Annotated[Moment | None, Field(validation_alias="to")] = None
+
+
+class ListQuery(PageQuery):
+    """One page of a list, of one client where named."""
+
+    client_id: ClientId | None = None
+
+
+class EventsQuery(Query):
+    """Events after a sequence number."""
+
+    after: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    limit: Annotated[int, Field(ge=1, le=500)] | None = None
+
+
+class StreamQuery(Query):
+    """Where a stream begins, unless ``Last-Event-ID`` says it."""
+
+    after: Annotated[int, Field(ge=0, lt=2**63)] | None = None

@@ -1,0 +1,68 @@
+"""What the gateway knows of currencies from the configuration: decimals and what an address reply says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from coins.amounts import AmountError, format_amount, parse_amount
+from config.schema import BitcoinCoinSettings, EvmCoinSettings
+from gateway.errors import invalid
+from gateway.problem import ProblemError
+
+Coin = BitcoinCoinSettings | EvmCoinSettings
+
+
+@dataclass(frozen=True, slots=True)
+class CoinInfo:
+    """What never changes of a currency (decimals, network), and what a client is told about deposits."""
+
+    decimals: int
+    network: str
+    confirmations_required: int
+    minimum_deposit: int
+
+
+class Coins:
+    """The configured currencies. A currency that leaves the configuration keeps its decimals here."""
+
+    def __init__(self, settings: Mapping[str, Coin]) -> None:
+        """Take over the currencies of a configuration (``Settings.coins``)."""
+        self._known: dict[str, CoinInfo] = {}
+        self._enabled: frozenset[str] = frozenset()
+        self.update(settings)
+
+    def update(self, settings: Mapping[str, Coin]) -> None:
+        """Take over a new configuration, without a restart."""
+        for name, coin in settings.items():
+            self._known[name] = CoinInfo(
+                coin.decimals, coin.network, coin.confirmations, coin.minimum_deposit
+            )
+        self._enabled = frozenset(name for name, coin in settings.items() if coin.enabled)
+
+    def offered(self, currency: str) -> CoinInfo:
+        """An enabled currency, to ask its actors. Raises ProblemError ``unknown_currency``."""
+        if currency not in self._enabled:
+            raise ProblemError("unknown_currency")
+        return self._known[currency]
+
+    def info(self, currency: str) -> CoinInfo:
+        """Any configured currency, also a disabled one. Raises ProblemError ``unknown_currency``."""
+        info = self._known.get(currency)
+        if info is None:
+            raise ProblemError("unknown_currency")
+        return info
+
+    def parse(self, currency: str, text: str, path: str = "amount") -> int:
+        """Base units of a positive decimal string. Raises ProblemError ``invalid_amount``: never rounded."""
+        try:
+            amount = parse_amount(text, self.info(currency).decimals)
+        except AmountError as error:
+            raise invalid(path, str(error), "invalid_amount") from None
+        if amount == 0:
+            raise invalid(path, "must be more than zero", "invalid_amount")
+        return amount
+
+    def display(self, currency: str, amount: int) -> str:
+        """Decimal string of whole units. A currency out of the books of this configuration is a fault."""
+        return format_amount(amount, self._known[currency].decimals)

@@ -1,0 +1,80 @@
+"""What every handler has at hand, and the doors to the outside that are handed in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from aiohttp import web
+
+from actors.messages import Request
+from config.schema import GatewaySettings
+from gateway.coins import Coins
+from gateway.limiter import Rate, RateLimiter
+from gateway.stream import StreamHub
+from gateway.token import RandomBytes
+
+R = TypeVar("R")
+
+
+class Asks(Protocol):
+    """The directory, as far as the gateway uses it."""
+
+    async def ask(
+        self, name: str, message: Request[R], *, timeout_s: float, request_id: str | None = None
+    ) -> R:
+        """Ask an actor by name; see ``actors.directory``."""
+
+
+class Clock(Protocol):
+    """Time of day and elapsed time."""
+
+    def now_s(self) -> int:
+        """Unix time in whole seconds."""
+
+    def monotonic(self) -> float:
+        """Seconds since an arbitrary start; never goes back."""
+
+
+class HttpMetrics(Protocol):
+    """Where requests are counted (``monitoring.metrics``)."""
+
+    def http_request(self, route: str, status: int, seconds: float) -> None:
+        """One request to a route (its template) was answered."""
+
+
+@dataclass(slots=True)
+class Gateway:
+    """One HTTP server's surroundings. ``base_url`` is for links; it is set once the port is known."""
+
+    settings: GatewaySettings
+    coins: Coins
+    directory: Asks
+    metrics: HttpMetrics
+    clock: Clock
+    random_bytes: RandomBytes
+    secret: bytes
+    base_url: str
+    limiter: RateLimiter
+    hub: StreamHub
+    key_rate: Rate = field(init=False)
+    session_rate: Rate = field(init=False)
+    ip_rate: Rate = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Read the rates once."""
+        settings = self.settings
+        self.key_rate = Rate(settings.key_rate_per_s, settings.key_burst)
+        self.session_rate = Rate(settings.session_rate_per_s, settings.session_burst)
+        self.ip_rate = Rate(settings.ip_rate_per_s, settings.ip_burst)
+
+    async def ask(self, name: str, message: Request[R], request_id: str) -> R:
+        """Ask an actor within the configured deadline."""
+        return await self.directory.ask(
+            name, message, timeout_s=self.settings.ask_timeout_s, request_id=request_id
+        )
+
+
+GATEWAY: web.AppKey[Gateway] = web.AppKey("gateway", Gateway)
+REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
+ROUTE: web.RequestKey[str] = web.RequestKey("route", str)

@@ -1,0 +1,244 @@
+"""Views of the ledger as replies: base units become decimal strings, unix seconds RFC 3339 UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+from actors.messages import (
+    BalanceView,
+    CurrencyView,
+    DepositView,
+    EventView,
+    IssuedAddress,
+    SessionView,
+    TransferView,
+    WithdrawalView,
+)
+from gateway.coins import Coins
+from gateway.replies import (
+    AddressReply,
+    AttemptReply,
+    BalanceReply,
+    ClientSessionReply,
+    CurrencyReply,
+    DepositReply,
+    EventReply,
+    HistoryReply,
+    Model,
+    SessionReply,
+    TransferReply,
+    WithdrawalReply,
+)
+
+
+def moment(at: int) -> str:
+    """RFC 3339 of unix seconds, e.g. ``2026-01-31T12:00:00Z``."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def moment_or_none(at: int | None) -> str | None:
+    """`moment`, or None for a time that has not come."""
+    return None if at is None else moment(at)
+
+
+def session(view: SessionView, code: str, base_url: str) -> SessionReply:
+    """The handshake's answer; the code stands in the fragment of the link, which no server logs."""
+    return SessionReply(
+        id=view.id,
+        code=code,
+        url=f"{base_url}/cashier#{code}",
+        code_expires_at=moment(view.code_expires_at),
+        expires_at=moment(view.expires_at),
+    )
+
+
+def client_session(view: SessionView) -> ClientSessionReply:
+    """What the session in hand may do."""
+    return ClientSessionReply(
+        id=view.id,
+        client_id=view.client_id,
+        actions=list(view.actions),
+        currencies=None if view.currencies is None else list(view.currencies),
+        locale=view.locale,
+        return_url=view.return_url,
+        expires_at=moment(view.expires_at),
+    )
+
+
+def currency(view: CurrencyView, coins: Coins) -> CurrencyReply:
+    """A currency; it brings its own decimals."""
+    return CurrencyReply(
+        currency=view.currency,
+        name=view.name,
+        family=view.family,
+        network=view.network,
+        decimals=view.decimals,
+        confirmations_required=view.confirmations_required,
+        minimum_deposit=coins.display(view.currency, view.minimum_deposit),
+        minimum_withdrawal=coins.display(view.currency, view.minimum_withdrawal),
+        maximum_withdrawal=coins.display(view.currency, view.maximum_withdrawal),
+        withdrawal_fee=coins.display(view.currency, view.withdrawal_fee),
+        deposits=view.deposits,
+        withdrawals=view.withdrawals,
+        state=view.state,
+        height=view.height,
+    )
+
+
+def address(issued: IssuedAddress, coins: Coins) -> AddressReply:
+    """An address to pay to, with what the configuration says of the currency."""
+    view, info = issued.view, coins.info(issued.view.currency)
+    return AddressReply(
+        currency=view.currency,
+        address=view.address,
+        uri=issued.uri,
+        network=info.network,
+        confirmations_required=info.confirmations_required,
+        minimum_deposit=coins.display(view.currency, info.minimum_deposit),
+        created_at=moment(view.created_at),
+    )
+
+
+def balance(view: BalanceView, coins: Coins) -> BalanceReply:
+    """One client's balance in one currency."""
+    name = view.currency
+    return BalanceReply(
+        currency=name,
+        available=coins.display(name, view.available),
+        withdrawable=coins.display(name, view.withdrawable),
+        reserved=coins.display(name, view.reserved),
+        pending=coins.display(name, view.pending),
+        deficit=coins.display(name, view.deficit),
+    )
+
+
+def deposit(view: DepositView, coins: Coins) -> DepositReply:
+    """One payment to a client's address."""
+    return DepositReply(
+        id=view.id,
+        client_id=view.client_id,
+        currency=view.currency,
+        address=view.address,
+        amount=coins.display(view.currency, view.amount),
+        txid=view.txid,
+        output_index=view.output_index,
+        block_height=view.block_height,
+        block_hash=view.block_hash,
+        confirmations=view.confirmations,
+        confirmations_required=view.confirmations_required,
+        status=view.status,
+        reason=view.reason,
+        seen_at=moment(view.seen_at),
+        credited_at=moment_or_none(view.credited_at),
+    )
+
+
+def withdrawal(view: WithdrawalView, coins: Coins) -> WithdrawalReply:
+    """A withdrawal with its history and attempts."""
+    name = view.currency
+    return WithdrawalReply(
+        id=view.id,
+        external_id=view.external_id,
+        client_id=view.client_id,
+        currency=name,
+        amount=coins.display(name, view.amount),
+        fee=coins.display(name, view.fee),
+        address=view.address,
+        txid=view.txid,
+        status=view.status,
+        waiting_for=view.waiting_for,
+        attention=view.attention,
+        confirmations=view.confirmations,
+        confirmations_required=view.confirmations_required,
+        block_height=view.block_height,
+        created_at=moment(view.created_at),
+        history=[HistoryReply(status=h.status, at=moment(h.at), by=h.by) for h in view.history],
+        attempts=[
+            AttemptReply(
+                id=a.id,
+                txid=a.txid,
+                state=a.state,
+                fee=coins.display(name, a.fee),
+                created_at=moment(a.created_at),
+            )
+            for a in view.attempts
+        ],
+    )
+
+
+def transfer(view: TransferView, coins: Coins) -> TransferReply:
+    """Money moved inside the books."""
+    return TransferReply(
+        id=view.id,
+        external_id=view.external_id,
+        source=view.source,
+        target=view.target,
+        currency=view.currency,
+        amount=coins.display(view.currency, view.amount),
+        reason=view.reason,
+        created_at=moment(view.created_at),
+    )
+
+
+def event(view: EventView, coins: Coins) -> EventReply:
+    """One line of the feed, its object as GET returns it."""
+    return EventReply(
+        id=view.id,
+        sequence=view.sequence,
+        type=view.type,
+        occurred_at=moment(view.occurred_at),
+        data=event_data(view, coins),
+    )
+
+
+def event_data(view: EventView, coins: Coins) -> dict[str, Any]:
+    """The object an event tells of; kinds that no GET returns are rendered by the names of their members."""
+    kind = view.type.partition(".")[0]
+    renderer = _RENDERERS.get(kind)
+    if renderer is None:
+        return _plain(view.data, coins)
+    return renderer(view.data, coins).model_dump(by_alias=True)
+
+
+def _deposit_event(data: Mapping[str, Any], coins: Coins) -> Model:
+    return deposit(DepositView(**data), coins)
+
+
+def _withdrawal_event(data: Mapping[str, Any], coins: Coins) -> Model:
+    history = tuple(SimpleNamespace(**entry) for entry in data.get("history", ()))
+    attempts = tuple(SimpleNamespace(**entry) for entry in data.get("attempts", ()))
+    whole: dict[str, Any] = {**data, "history": history, "attempts": attempts}
+    return withdrawal(WithdrawalView(**whole), coins)
+
+
+def _transfer_event(data: Mapping[str, Any], coins: Coins) -> Model:
+    return transfer(TransferView(**data), coins)
+
+
+def _currency_event(data: Mapping[str, Any], coins: Coins) -> Model:
+    return currency(CurrencyView(**data), coins)
+
+
+_RENDERERS: Mapping[str, Callable[[Mapping[str, Any], Coins], Model]] = {
+    "deposit": _deposit_event,
+    "withdrawal": _withdrawal_event,
+    "transfer": _transfer_event,
+    "currency": _currency_event,
+}
+
+
+def _plain(data: Mapping[str, Any], coins: Coins) -> dict[str, Any]:
+    """Amounts and times of an object are known by their names; everything else is given as it is."""
+    name = data.get("currency")
+    rendered: dict[str, Any] = {}
+    for key, value in data.items():
+        if key in ("amount", "fee", "minimum_deposit") and isinstance(value, int) and isinstance(name, str):
+            rendered[key] = coins.display(name, value)
+        elif (key == "at" or key.endswith("_at")) and isinstance(value, int):
+            rendered[key] = moment(value)
+        else:
+            rendered[key] = value
+    return rendered

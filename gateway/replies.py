@@ -1,0 +1,227 @@
+"""What the gateway answers, member by member. Amounts are decimal strings, times RFC 3339 UTC."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Model(BaseModel):
+    """A reply; made by our own code, so it is not checked again."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class SessionReply(Model):
+    """The handshake's answer: send the client to ``url`` before ``code_expires_at``."""
+
+    id: str
+    code: str
+    url: str
+    code_expires_at: str
+    expires_at: str
+
+
+class TokenReply(Model):
+    """The client session's bearer token; shown once."""
+
+    token: str
+    expires_at: str
+
+
+class ClientSessionReply(Model):
+    """What the session in hand may do."""
+
+    id: str
+    client_id: str
+    actions: list[str]
+    currencies: list[str] | None
+    locale: str | None
+    return_url: str | None
+    expires_at: str
+
+
+class CurrencyReply(Model):
+    """A currency as it is offered now."""
+
+    currency: str
+    name: str
+    family: str
+    network: str
+    decimals: int
+    confirmations_required: int
+    minimum_deposit: str
+    minimum_withdrawal: str
+    maximum_withdrawal: str
+    withdrawal_fee: str
+    deposits: str
+    withdrawals: str
+    state: str
+    height: int | None
+
+
+class CurrencyList(Model):
+    """All currencies, on one page."""
+
+    data: list[CurrencyReply]
+    next_cursor: str | None = None
+
+
+class AddressReply(Model):
+    """Where a client pays to; ``uri`` is what a wallet opens (BIP 21, EIP-681)."""
+
+    currency: str
+    address: str
+    uri: str
+    network: str
+    confirmations_required: int
+    minimum_deposit: str
+    created_at: str
+
+
+class CashierAddressReply(AddressReply):
+    """The same with ``uri`` drawn as a QR code (SVG)."""
+
+    qr_svg: str
+
+
+class BalanceReply(Model):
+    """``withdrawable`` is ``available`` less credits that are not deep enough to leave."""
+
+    currency: str
+    available: str
+    withdrawable: str
+    reserved: str
+    pending: str
+    deficit: str
+
+
+class BalanceList(Model):
+    """A client's balances, on one page; currencies without a movement are left out."""
+
+    data: list[BalanceReply]
+    next_cursor: str | None = None
+
+
+class DepositReply(Model):
+    """One payment to an address of a client."""
+
+    id: str
+    client_id: str
+    currency: str
+    address: str
+    amount: str
+    txid: str
+    output_index: int | None
+    block_height: int | None
+    block_hash: str | None
+    confirmations: int
+    confirmations_required: int
+    status: str
+    reason: str | None
+    seen_at: str
+    credited_at: str | None
+
+
+class DepositList(Model):
+    """Deposits, newest first."""
+
+    data: list[DepositReply]
+    next_cursor: str | None
+
+
+class HistoryReply(Model):
+    """A state a withdrawal came into, when, and by whom."""
+
+    status: str
+    at: str
+    by: str
+
+
+class AttemptReply(Model):
+    """A chain tx made for a withdrawal; its fee is in whole units."""
+
+    id: str
+    txid: str | None
+    state: str
+    fee: str
+    created_at: str
+
+
+class WithdrawalReply(Model):
+    """A withdrawal with its whole story."""
+
+    id: str
+    external_id: str
+    client_id: str
+    currency: str
+    amount: str
+    fee: str
+    address: str
+    txid: str | None
+    status: str
+    waiting_for: str | None
+    attention: bool
+    confirmations: int
+    confirmations_required: int
+    block_height: int | None
+    created_at: str
+    history: list[HistoryReply]
+    attempts: list[AttemptReply]
+
+
+class WithdrawalList(Model):
+    """Withdrawals, newest first."""
+
+    data: list[WithdrawalReply]
+    next_cursor: str | None
+
+
+class TransferReply(Model):
+    """Money moved inside the books."""
+
+    id: str
+    external_id: str
+    source: str = Field(serialization_alias="from")
+    target: str = Field(serialization_alias="to")
+    currency: str
+    amount: str
+    reason: str
+    created_at: str
+
+
+class EventReply(Model):
+    """One event; ``data`` is the object as its GET returns it."""
+
+    id: str
+    sequence: int
+    type: str
+    occurred_at: str
+    data: dict[str, Any]
+
+
+class EventList(Model):
+    """Events in order; ask again with ``after`` = ``next_after``."""
+
+    data: list[EventReply]
+    next_after: int
+
+
+class FieldErrorReply(Model):
+    """What is wrong with one member of the request."""
+
+    path: str
+    message: str
+
+
+class ProblemReply(Model):
+    """An error (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    errors: list[FieldErrorReply]
+    request_id: str

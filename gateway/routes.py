@@ -1,0 +1,85 @@
+"""Every route of the API, in one table."""
+
+from __future__ import annotations
+
+from gateway import bodies, cashier, feed, replies, website
+from gateway.api import Route
+from gateway.principal import Action, ForClient, ForWebsite, Public, Scope
+
+READ = ForWebsite(Scope.READ)
+_OPENING = (
+    "insufficient_funds", "invalid_amount", "invalid_address", "wrong_network", "forbidden_address",
+    "below_minimum", "above_maximum", "limit_exceeded", "currency_closed", "currency_unavailable",
+    "unknown_currency",
+)  # fmt: skip
+_ADDRESS = ("unknown_currency", "currency_closed")
+
+WEBSITE_ROUTES: tuple[Route, ...] = (
+    Route("POST", "/v1/sessions", "Open a client session (the handshake)", ForWebsite(Scope.SESSIONS),
+          website.create_session, replies.SessionReply, 201, bodies.SessionBody, is_idempotent=True,
+          codes=("unknown_currency",)),
+    Route("DELETE", "/v1/sessions/{id}", "End a client session", ForWebsite(Scope.SESSIONS),
+          website.end_session, status=204, codes=("not_found",)),
+    Route("GET", "/v1/currencies", "Currencies and their states", READ,
+          website.list_currencies, replies.CurrencyList),
+    Route("PUT", "/v1/clients/{client_id}/addresses/{currency}", "Get or create a deposit address",
+          ForWebsite(Scope.DEPOSITS), website.get_or_create_address, replies.AddressReply, codes=_ADDRESS),
+    Route("POST", "/v1/clients/{client_id}/addresses/{currency}", "Create a fresh deposit address",
+          ForWebsite(Scope.DEPOSITS), website.create_address, replies.AddressReply, 201, is_idempotent=True,
+          codes=(*_ADDRESS, "too_many_addresses")),
+    Route("GET", "/v1/clients/{client_id}/balances", "Balances of a client", READ,
+          website.get_balances, replies.BalanceList),
+    Route("GET", "/v1/deposits", "Deposits", READ,
+          website.list_deposits, replies.DepositList, query=bodies.ListQuery, codes=("invalid_cursor",)),
+    Route("GET", "/v1/deposits/{id}", "One deposit", READ,
+          website.get_deposit, replies.DepositReply, codes=("not_found",)),
+    Route("POST", "/v1/withdrawals", "Withdraw", ForWebsite(Scope.WITHDRAWALS),
+          website.create_withdrawal, replies.WithdrawalReply, 201, bodies.WithdrawalBody,
+          is_idempotent=True, codes=(*_OPENING, "external_id_used")),
+    Route("GET", "/v1/withdrawals", "Withdrawals", READ,
+          website.list_withdrawals, replies.WithdrawalList, query=bodies.ListQuery,
+          codes=("invalid_cursor",)),
+    Route("GET", "/v1/withdrawals/{id}", "One withdrawal", READ,
+          website.get_withdrawal, replies.WithdrawalReply, codes=("not_found",)),
+    Route("POST", "/v1/withdrawals/{id}/cancel", "Cancel a withdrawal", ForWebsite(Scope.WITHDRAWALS),
+          website.cancel_withdrawal, replies.WithdrawalReply, is_idempotent=True,
+          codes=("not_found", "not_cancellable")),
+    Route("POST", "/v1/transfers", "Move money between clients and the house", ForWebsite(Scope.TRANSFERS),
+          website.create_transfer, replies.TransferReply, 201, bodies.TransferBody, is_idempotent=True,
+          codes=("insufficient_funds", "invalid_amount", "external_id_used", "same_account",
+                 "unknown_currency")),
+    Route("GET", "/v1/events", "The feed of events", READ,
+          website.list_events, replies.EventList, query=bodies.EventsQuery),
+    Route("GET", "/v1/events/stream", "The feed as server-sent events", READ,
+          feed.stream_events, query=bodies.StreamQuery, codes=("too_many_streams",), is_stream=True),
+)  # fmt: skip
+
+CASHIER_ROUTES: tuple[Route, ...] = (
+    Route("POST", "/v1/cashier/session", "Exchange the one-time code", Public(),
+          cashier.exchange_code, replies.TokenReply, body=bodies.CodeBody, codes=("session_invalid",)),
+    Route("GET", "/v1/cashier/session", "What the session may do", ForClient(),
+          cashier.get_client_session, replies.ClientSessionReply),
+    Route("GET", "/v1/cashier/currencies", "Currencies of the session", ForClient(),
+          cashier.list_client_currencies, replies.CurrencyList),
+    Route("PUT", "/v1/cashier/addresses/{currency}", "Get or create a deposit address",
+          ForClient(Action.DEPOSIT), cashier.get_client_address, replies.CashierAddressReply,
+          codes=(*_ADDRESS, "currency_not_allowed")),
+    Route("GET", "/v1/cashier/balances", "Balances", ForClient(),
+          cashier.get_client_balances, replies.BalanceList),
+    Route("GET", "/v1/cashier/deposits", "Deposits", ForClient(),
+          cashier.list_client_deposits, replies.DepositList, query=bodies.PageQuery,
+          codes=("invalid_cursor",)),
+    Route("GET", "/v1/cashier/withdrawals", "Withdrawals", ForClient(),
+          cashier.list_client_withdrawals, replies.WithdrawalList, query=bodies.PageQuery,
+          codes=("invalid_cursor",)),
+    Route("POST", "/v1/cashier/withdrawals", "Withdraw", ForClient(Action.WITHDRAW),
+          cashier.create_client_withdrawal, replies.WithdrawalReply, 201, bodies.CashierWithdrawalBody,
+          is_idempotent=True, codes=(*_OPENING, "currency_not_allowed")),
+    Route("POST", "/v1/cashier/withdrawals/{id}/cancel", "Cancel a withdrawal", ForClient(Action.WITHDRAW),
+          cashier.cancel_client_withdrawal, replies.WithdrawalReply, is_idempotent=True,
+          codes=("not_found", "not_cancellable")),
+    Route("GET", "/v1/cashier/events/stream", "The client's events as server-sent events", ForClient(),
+          feed.stream_client_events, query=bodies.StreamQuery, codes=("too_many_streams",), is_stream=True),
+)  # fmt: skip
+
+ROUTES: tuple[Route, ...] = WEBSITE_ROUTES + CASHIER_ROUTES

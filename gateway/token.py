@@ -1,0 +1,61 @@
+"""Website keys, session tokens and object ids: how they look, and the hash that is kept of them. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+RandomBytes = Callable[[int], bytes]
+"""Gives so many unpredictable bytes (``secrets.token_bytes``), handed in so that a test can repeat a run."""
+
+_KEY = re.compile(r"ck_([0-9a-f]{16})_[0-9a-f]{64}", re.ASCII)
+_SESSION = re.compile(r"cs_[0-9a-f]{64}", re.ASCII)
+_CODE = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A website key just made: ``token`` is shown once to its owner, ``key_hash`` is kept."""
+
+    id: str
+    token: str
+    key_hash: str
+
+
+def new_key(random_bytes: RandomBytes) -> NewKey:
+    """A website key ``ck_<id>_<secret>`` with 256 random bits; 64 bits of id tell keys apart in logs."""
+    number = random_bytes(8).hex()
+    token = f"ck_{number}_{random_bytes(32).hex()}"
+    return NewKey(f"key_{number}", token, token_hash(token))
+
+
+def new_session_token(random_bytes: RandomBytes) -> str:
+    """A token ``cs_…`` with 256 random bits for one client session."""
+    return f"cs_{random_bytes(32).hex()}"
+
+
+def new_id(prefix: str, random_bytes: RandomBytes) -> str:
+    """An object id such as ``wd_`` and 32 hex digits."""
+    return f"{prefix}_{random_bytes(16).hex()}"
+
+
+def token_hash(token: str) -> str:
+    """SHA-256 in hex. Fast on purpose: tokens have 256 random bits and cannot be guessed."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def is_website_key(token: str) -> bool:
+    """Whether ``token`` has the form of a website key."""
+    return _KEY.fullmatch(token) is not None
+
+
+def is_session_token(token: str) -> bool:
+    """Whether ``token`` has the form of a session token."""
+    return _SESSION.fullmatch(token) is not None
+
+
+def is_code(text: str) -> bool:
+    """Whether ``text`` has the form of a one-time code."""
+    return _CODE.fullmatch(text) is not None

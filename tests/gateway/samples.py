@@ -1,0 +1,137 @@
+"""Views as the ledger would answer them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from actors.messages import (
+    AddressView,
+    BalanceView,
+    CurrencyView,
+    DepositView,
+    EventView,
+    IssuedAddress,
+    SessionView,
+    TransferView,
+    WithdrawalView,
+)
+from ledger.codec import to_dict
+from ledger.views import AttemptView, HistoryEntry
+
+NOW = 1_760_000_000
+TXID = "ab" * 32
+
+
+def session_view(**changes: Any) -> SessionView:
+    view = SessionView(
+        id="ses_1",
+        client_id="alice",
+        website="shop",
+        actions=("deposit", "withdraw"),
+        currencies=None,
+        locale="en",
+        return_url="https://shop.example/",
+        withdrawal_limit=None,
+        code_expires_at=NOW + 60,
+        expires_at=NOW + 900,
+        state="open",
+    )
+    return replace(view, **changes)
+
+
+def deposit_view(**changes: Any) -> DepositView:
+    view = DepositView(
+        id="dep_1",
+        client_id="alice",
+        currency="BTC",
+        address="bcrt1qalice",
+        amount=150_000,
+        txid=TXID,
+        position="0",
+        output_index=0,
+        block_height=101,
+        block_hash="cd" * 32,
+        confirmations=1,
+        confirmations_required=3,
+        status="confirming",
+        seen_at=NOW,
+        credited_at=None,
+    )
+    return replace(view, **changes)
+
+
+def withdrawal_view(**changes: Any) -> WithdrawalView:
+    view = WithdrawalView(
+        id="wd_1",
+        external_id="order-1",
+        client_id="alice",
+        currency="BTC",
+        amount=100_000,
+        fee=5_000,
+        address="bcrt1qbob",
+        txid=None,
+        status="approved",
+        waiting_for=None,
+        attention=False,
+        confirmations=0,
+        confirmations_required=3,
+        block_height=None,
+        created_at=NOW,
+        history=(HistoryEntry("approved", NOW, "key:key_1"),),
+        attempts=(AttemptView("att_1", None, "prepared", 300, NOW),),
+    )
+    return replace(view, **changes)
+
+
+def transfer_view(**changes: Any) -> TransferView:
+    view = TransferView(
+        id="tr_1",
+        external_id="bet-1",
+        source="alice",
+        target="house",
+        currency="BTC",
+        amount=100_000,
+        reason="bet",
+        created_at=NOW,
+    )
+    return replace(view, **changes)
+
+
+def currency_view(currency: str = "BTC", **changes: Any) -> CurrencyView:
+    decimals = {"BTC": 8, "LTC": 8, "ETH": 18}[currency]
+    view = CurrencyView(
+        currency=currency,
+        chain=currency,
+        name={"BTC": "Bitcoin", "LTC": "Litecoin", "ETH": "Ether"}[currency],
+        family="evm" if currency == "ETH" else "bitcoin",
+        network="regtest",
+        decimals=decimals,
+        confirmations_required=3,
+        final_depth=6,
+        minimum_deposit=10 ** (decimals - 4),
+        minimum_withdrawal=10 ** (decimals - 3),
+        maximum_withdrawal=10 ** (decimals + 1),
+        withdrawal_fee=5 * 10 ** (decimals - 5),
+        deposits="open",
+        withdrawals="open",
+        state="open",
+        state_detail="",
+        height=101,
+    )
+    return replace(view, **changes)
+
+
+def balance_view(currency: str = "BTC", **changes: Any) -> BalanceView:
+    view = BalanceView("alice", currency, 12_500_000, 12_000_000, 100_000, 150_000, 0)
+    return replace(view, **changes)
+
+
+def issued_address(**changes: Any) -> IssuedAddress:
+    view = AddressView("alice", "BTC", "bcrt1qalice", 0, 1, NOW)
+    return replace(IssuedAddress(view, "bitcoin:bcrt1qalice", is_new=True), **changes)
+
+
+def event_view(sequence: int, kind: str, data: Any, client_id: str | None = "alice") -> EventView:
+    plain = data if isinstance(data, dict) else to_dict(data)
+    return EventView(f"evt_{sequence}", sequence, kind, NOW, client_id, plain)
