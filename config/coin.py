@@ -108,7 +108,7 @@ class CoinBase(Section):
     final_depth: Depth
     """Blocks after which a deposit is final and may be spent."""
     max_reorg: Depth
-    """Deepest reorganisation that is followed; a deeper one halts the currency."""
+    """Deepest reorganisation that is followed, below final_depth; a deeper one halts the currency."""
     blocks_per_step: Annotated[int, Field(ge=1, le=1_000)] = 10
     """Most blocks handed to the ledger in one step while catching up."""
     draining: bool = False
@@ -188,8 +188,8 @@ class CoinBase(Section):
     def _check(self) -> Self:
         if self.final_depth < self.confirmations:
             raise problem("final_depth is smaller than confirmations")
-        if self.max_reorg < self.final_depth:
-            raise problem("max_reorg is smaller than final_depth")
+        if self.max_reorg >= self.final_depth:
+            raise problem("max_reorg must be smaller than final_depth: what is final is never undone")
         if self.maximum_withdrawal < self.minimum_withdrawal:
             raise problem("maximum_withdrawal is smaller than minimum_withdrawal")
         if self.signer_tx_cap < self.maximum_withdrawal:

@@ -183,7 +183,7 @@ BAD_COIN: list[tuple[Edit, str]] = [
     ),
     (('custody = "seed"', 'custody = "node"'), 'custody = "node" needs wallet'),
     (("final_depth = 6", "final_depth = 2"), "final_depth is smaller than confirmations"),
-    (("max_reorg = 100", "max_reorg = 5"), "max_reorg is smaller than final_depth"),
+    (("max_reorg = 5", "max_reorg = 6"), "max_reorg must be smaller than final_depth"),
     (("p2pkh = 0x00", "p2pkh = 256"), "coins.BTC.p2pkh: must be less than or equal to 255"),
     (("p2sh = [0x05]", "p2sh = []"), "coins.BTC.p2sh"),
     (('hrp = "bc"', 'hrp = "BC"'), "coins.BTC.hrp"),

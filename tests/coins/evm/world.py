@@ -30,7 +30,7 @@ def eth_settings(
         "chain_id": 31337,
         "confirmations": 3,
         "final_depth": 6,
-        "max_reorg": 100,
+        "max_reorg": 5,
         "minimum_withdrawal": "0.005",
         "maximum_withdrawal": "20",
         "session_withdrawal_cap": "10",
