@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
+from actors.clock import Clock
 from actors.directory import Directory
 from actors.identity import Ids
 from actors.messages import IssueScript
@@ -29,16 +30,28 @@ from monitoring.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
+RECHECK_S = 15.0
+"""Least pause between two questions whether the node still holds a sent chain tx."""
+
 
 class Payer:
     """Takes attempts through their states for one currency; one at a time, in one task."""
 
     def __init__(
-        self, slot: CoinSlot, directory: Directory, ids: Ids, timeout_s: float, metrics: Metrics, kind: str
+        self,
+        slot: CoinSlot,
+        directory: Directory,
+        clock: Clock,
+        ids: Ids,
+        timeout_s: float,
+        metrics: Metrics,
+        kind: str,
     ) -> None:
         """``kind`` is ``payout`` or ``sweep``: only attempts of that kind are resumed."""
         self._slot = slot
         self._directory = directory
+        self._clock = clock
+        self._checked: dict[str, float] = {}
         self._ids = ids
         self._timeout_s = timeout_s
         self._metrics = metrics.currency(slot.currency, slot.settings.decimals)
@@ -57,8 +70,9 @@ class Payer:
                 continue
             if attempt.signed is None:
                 await self._sign_and_send(attempt)
-            elif attempt.state == "signed" or not await self._is_known(attempt):
+            elif attempt.state == "signed" or await self._is_lost(attempt):
                 await self._send(attempt)
+        self._forget_checked({attempt.attempt_id for attempt in attempts})
 
     async def pay(self, work: PayoutWork) -> bool:
         """Plan, reserve, sign, record and send one intent; False when it has to be planned again.
@@ -119,18 +133,27 @@ class Payer:
         )
         failpoint("payout.noted")
 
-    async def _is_known(self, attempt: AttemptWork) -> bool:
-        """Whether the node holds it. A node that cannot tell is not asked to take it again."""
-        if attempt.signed is None:
+    async def _is_lost(self, attempt: AttemptWork) -> bool:
+        """Whether to send the same bytes again: the node does not surely hold them any more.
+
+        Sending again what was mined meanwhile does no harm. Asked now and then only.
+        """
+        now = self._clock.monotonic()
+        if attempt.signed is None or now - self._checked.get(attempt.attempt_id, -RECHECK_S) < RECHECK_S:
             return False
-        known = await self._slot.coin.reader.is_in_chain_or_mempool(attempt.signed.txid)
-        if known and attempt.state == "unknown":
+        self._checked[attempt.attempt_id] = now
+        is_held = await self._slot.coin.reader.is_in_chain_or_mempool(attempt.signed.txid)
+        if is_held and attempt.state == "unknown":
             await self._directory.ask(
                 "ledger",
                 RecordBroadcast(attempt.attempt_id, BroadcastResult(BroadcastOutcome.KNOWN, "found again")),
                 timeout_s=self._timeout_s,
             )
-        return known is not False
+        return not is_held
+
+    def _forget_checked(self, open_ids: set[str]) -> None:
+        """Settled attempts are not asked for again."""
+        self._checked = {key: at for key, at in self._checked.items() if key in open_ids}
 
 
 def waiting_for(error: Exception) -> str:

@@ -53,7 +53,7 @@ class PayingActor(TickingActor):
         self._directory = directory
         self._timeout_s = settings.ask_timeout_s
         self._batch = settings.tick_batch
-        self._payer = Payer(slot, directory, ids, settings.ask_timeout_s, metrics, kind)
+        self._payer = Payer(slot, directory, clock, ids, settings.ask_timeout_s, metrics, kind)
         self._is_working = False
         self._is_wanted = False
 

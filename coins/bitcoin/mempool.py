@@ -28,11 +28,6 @@ class MempoolReader:
         self._seen: set[str] = set()
         self._receipts: dict[str, tuple[Receipt, ...]] = {}
 
-    def forget(self) -> None:
-        """Begin anew, after a new connection."""
-        self._seen.clear()
-        self._receipts.clear()
-
     async def read(self, index: WatchIndex) -> MempoolView:
         """The mempool now. Raises NodeUnavailableError or NodeDataError."""
         listed = as_list(await self._rpc.call("getrawmempool", False), "getrawmempool")

@@ -78,7 +78,6 @@ class BitcoinReader:
             raise WrongNetworkError(f"{self._settings.currency}: the node serves {chain}, not {expected}")
         _check_synced(info)
         self._is_rest_on = self._settings.node.rest
-        self._mempool.forget()
 
     async def head(self) -> Head:
         """See ChainReader."""
