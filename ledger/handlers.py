@@ -9,19 +9,37 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from ledger import currency, key, outbox, reconciliation, script, session, transfer
+from ledger import (
+    candidate,
+    chain_delta,
+    currency,
+    key,
+    mempool,
+    outbox,
+    payout,
+    reconciliation,
+    script,
+    session,
+    transfer,
+    work,
+)
 from ledger.context import Tx
 
 Handler = Callable[[Tx, Any], Any]
 
 _MODULES: tuple[ModuleType, ...] = (
+    candidate,
+    chain_delta,
     currency,
     key,
+    mempool,
     outbox,
+    payout,
     reconciliation,
     script,
     session,
     transfer,
+    work,
 )
 
 

@@ -35,9 +35,7 @@ class Step(Generic[S]):
     who: tuple[Who, ...] = (Who.CHAIN,)
 
 
-def advance(
-    table: Mapping[tuple[S | None, E], Step[S]], state: S | None, event: E, who: Who
-) -> Step[S]:
+def advance(table: Mapping[tuple[S | None, E], Step[S]], state: S | None, event: E, who: Who) -> Step[S]:
     """The step for an event. Raises IllegalTransitionError when the table does not know or allow it."""
     step = table.get((state, event))
     if step is None:

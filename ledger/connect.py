@@ -1,0 +1,252 @@
+"""Books what a new block brought to scripts of ours: deposits, parked money, funding of the house."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from coins.types import Block, Receipt
+from ledger import accounts, deposit_row
+from ledger.accounts import Part
+from ledger.block_book import BlockBook, Owner, add_to_script, make_id
+from ledger.codec import to_dict
+from ledger.coin_row import CoinRow
+from ledger.deposit import DEPOSIT, DepositEvent, DepositState
+from ledger.deposit_row import DepositRow
+from ledger.journal import Posting
+from ledger.machine import Who, advance
+from ledger.transition import move_deposit
+
+COINBASE_MATURITY = 100
+"""Depth before which a coinbase output cannot be spent (Bitcoin consensus, COINBASE_MATURITY)."""
+
+_ABSENT = (DepositState.SEEN, DepositState.ORPHANED, DepositState.REVERSED, DepositState.CONFLICTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An output of ours that our own chain tx pays back to us; booked with that chain tx."""
+
+    owner: Owner
+    receipt: Receipt
+
+
+def connect_receipts(
+    book: BlockBook, block: Block, own_txids: frozenset[str], mirrored: frozenset[tuple[str, bytes]]
+) -> dict[str, list[Change]]:
+    """Book every receipt by the role of its script; answers the change outputs by txid.
+
+    ``own_txids`` are chain tx of the block that spend outputs of ours by an attempt of ours.
+    ``mirrored`` are (txid, recipient) of sends between our accounts, booked with the sending side.
+    """
+    changes: dict[str, list[Change]] = {}
+    for receipt in block.receipts:
+        coin, owner = book.coin(receipt.currency), book.owner(receipt.script)
+        is_output = receipt.position.isdecimal()
+        if is_output and not _add_output(book, receipt, owner):
+            if receipt.amount:
+                _open_duplicate(book, receipt)
+            continue
+        if receipt.amount == 0 or (
+            receipt.position == "native" and (receipt.txid, receipt.script) in mirrored
+        ):
+            continue
+        if owner.client_id is not None:
+            _book_deposit(book, coin, owner, receipt)
+        elif is_output and receipt.txid in own_txids:
+            changes.setdefault(receipt.txid, []).append(Change(owner, receipt))
+        else:
+            _book_funding(book, coin, owner, receipt)
+    return changes
+
+
+def _add_output(book: BlockBook, receipt: Receipt, owner: Owner) -> bool:
+    """Write the new output down; False when one with its txid and index is held already (BIP30).
+
+    An output that a live attempt of ours had reserved before a reorg is reserved for it again.
+    """
+    index = int(receipt.position)
+    added = book.tx.db.execute(
+        "INSERT INTO utxo (chain, txid, output_index, currency, amount, script_sequence, location,"
+        " is_coinbase, height, block_hash, reserved_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+        " (SELECT n.attempt_id FROM attempt_input n JOIN attempt a ON a.id = n.attempt_id WHERE n.chain = ?"
+        " AND n.txid = ? AND n.output_index = ? AND a.state NOT IN ('abandoned', 'replaced') LIMIT 1))"
+        " ON CONFLICT DO NOTHING",
+        (
+            book.chain,
+            receipt.txid,
+            index,
+            receipt.currency,
+            str(receipt.amount),
+            owner.sequence,
+            owner.location,
+            int(receipt.is_coinbase),
+            book.ref.height,
+            book.ref.block_hash,
+            book.chain,
+            receipt.txid,
+            index,
+        ),
+    )
+    return added.rowcount == 1
+
+
+def _open_duplicate(book: BlockBook, receipt: Receipt) -> None:
+    """The same txid and position mined twice (BIP30): credited once, and somebody must look."""
+    reason = "a receipt with this txid and position is in an earlier block"
+    key = (receipt.currency, receipt.amount, receipt.txid, receipt.position)
+    book.open_case("duplicate", *key, reason, None)
+
+
+def book_movement(book: BlockBook, coin: CoinRow, owner: Owner, receipt: Receipt, journal_id: int) -> None:
+    """Note the receipt as a movement; on account chains the script holds that much more."""
+    is_output = receipt.position.isdecimal()
+    position = f"out:{receipt.position}" if is_output else receipt.position
+    book.move(coin.currency, receipt.txid, position, owner, receipt.amount, journal_id)
+    if not is_output:
+        add_to_script(book.tx, coin, owner.sequence, receipt.amount)
+
+
+# -- clients -------------------------------------------------------------------------------------
+
+
+def parking_reason(coin: CoinRow, amount: int) -> str | None:
+    """Why the currency's policy does not credit this amount now, None when it does."""
+    if coin.deposits != "open":
+        return "deposits_closed"
+    if amount < coin.minimum_deposit:
+        return "below_minimum"
+    return None
+
+
+def new_deposit(
+    book_chain: str, coin: CoinRow, owner: Owner, receipt: Receipt, now_s: int, status: DepositState
+) -> DepositRow:
+    """A receipt that was not known before, not yet in any block."""
+    return DepositRow(
+        id=make_id("dep", book_chain, receipt.currency, receipt.txid, receipt.position),
+        chain=book_chain,
+        currency=receipt.currency,
+        script_sequence=owner.sequence,
+        address=owner.address,
+        client_id=owner.client_id or "",
+        txid=receipt.txid,
+        position=receipt.position,
+        amount=receipt.amount,
+        status=status,
+        reason=None,
+        block_height=None,
+        block_hash=None,
+        confirmations_required=max(coin.confirmations, COINBASE_MATURITY if receipt.is_coinbase else 0),
+        due_height=None,
+        seen_at=now_s,
+        credited_at=None,
+    )
+
+
+def _book_deposit(book: BlockBook, coin: CoinRow, owner: Owner, receipt: Receipt) -> None:
+    """A client's receipt: to pending, or parked in suspense; once however often it is mined."""
+    held = deposit_row.read_deposits(
+        book.tx.db,
+        "d.chain = ? AND d.currency = ? AND d.txid = ? AND d.position = ?",
+        (book.chain, receipt.currency, receipt.txid, receipt.position),
+    )
+    if held and held[0].status not in _ABSENT:
+        _open_duplicate(book, receipt)
+        return
+    reason = parking_reason(coin, receipt.amount)
+    event = DepositEvent.INCLUDED if reason is None else DepositEvent.PARKED
+    fresh = new_deposit(book.chain, coin, owner, receipt, book.tx.now_s, DepositState.SEEN)
+    row = replace(
+        held[0] if held else fresh,
+        reason=reason,
+        block_height=book.ref.height,
+        block_hash=book.ref.block_hash,
+        confirmations_required=fresh.confirmations_required,
+        due_height=book.ref.height + fresh.confirmations_required - 1 if reason is None else None,
+    )
+    if held:
+        move_deposit(book.tx, row, event, book.ref.height)
+    else:
+        step = advance(DEPOSIT, None, event, Who.CHAIN)
+        row = replace(row, status=step.to)
+        insert_deposit(book, row)
+        view = to_dict(deposit_row.to_view(row, book.ref.height))
+        book.tx.emit(f"deposit.{row.status}", "deposit", row.id, row.client_id, view)
+    location = accounts.onchain(coin.currency, owner.location)
+    if reason is None:
+        credit = accounts.client(row.client_id, coin.currency, Part.PENDING)
+        kind = "deposit_received"
+    else:
+        credit = accounts.suspense(coin.currency)
+        kind = "deposit_parked"
+        book.open_case("parked", coin.currency, row.amount, row.txid, row.position, reason, row.id)
+    journal_id = book.post(kind, "deposit", row.id, [Posting(location, credit, row.amount)], row.txid)
+    book_movement(book, coin, owner, receipt, journal_id)
+
+
+def insert_deposit(book: BlockBook, row: DepositRow) -> None:
+    """Write a deposit's first row."""
+    book.tx.db.execute(
+        "INSERT INTO deposit (id, chain, currency, script_sequence, client_id, txid, position, amount,"
+        " status, reason, block_height, block_hash, confirmations_required, due_height, seen_at, credited_at,"
+        " ordinal)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            row.id,
+            row.chain,
+            row.currency,
+            row.script_sequence,
+            row.client_id,
+            row.txid,
+            row.position,
+            str(row.amount),
+            row.status,
+            row.reason,
+            row.block_height,
+            row.block_hash,
+            row.confirmations_required,
+            row.due_height,
+            row.seen_at,
+            row.credited_at,
+            book.tx.next_ordinal(),
+        ),
+    )
+
+
+# -- house ---------------------------------------------------------------------------------------
+
+
+def _book_funding(book: BlockBook, coin: CoinRow, owner: Owner, receipt: Receipt) -> None:
+    """Money on a hot or cold script that is no change of ours: the house's when announced, else suspense.
+
+    What an earlier reorg of the same receipt left unexplained is made good first.
+    """
+    ref_id = f"{receipt.txid}:{receipt.position}"
+    is_announced = book.tx.db.execute(
+        "SELECT 1 FROM house_movement WHERE currency = ? AND txid = ?", (coin.currency, receipt.txid)
+    ).fetchone()
+    target = accounts.house(coin.currency) if is_announced else accounts.suspense(coin.currency)
+    location = accounts.onchain(coin.currency, owner.location)
+    short = min(_short_of(book, coin, ref_id), receipt.amount)
+    postings = []
+    if short:
+        postings.append(Posting(location, accounts.unexplained(coin.currency), short))
+    if receipt.amount > short:
+        postings.append(Posting(location, target, receipt.amount - short))
+    journal_id = book.post("funding", "receipt", ref_id, postings, receipt.txid)
+    book_movement(book, coin, owner, receipt, journal_id)
+    if not is_announced:
+        reason = f"nobody announced money to the {owner.location} address"
+        book.open_case("funding", coin.currency, receipt.amount, receipt.txid, receipt.position, reason, None)
+
+
+def _short_of(book: BlockBook, coin: CoinRow, ref_id: str) -> int:
+    """What undoing this receipt before had to leave unexplained, and is not made good yet."""
+    name = accounts.unexplained(coin.currency)
+    rows = book.tx.db.execute(
+        "SELECT d.name = ?, p.amount FROM journal j JOIN posting p ON p.journal_id = j.id"
+        " JOIN account d ON d.id = p.debit_id JOIN account c ON c.id = p.credit_id"
+        " WHERE j.ref_type = 'receipt' AND j.ref_id = ? AND (d.name = ? OR c.name = ?)",
+        (name, ref_id, name, name),
+    )
+    return sum(int(amount) if is_debit else -int(amount) for is_debit, amount in rows)

@@ -1,0 +1,254 @@
+"""Opens and decides withdrawals: the client's money is reserved before anybody plans to send it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from coins.amounts import AMOUNT_MAX, AmountError, parse_amount
+from ledger import accounts
+from ledger.accounts import Part
+from ledger.attempt import AttemptEvent
+from ledger.attempt_row import read_attempts
+from ledger.codec import to_dict
+from ledger.coin_row import CoinRow
+from ledger.commands import DecideWithdrawal, OpenWithdrawal, SetWaiting
+from ledger.context import Tx
+from ledger.errors import (
+    AboveMaximumError,
+    AlreadyExistsError,
+    BelowMinimumError,
+    CurrencyClosedError,
+    CurrencyUnavailableError,
+    ExternalIdUsedError,
+    ForbiddenAddressError,
+    IllegalTransitionError,
+    InsufficientFundsError,
+    LimitExceededError,
+    NotCancellableError,
+    NotFoundError,
+)
+from ledger.journal import JournalEntry, Posting
+from ledger.machine import Who, advance
+from ledger.settle import release
+from ledger.transition import move_attempt, move_withdrawal, note_history, tip_height
+from ledger.views import Outcome, WithdrawalView
+from ledger.withdrawal import WITHDRAWAL, WithdrawalEvent, WithdrawalState
+from ledger.withdrawal_row import WithdrawalRow, read_withdrawals, to_view
+
+CLOSED_STATES = frozenset({"draining", "paused", "disabled"})
+"""States in which no new withdrawal is taken; while a node is merely away, it is queued."""
+
+_DECISIONS: Mapping[str, tuple[WithdrawalEvent, Who]] = {
+    "cancel": (WithdrawalEvent.CANCELLED, Who.OWNER),
+    "approve": (WithdrawalEvent.APPROVED, Who.OPERATOR),
+    "reject": (WithdrawalEvent.REJECTED, Who.OPERATOR),
+}
+
+
+def open_withdrawal(tx: Tx, command: OpenWithdrawal) -> Outcome[WithdrawalView]:
+    """Reserve amount and fee, and queue a payout; refuses as :class:`OpenWithdrawal` says."""
+    coin = tx.coin(command.currency)
+    _refuse_closed(coin)
+    _refuse_used_ids(tx, command)
+    amount = _payee_amount(coin, command)
+    _refuse_own_script(tx, coin, command)
+    if command.session_id is not None:
+        _refuse_over_session(tx, coin, command.session_id, amount)
+    deficit = accounts.client_deficit(command.client_id, command.currency)
+    if tx.balance(deficit):
+        raise InsufficientFundsError("an undone deposit is still owed: nothing can be withdrawn")
+    is_held = coin.approval_above is not None and amount > coin.approval_above
+    event = WithdrawalEvent.OPENED_ABOVE_LIMIT if is_held else WithdrawalEvent.OPENED
+    step = advance(WITHDRAWAL, None, event, Who.OWNER)
+    row = WithdrawalRow(
+        id=command.id,
+        ordinal=tx.next_ordinal(),
+        website=command.website,
+        external_id=command.external_id,
+        client_id=command.client_id,
+        session_id=command.session_id,
+        currency=command.currency,
+        amount=amount,
+        fee=coin.withdrawal_fee,
+        address=command.address,
+        script=command.script,
+        status=step.to,
+        waiting_for="approval" if is_held else None,
+        attention=False,
+        txid=None,
+        block_height=None,
+        block_hash=None,
+        due_height=None,
+        created_at=tx.now_s,
+    )
+    _insert(tx, row)
+    available = accounts.client(row.client_id, row.currency, Part.AVAILABLE)
+    reserved = accounts.client(row.client_id, row.currency, Part.RESERVED)
+    postings = (Posting(available, reserved, row.amount + row.fee),)
+    tx.post(JournalEntry("withdrawal_opened", "withdrawal", row.id, postings, command.by))
+    note_history(tx, row, command.by)
+    view = _view(tx, coin, row)
+    tx.emit(step.notify or "", "withdrawal", row.id, row.client_id, to_dict(view))
+    return Outcome(view)
+
+
+def _view(tx: Tx, coin: CoinRow, row: WithdrawalRow) -> WithdrawalView:
+    return to_view(tx.db, row, coin.confirmations, tip_height(tx, coin.chain))
+
+
+def _refuse_closed(coin: CoinRow) -> None:
+    if coin.state == "halted":
+        raise CurrencyUnavailableError(f"{coin.currency} is halted until an operator looked at it")
+    if coin.withdrawals != "open" or not coin.is_configured or coin.state in CLOSED_STATES:
+        raise CurrencyClosedError(f"withdrawals of {coin.currency} are closed")
+
+
+def _refuse_used_ids(tx: Tx, command: OpenWithdrawal) -> None:
+    row = tx.db.execute(
+        "SELECT id FROM withdrawal WHERE website = ? AND external_id = ?",
+        (command.website, command.external_id),
+    ).fetchone()
+    if row is not None:
+        raise ExternalIdUsedError("this external_id was used by an earlier withdrawal", existing_id=row[0])
+    if tx.db.execute("SELECT 1 FROM withdrawal WHERE id = ?", (command.id,)).fetchone():
+        raise AlreadyExistsError(f"withdrawal {command.id} exists")
+
+
+def _payee_amount(coin: CoinRow, command: OpenWithdrawal) -> int:
+    """What the payee gets, checked against the currency's limits."""
+    if type(command.amount) is not int or command.amount < 1:
+        raise BelowMinimumError("the amount must be at least one base unit")
+    amount = command.amount - coin.withdrawal_fee if command.is_fee_included else command.amount
+    if amount > min(coin.maximum_withdrawal, AMOUNT_MAX - coin.withdrawal_fee):
+        raise AboveMaximumError(f"more than {coin.maximum_withdrawal} base units")
+    if amount < max(coin.minimum_withdrawal, coin.dust, 1):
+        raise BelowMinimumError(
+            f"the payee would get less than {max(coin.minimum_withdrawal, coin.dust)} base units"
+        )
+    return amount
+
+
+def _refuse_own_script(tx: Tx, coin: CoinRow, command: OpenWithdrawal) -> None:
+    """An address of ours is paid by a transfer inside the books, never by a chain tx."""
+    own = tx.db.execute(
+        "SELECT 1 FROM own_script WHERE chain = ? AND script = ?", (coin.chain, command.script)
+    ).fetchone()
+    if own is not None:
+        raise ForbiddenAddressError("this address belongs to the cashier itself")
+
+
+def _refuse_over_session(tx: Tx, coin: CoinRow, session_id: str, amount: int) -> None:
+    """All withdrawals of a session in one currency stay within its limit, or the configured cap."""
+    session = tx.db.execute("SELECT withdrawal_limit FROM session WHERE id = ?", (session_id,)).fetchone()
+    if session is None:
+        raise NotFoundError(f"session {session_id} does not exist")
+    limit = coin.session_withdrawal_cap if session[0] is None else _session_limit(session[0], coin.decimals)
+    if limit is None:
+        return
+    rows = tx.db.execute(
+        "SELECT amount FROM withdrawal WHERE session_id = ? AND currency = ?"
+        " AND status NOT IN ('rejected', 'cancelled', 'failed')",
+        (session_id, coin.currency),
+    )
+    if sum(int(taken) for (taken,) in rows) + amount > limit:
+        raise LimitExceededError(f"a session may withdraw {limit} base units of {coin.currency}")
+
+
+def _session_limit(text: str, decimals: int) -> int:
+    """A limit given in whole units; decimals that the currency does not have cannot be withdrawn anyway."""
+    whole, _, fraction = text.partition(".")
+    try:
+        return parse_amount(f"{whole}.{fraction[:decimals]}" if fraction[:decimals] else whole, decimals)
+    except AmountError as error:
+        raise LimitExceededError(f"the session's limit {text!r} {error}") from error
+
+
+def _insert(tx: Tx, row: WithdrawalRow) -> None:
+    """Write a withdrawal's first row and the intent to pay it."""
+    tx.db.execute(
+        "INSERT INTO withdrawal (id, ordinal, website, external_id, client_id, session_id, currency, amount,"
+        " fee, address, script, status, waiting_for, created_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            row.id,
+            row.ordinal,
+            row.website,
+            row.external_id,
+            row.client_id,
+            row.session_id,
+            row.currency,
+            str(row.amount),
+            str(row.fee),
+            row.address,
+            row.script,
+            row.status,
+            row.waiting_for,
+            row.created_at,
+        ),
+    )
+    tx.db.execute(
+        "INSERT INTO intent (id, kind, currency, withdrawal_id, amount, status, created_at)"
+        " VALUES (?, 'payout', ?, ?, ?, 'open', ?)",
+        (f"pay_{row.id}", row.currency, row.id, str(row.amount), row.created_at),
+    )
+
+
+# -- decisions -----------------------------------------------------------------------------------
+
+
+def decide_withdrawal(tx: Tx, command: DecideWithdrawal) -> Outcome[WithdrawalView]:
+    """Cancel, approve or reject; what ends it unsent gives the reserved money back."""
+    if command.decision not in _DECISIONS:
+        raise IllegalTransitionError(f"{command.decision!r} is no decision")
+    rows = read_withdrawals(tx.db, "w.id = ?", (command.withdrawal_id,))
+    if (
+        not rows
+        or command.website not in (None, rows[0].website)
+        or command.client_id not in (None, rows[0].client_id)
+    ):
+        raise NotFoundError(f"withdrawal {command.withdrawal_id} does not exist")
+    row, (event, who) = rows[0], _DECISIONS[command.decision]
+    if event is WithdrawalEvent.CANCELLED:
+        _refuse_started(tx, row)
+    step = advance(WITHDRAWAL, row.status, event, who)
+    if step.to is not WithdrawalState.APPROVED:
+        drop_unsigned(tx, row, who)
+        release(tx, row, command.by, command.reason)
+    moved = move_withdrawal(tx, replace(row, waiting_for=None), event, who, command.by)
+    tx.audit(command.by, f"{command.decision}_withdrawal", "withdrawal", row.id, {"reason": command.reason})
+    return Outcome(_view(tx, tx.coin(row.currency), moved))
+
+
+def _refuse_started(tx: Tx, row: WithdrawalRow) -> None:
+    """Once bytes are signed they may be out: then only the chain decides."""
+    signed = read_attempts(
+        tx.db, "i.withdrawal_id = ? AND a.state NOT IN ('prepared', 'abandoned')", (row.id,)
+    )
+    if signed or row.status not in (WithdrawalState.HELD, WithdrawalState.APPROVED):
+        raise NotCancellableError(f"withdrawal {row.id} is {row.status}")
+
+
+def drop_unsigned(tx: Tx, row: WithdrawalRow, who: Who) -> None:
+    """Abandon a withdrawal's prepared attempts and close its intent; nothing of it will be sent."""
+    for attempt in read_attempts(tx.db, "i.withdrawal_id = ? AND a.state = 'prepared'", (row.id,)):
+        move_attempt(tx, attempt, AttemptEvent.ABANDONED, who, "the withdrawal was taken back")
+    tx.db.execute("UPDATE intent SET status = 'closed' WHERE withdrawal_id = ?", (row.id,))
+
+
+def set_waiting(tx: Tx, command: SetWaiting) -> None:
+    """Show what the approved withdrawals of a currency wait for."""
+    tx.coin(command.currency)
+    tx.db.execute(
+        "UPDATE withdrawal SET waiting_for = ? WHERE currency = ? AND status = 'approved'"
+        " AND waiting_for IS NOT ?",
+        (command.waiting_for, command.currency, command.waiting_for),
+    )
+
+
+HANDLERS: Mapping[type[Any], Callable[[Tx, Any], Any]] = {
+    OpenWithdrawal: open_withdrawal,
+    DecideWithdrawal: decide_withdrawal,
+    SetWaiting: set_waiting,
+}

@@ -1,0 +1,159 @@
+"""Books chain tx that accounts of ours sent: payouts, sweeps, gas, and sends that are not ours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from coins.types import AccountTx, Block, Location
+from ledger import accounts
+from ledger.attempt_row import AttemptRow, plan_of, read_attempts
+from ledger.block_book import BlockBook, Owner, add_to_script
+from ledger.coin_row import CoinRow
+from ledger.errors import BlockRefusedError
+from ledger.journal import Posting
+from ledger.spend import conflict_attempt, include_attempt, paid_withdrawals, payee_postings
+
+
+def mirrored_sends(
+    book: BlockBook, sent: Sequence[AccountTx], attempts: dict[str, AttemptRow]
+) -> frozenset[tuple[str, bytes]]:
+    """(txid, recipient) of sends between accounts of ours, which the sending side books whole.
+
+    To a client's deposit account only a send of our own that pays no withdrawal is one (gas); anything
+    else that reaches a client's account is the client's.
+    """
+    found = set()
+    for tx in sent:
+        owner = book.find_owner(tx.recipient) if tx.recipient is not None and tx.is_success else None
+        if owner is None or tx.recipient is None:
+            continue
+        attempt = attempts.get(tx.txid)
+        is_internal = attempt is not None and attempt.withdrawal_id is None
+        if is_internal or (attempt is None and owner.location is not Location.DEPOSIT):
+            found.add((tx.txid, tx.recipient))
+    return frozenset(found)
+
+
+def connect_sends(
+    book: BlockBook,
+    block: Block,
+    attempts: dict[str, AttemptRow],
+    mirrored: frozenset[tuple[str, bytes]],
+) -> None:
+    """Book every chain tx that an account of ours sent, in the order of the block."""
+    coin = book.coin(book.chain) if block.sent else None
+    for tx in block.sent:
+        if coin is None:
+            continue
+        owner, attempt = book.owner(tx.sender), attempts.get(tx.txid)
+        value = tx.amount if tx.is_success else 0
+        _meet_shortage(book, coin, owner, tx, value + tx.gas_fee)
+        if attempt is not None:
+            _check_own(book, attempt, tx)
+        if value or (attempt is not None and tx.is_success):
+            _book_value(book, coin, owner, tx, attempt, mirrored)
+        if tx.gas_fee:
+            _book_gas(book, coin, owner, tx)
+        _note_nonce(book, tx)
+        if attempt is not None:
+            include_attempt(book, attempt, tx.is_success)
+        else:
+            _mark_conflicts(book, tx)
+
+
+def _check_own(book: BlockBook, attempt: AttemptRow, tx: AccountTx) -> None:
+    """A txid fixes its content: a node that tells another story about ours is not believed."""
+    if attempt.sender != tx.sender or attempt.nonce != tx.nonce:
+        raise BlockRefusedError(f"{tx.txid} has another sender or nonce than we signed")
+    expected = plan_of(attempt).outputs[0].amount
+    if attempt.currency == book.chain and tx.amount != expected:
+        raise BlockRefusedError(f"{tx.txid} moves {tx.amount}, we signed {expected}")
+
+
+def _meet_shortage(book: BlockBook, coin: CoinRow, owner: Owner, tx: AccountTx, needed: int) -> None:
+    """An account that sends more than we saw it get was paid unseen (inside a contract call)."""
+    row = book.tx.db.execute(
+        "SELECT amount FROM script_balance WHERE script_sequence = ? AND currency = ?",
+        (owner.sequence, coin.currency),
+    ).fetchone()
+    missing = needed - int(row[0] if row else 0)
+    if missing <= 0:
+        return
+    location = accounts.onchain(coin.currency, owner.location)
+    posting = Posting(location, accounts.suspense(coin.currency), missing)
+    journal_id = book.post("unseen", "receipt", f"{tx.txid}:unseen", [posting], tx.txid)
+    book.move(coin.currency, tx.txid, "unseen", owner, missing, journal_id)
+    add_to_script(book.tx, coin, owner.sequence, missing)
+    book.open_case(
+        "unseen", coin.currency, missing, tx.txid, "unseen", "spent more than was seen coming", None
+    )
+
+
+def _book_value(
+    book: BlockBook,
+    coin: CoinRow,
+    owner: Owner,
+    tx: AccountTx,
+    attempt: AttemptRow | None,
+    mirrored: frozenset[tuple[str, bytes]],
+) -> None:
+    """The value a successful send moved: to a payee, to another account of ours, or away."""
+    source = accounts.onchain(coin.currency, owner.location)
+    is_internal = tx.recipient is not None and (tx.txid, tx.recipient) in mirrored
+    withdrawals = paid_withdrawals(book, attempt) if attempt is not None else []
+    postings: list[Posting] = []
+    if is_internal and tx.recipient is not None:
+        to = book.owner(tx.recipient)
+        target = accounts.onchain(coin.currency, to.location)
+        if target != source:
+            postings.append(Posting(target, source, tx.amount))
+    elif withdrawals:
+        for withdrawal in withdrawals:
+            paid_from = accounts.onchain(withdrawal.currency, owner.location)
+            postings += payee_postings(withdrawal, paid_from)
+    else:
+        postings.append(Posting(accounts.unexplained(coin.currency), source, tx.amount))
+        reason = "no attempt of ours is this chain tx"
+        book.open_case("unexplained", coin.currency, tx.amount, tx.txid, "value", reason, None)
+    kind = "internal" if is_internal else "payout" if withdrawals else "unexplained"
+    ref = ("attempt", attempt.id) if attempt is not None else ("chain_tx", tx.txid)
+    journal_id = book.post(kind, *ref, postings, tx.txid) if postings else None
+    if tx.amount:
+        book.move(coin.currency, tx.txid, "value", owner, -tx.amount, journal_id)
+        add_to_script(book.tx, coin, owner.sequence, -tx.amount)
+    if is_internal and tx.recipient is not None:
+        to = book.owner(tx.recipient)
+        book.move(coin.currency, tx.txid, "native", to, tx.amount, journal_id)
+        add_to_script(book.tx, coin, to.sequence, tx.amount)
+
+
+def _book_gas(book: BlockBook, coin: CoinRow, owner: Owner, tx: AccountTx) -> None:
+    """Gas is paid by the sender whether or not the chain tx did anything."""
+    posting = Posting(
+        accounts.network_fee(coin.currency), accounts.onchain(coin.currency, owner.location), tx.gas_fee
+    )
+    journal_id = book.post("gas", "chain_tx", tx.txid, [posting], tx.txid)
+    book.move(coin.currency, tx.txid, "gas", owner, -tx.gas_fee, journal_id)
+    add_to_script(book.tx, coin, owner.sequence, -tx.gas_fee)
+
+
+def _note_nonce(book: BlockBook, tx: AccountTx) -> None:
+    """The lane moves on with what the chain saw; the movement lets a reorg move it back."""
+    book.move(book.chain, tx.txid, "nonce", book.owner(tx.sender), 0, None, tx.nonce)
+    book.tx.db.execute(
+        "INSERT INTO nonce_lane (chain, sender, next_nonce) VALUES (?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET next_nonce = max(next_nonce, excluded.next_nonce)",
+        (book.chain, tx.sender, tx.nonce + 1),
+    )
+
+
+def _mark_conflicts(book: BlockBook, tx: AccountTx) -> None:
+    """Attempts with the nonce that an unknown chain tx used can not be mined while this block stands."""
+    rows = read_attempts(
+        book.tx.db,
+        "a.sender = ? AND a.nonce = ? AND a.state IN ('prepared', 'signed', 'broadcast', 'unknown')",
+        (tx.sender, tx.nonce),
+    )
+    for row in rows:
+        if book.coins.get(row.currency) is not None:
+            conflict_attempt(book, row, f"nonce {tx.nonce} was used by {tx.txid}")

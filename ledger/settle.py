@@ -1,0 +1,137 @@
+"""What a new block makes deep enough: credits, final deposits, confirmed and final payouts and sweeps.
+
+Each row says at which height its next step is due, so a block costs what is due at it and nothing
+more, however many addresses and old deposits there are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ledger import accounts
+from ledger.accounts import Part
+from ledger.attempt import AttemptEvent
+from ledger.attempt_row import AttemptRow, read_attempts
+from ledger.block_book import BlockBook
+from ledger.coin_row import CoinRow
+from ledger.context import Tx
+from ledger.deposit import DepositEvent, DepositState
+from ledger.deposit_row import DepositRow, read_deposits
+from ledger.errors import LedgerCorruptError
+from ledger.journal import JournalEntry, Posting
+from ledger.machine import Who
+from ledger.sweep import SweepEvent
+from ledger.transition import move_attempt, move_deposit, move_sweep, move_withdrawal
+from ledger.withdrawal import WithdrawalEvent, WithdrawalState
+from ledger.withdrawal_row import WithdrawalRow, read_withdrawals
+
+DUE_DEPOSITS = "d.chain = ? AND d.status = ? AND d.due_height <= ? ORDER BY d.due_height, d.ordinal"
+DUE_WITHDRAWALS = "w.currency = ? AND w.due_height <= ? ORDER BY w.due_height, w.ordinal"
+DUE_SWEEPS = "SELECT id FROM intent WHERE currency = ? AND due_height <= ? ORDER BY due_height, id"
+
+
+def settle(book: BlockBook) -> int:
+    """Take every step that is due at this block, once; answers the number of deposits credited."""
+    height = book.ref.height
+    arguments = (book.chain, DepositState.CONFIRMING, height)
+    confirmed = read_deposits(book.tx.db, DUE_DEPOSITS, arguments)
+    for row in confirmed:
+        _credit(book, row)
+    for row in read_deposits(book.tx.db, DUE_DEPOSITS, (book.chain, DepositState.CREDITED, height)):
+        move_deposit(book.tx, replace(row, due_height=None), DepositEvent.BURIED, height)
+    for coin in book.coins.values():
+        for withdrawal in read_withdrawals(book.tx.db, DUE_WITHDRAWALS, (coin.currency, height)):
+            _settle_withdrawal(book, coin, withdrawal)
+        for (intent_id,) in book.tx.db.execute(DUE_SWEEPS, (coin.currency, height)).fetchall():
+            _settle_sweep(book, intent_id)
+    return len(confirmed)
+
+
+def _credit(book: BlockBook, row: DepositRow) -> None:
+    """Pending to the client: first what the client owes, the rest becomes available."""
+    coin, height = book.coin(row.currency), book.ref.height
+    deficit = accounts.client_deficit(row.client_id, row.currency)
+    owed = min(book.tx.balance(deficit), row.amount)
+    pending = accounts.client(row.client_id, row.currency, Part.PENDING)
+    available = accounts.client(row.client_id, row.currency, Part.AVAILABLE)
+    postings = [Posting(pending, deficit, owed)] if owed else []
+    if row.amount > owed:
+        postings.append(Posting(pending, available, row.amount - owed))
+    book.post("deposit_credited", "deposit", row.id, postings, row.txid)
+    depth = max(coin.final_depth, row.confirmations_required)
+    due_height = (row.block_height or height) + depth - 1
+    credited = replace(row, due_height=due_height, credited_at=book.tx.now_s)
+    move_deposit(book.tx, credited, DepositEvent.CONFIRMED, height)
+
+
+def _settle_withdrawal(book: BlockBook, coin: CoinRow, row: WithdrawalRow) -> None:
+    """A mined payout that is deep enough for its next step: confirmed, final, or failed at finality."""
+    attempt = _winner(book.tx, "i.withdrawal_id = ?", row.id)
+    if attempt.state == "reverted":
+        failed = replace(row, due_height=None, attention=False)
+        release(book.tx, failed, "chain", "mined without effect")
+        move_withdrawal(book.tx, failed, WithdrawalEvent.REVERTED, Who.CHAIN)
+        _close_intent(book.tx, attempt.intent_id, attempt.id, "closed")
+        return
+    if row.status is WithdrawalState.BROADCAST:
+        final_height = (row.block_height or 0) + max(coin.final_depth, coin.confirmations) - 1
+        row = replace(row, due_height=final_height, attention=False)
+        row = move_withdrawal(book.tx, row, WithdrawalEvent.CONFIRMED, Who.CHAIN)
+        if final_height > book.ref.height:
+            return
+    move_withdrawal(book.tx, replace(row, due_height=None), WithdrawalEvent.BURIED, Who.CHAIN)
+    _close_intent(book.tx, attempt.intent_id, attempt.id, "settled")
+
+
+def _settle_sweep(book: BlockBook, intent_id: str) -> None:
+    """A mined sweep below the reorg depth is over, with or without effect."""
+    attempt = _winner(book.tx, "a.intent_id = ?", intent_id)
+    event = SweepEvent.REVERTED if attempt.state == "reverted" else SweepEvent.BURIED
+    move_sweep(book.tx, intent_id, event, None)
+    _outlive(book.tx, intent_id, attempt.id)
+
+
+def _winner(tx: Tx, condition: str, argument: str) -> AttemptRow:
+    """The one attempt of an intent that is in a block."""
+    found = read_attempts(tx.db, f"{condition} AND a.state IN ('mined', 'reverted')", (argument,))
+    if len(found) != 1:
+        raise LedgerCorruptError(f"{argument} counts confirmations with {len(found)} attempts in a block")
+    return found[0]
+
+
+def _close_intent(tx: Tx, intent_id: str, winner_id: str, status: str) -> None:
+    """End an intent with the attempt that won; the others can never be mined now."""
+    tx.db.execute("UPDATE intent SET status = ? WHERE id = ?", (status, intent_id))
+    _outlive(tx, intent_id, winner_id)
+
+
+def _outlive(tx: Tx, intent_id: str, winner_id: str) -> None:
+    others = read_attempts(
+        tx.db,
+        "a.intent_id = ? AND a.id <> ? AND a.state NOT IN ('abandoned', 'replaced')",
+        (intent_id, winner_id),
+    )
+    for other in others:
+        move_attempt(tx, other, AttemptEvent.OUTLIVED, Who.CHAIN)
+
+
+def release(tx: Tx, row: WithdrawalRow, by: str, reason: str) -> None:
+    """Give a withdrawal's reserved money back to its client (contra of its opening)."""
+    opened = tx.db.execute(
+        "SELECT id FROM journal WHERE ref_type = 'withdrawal' AND ref_id = ? AND kind = 'withdrawal_opened'",
+        (row.id,),
+    ).fetchone()
+    if opened is None:
+        raise LedgerCorruptError(f"withdrawal {row.id} was never booked")
+    postings = (
+        Posting(
+            accounts.client(row.client_id, row.currency, Part.RESERVED),
+            accounts.client(row.client_id, row.currency, Part.AVAILABLE),
+            row.amount + row.fee,
+        ),
+    )
+    tx.post(
+        JournalEntry(
+            "withdrawal_released", "withdrawal", row.id, postings, by, reverses=opened[0], reason=reason
+        )
+    )

@@ -1,0 +1,201 @@
+"""Books chain tx that spend outputs of ours: our own payouts, and money that left without us."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from coins.types import Block, Branch, Location, Outpoint
+from ledger import accounts
+from ledger.accounts import Part
+from ledger.attempt import AttemptEvent
+from ledger.attempt_row import AttemptRow, read_attempts
+from ledger.block_book import BlockBook, Owner
+from ledger.connect import Change, book_movement
+from ledger.errors import BlockRefusedError
+from ledger.journal import Posting
+from ledger.machine import Who
+from ledger.sweep import SweepEvent
+from ledger.transition import move_attempt, move_sweep, move_withdrawal, set_attention, tell_withdrawal
+from ledger.withdrawal import RELEASED, WithdrawalEvent
+from ledger.withdrawal_row import PAID_BY, WithdrawalRow, read_withdrawals
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """An output of ours that a chain tx of this block consumes."""
+
+    outpoint: Outpoint
+    currency: str
+    amount: int
+    owner: Owner
+
+
+def own_attempts(book: BlockBook, txids: Sequence[str]) -> dict[str, AttemptRow]:
+    """Attempts of ours among some txids."""
+    found = {}
+    for txid in txids:
+        for row in read_attempts(book.tx.db, "a.txid = ?", (txid,)):
+            found[txid] = row
+    return found
+
+
+def connect_spends(
+    book: BlockBook, block: Block, attempts: dict[str, AttemptRow], changes: dict[str, list[Change]]
+) -> None:
+    """Book every chain tx that spends outputs of ours, in the order of the block."""
+    by_txid: dict[str, list[Outpoint]] = {}
+    for spend in block.spends:
+        by_txid.setdefault(spend.txid, []).append(spend.outpoint)
+    for txid, outpoints in by_txid.items():
+        inputs = [_take(book, txid, outpoint) for outpoint in outpoints]
+        attempt = attempts.get(txid)
+        if attempt is None:
+            _book_unexplained(book, txid, [i for i in inputs if i.amount])
+            _mark_conflicts(book, inputs)
+        else:
+            _book_own(book, attempt, txid, inputs, changes.get(txid, []))
+            include_attempt(book, attempt, is_success=True)
+
+
+def _take(book: BlockBook, txid: str, outpoint: Outpoint) -> Input:
+    """Mark an output as spent. Raises BlockRefusedError for one that is not there to be spent."""
+    key = (book.chain, outpoint.txid, outpoint.index)
+    row = book.tx.db.execute(
+        "SELECT u.currency, u.amount, u.spent_by, s.sequence, s.branch, u.location, s.client_id, s.address"
+        " FROM utxo u JOIN own_script s ON s.sequence = u.script_sequence"
+        " WHERE u.chain = ? AND u.txid = ? AND u.output_index = ?",
+        key,
+    ).fetchone()
+    if row is None or row[2] is not None:
+        state = "does not exist" if row is None else f"was spent by {row[2]}"
+        raise BlockRefusedError(f"{txid} spends {outpoint.txid}:{outpoint.index}, which {state}")
+    book.tx.db.execute(
+        "UPDATE utxo SET spent_by = ?, spent_height = ?, spent_hash = ?"
+        " WHERE chain = ? AND txid = ? AND output_index = ?",
+        (txid, book.ref.height, book.ref.block_hash, *key),
+    )
+    owner = Owner(row[3], Branch(row[4]), Location(row[5]), row[6], row[7])
+    return Input(outpoint, row[0], int(row[1]), owner)
+
+
+def _move_inputs(book: BlockBook, txid: str, inputs: Sequence[Input], journal_id: int | None) -> None:
+    for spent in inputs:
+        position = f"in:{spent.outpoint.txid}:{spent.outpoint.index}"
+        book.move(spent.currency, txid, position, spent.owner, -spent.amount, journal_id)
+
+
+def _book_own(
+    book: BlockBook, attempt: AttemptRow, txid: str, inputs: Sequence[Input], changes: Sequence[Change]
+) -> None:
+    """One entry per chain tx of ours; the clearing account takes the inputs and ends at zero."""
+    currency = attempt.currency
+    clearing, rest = accounts.chain_tx(currency), 0
+    postings = []
+    for spent in inputs:
+        postings.append(Posting(clearing, accounts.onchain(currency, spent.owner.location), spent.amount))
+        rest += spent.amount
+    for change in changes:
+        location = accounts.onchain(currency, change.owner.location)
+        postings.append(Posting(location, clearing, change.receipt.amount))
+        rest -= change.receipt.amount
+    for withdrawal in paid_withdrawals(book, attempt):
+        postings += payee_postings(withdrawal, clearing)
+        rest -= withdrawal.amount
+    if rest < 0:
+        raise BlockRefusedError(f"{txid} pays out {-rest} more than it spends")
+    if rest:
+        postings.append(Posting(accounts.network_fee(currency), clearing, rest))
+    journal_id = book.post("payout", "attempt", attempt.id, postings, txid)
+    _move_inputs(book, txid, inputs, journal_id)
+    for change in changes:
+        book_movement(book, book.coin(currency), change.owner, change.receipt, journal_id)
+
+
+def paid_withdrawals(book: BlockBook, attempt: AttemptRow) -> list[WithdrawalRow]:
+    """The withdrawals an attempt pays."""
+    return read_withdrawals(book.tx.db, PAID_BY, (attempt.id,))
+
+
+def payee_postings(withdrawal: WithdrawalRow, source: str) -> list[Posting]:
+    """What a mined payout takes from the client's reserve: the amount to ``source``, the fee to us.
+
+    Money of a withdrawal that was released already left without the client paying for it.
+    """
+    currency = withdrawal.currency
+    if withdrawal.status in RELEASED:
+        return [Posting(accounts.unexplained(currency), source, withdrawal.amount)]
+    reserved = accounts.client(withdrawal.client_id, currency, Part.RESERVED)
+    postings = [Posting(reserved, source, withdrawal.amount)]
+    if withdrawal.fee:
+        postings.append(Posting(reserved, accounts.withdrawal_fee(currency), withdrawal.fee))
+    return postings
+
+
+def include_attempt(book: BlockBook, attempt: AttemptRow, is_success: bool) -> None:
+    """The attempt is in this block: its withdrawals and its sweep wait for the block's depth."""
+    event = AttemptEvent.INCLUDED if is_success else AttemptEvent.REVERTED
+    move_attempt(book.tx, attempt, event, Who.CHAIN)
+    book.tx.db.execute(
+        "UPDATE attempt SET block_height = ?, block_hash = ? WHERE id = ?",
+        (book.ref.height, book.ref.block_hash, attempt.id),
+    )
+    coin = book.coin(attempt.currency)
+    final_height = book.ref.height + coin.final_depth - 1
+    due_height = book.ref.height + coin.confirmations - 1 if is_success else final_height
+    for withdrawal in paid_withdrawals(book, attempt):
+        if withdrawal.status not in RELEASED:
+            row = replace(
+                withdrawal,
+                txid=attempt.txid,
+                block_height=book.ref.height,
+                block_hash=book.ref.block_hash,
+                due_height=due_height,
+                attention=not is_success,
+                waiting_for=None,
+            )
+            moved = move_withdrawal(book.tx, row, WithdrawalEvent.INCLUDED, Who.CHAIN)
+            if not is_success and not withdrawal.attention:
+                tell_withdrawal(book.tx, moved, "withdrawal.attention")
+    if attempt.withdrawal_id is None:
+        move_sweep(book.tx, attempt.intent_id, SweepEvent.INCLUDED, final_height)
+
+
+def _book_unexplained(book: BlockBook, txid: str, inputs: Sequence[Input]) -> None:
+    """Money gone that we did not send: booked as such, a case, and never guessed at."""
+    for currency in sorted({spent.currency for spent in inputs}):
+        mine = [spent for spent in inputs if spent.currency == currency]
+        postings = [
+            Posting(
+                accounts.unexplained(currency), accounts.onchain(currency, spent.owner.location), spent.amount
+            )
+            for spent in mine
+        ]
+        journal_id = book.post("unexplained", "chain_tx", txid, postings, txid)
+        _move_inputs(book, txid, mine, journal_id)
+        total = sum(spent.amount for spent in mine)
+        book.open_case(
+            "unexplained", currency, total, txid, "spend", "no attempt of ours is this chain tx", None
+        )
+
+
+def _mark_conflicts(book: BlockBook, inputs: Sequence[Input]) -> None:
+    """Attempts that wanted an output that is gone now can not be mined while this block stands."""
+    for spent in inputs:
+        rows = read_attempts(
+            book.tx.db,
+            "a.id IN (SELECT n.attempt_id FROM attempt_input n WHERE n.chain = ? AND n.txid = ?"
+            " AND n.output_index = ?) AND a.state IN ('prepared', 'signed', 'broadcast', 'unknown')",
+            (book.chain, spent.outpoint.txid, spent.outpoint.index),
+        )
+        for row in rows:
+            conflict_attempt(
+                book, row, f"{spent.outpoint.txid}:{spent.outpoint.index} was spent by another chain tx"
+            )
+
+
+def conflict_attempt(book: BlockBook, row: AttemptRow, detail: str) -> None:
+    """A chain tx that is not ours took an attempt's input or nonce. Nothing is released."""
+    moved = move_attempt(book.tx, row, AttemptEvent.CONFLICTED, Who.CHAIN, detail)
+    if moved.state == "conflicted" and row.withdrawal_id is not None:
+        set_attention(book.tx, row.withdrawal_id, True)

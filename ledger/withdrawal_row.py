@@ -1,0 +1,95 @@
+"""A withdrawal's row, typed; read by the writer and by the read side alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ledger.connection import Database
+from ledger.views import AttemptView, HistoryEntry, WithdrawalView
+from ledger.withdrawal import WithdrawalState
+
+COLUMNS = (
+    "w.id, w.ordinal, w.website, w.external_id, w.client_id, w.session_id, w.currency, w.amount, w.fee,"
+    " w.address, w.script, w.status, w.waiting_for, w.attention, w.txid, w.block_height, w.block_hash,"
+    " w.due_height, w.created_at"
+)
+
+PAID_BY = "w.id IN (SELECT p.withdrawal_id FROM attempt_payout p WHERE p.attempt_id = ?) ORDER BY w.ordinal"
+"""Condition: the withdrawals that the attempt given as argument pays."""
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawalRow:
+    """One withdrawal. ``amount`` is what the payee gets, ``fee`` our service fee on top of it."""
+
+    id: str
+    ordinal: int
+    website: str
+    external_id: str
+    client_id: str
+    session_id: str | None
+    currency: str
+    amount: int
+    fee: int
+    address: str
+    script: bytes
+    status: WithdrawalState
+    waiting_for: str | None
+    attention: bool
+    txid: str | None
+    block_height: int | None
+    block_hash: str | None
+    due_height: int | None
+    created_at: int
+
+
+def from_row(row: tuple[object, ...]) -> WithdrawalRow:
+    """A WithdrawalRow of a row selected as COLUMNS."""
+    values = list(row)
+    values[7], values[8] = int(str(values[7])), int(str(values[8]))
+    values[11] = WithdrawalState(str(values[11]))
+    values[13] = bool(values[13])
+    return WithdrawalRow(*values)  # type: ignore[arg-type]  # STRICT columns in the order of COLUMNS
+
+
+def read_withdrawals(db: Database, where: str, arguments: tuple[object, ...]) -> list[WithdrawalRow]:
+    """Withdrawals matching a condition on ``w``; it may end with an order and a limit."""
+    sql = f"SELECT {COLUMNS} FROM withdrawal w WHERE {where}"  # nosec B608
+    return [from_row(row) for row in db.execute(sql, arguments)]
+
+
+def to_view(
+    db: Database, row: WithdrawalRow, confirmations_required: int, tip_height: int | None
+) -> WithdrawalView:
+    """The picture others see: the row, its history and its attempts, confirmations at ``tip_height``."""
+    history = db.execute(
+        "SELECT status, at, by FROM withdrawal_history WHERE withdrawal_id = ? ORDER BY id", (row.id,)
+    )
+    attempts = db.execute(
+        "SELECT a.id, a.txid, a.state, a.fee, a.created_at FROM intent i JOIN attempt a ON a.intent_id = i.id"
+        " WHERE i.withdrawal_id = ? ORDER BY a.created_at, a.id",
+        (row.id,),
+    )
+    is_included = row.block_height is not None and tip_height is not None
+    return WithdrawalView(
+        id=row.id,
+        external_id=row.external_id,
+        client_id=row.client_id,
+        currency=row.currency,
+        amount=row.amount,
+        fee=row.fee,
+        address=row.address,
+        txid=row.txid,
+        status=row.status.value,
+        waiting_for=row.waiting_for,
+        attention=row.attention,
+        confirmations=(tip_height or 0) - (row.block_height or 0) + 1 if is_included else 0,
+        confirmations_required=confirmations_required,
+        block_height=row.block_height,
+        created_at=row.created_at,
+        history=tuple(HistoryEntry(status, at, by) for status, at, by in history),
+        attempts=tuple(
+            AttemptView(attempt_id, txid, state, int(fee), at)
+            for attempt_id, txid, state, fee, at in attempts
+        ),
+    )
