@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from coins.bitcoin.answer import as_bool, as_hash, as_list, as_object, as_text
@@ -120,7 +120,7 @@ def fee_rate_sat_vb(coins_per_kvb: object) -> int:
     is_number = isinstance(coins_per_kvb, int | Decimal) and not isinstance(coins_per_kvb, bool)
     if not is_number or not 0 < Decimal(str(coins_per_kvb)) < 100:
         raise NodeDataError(f"feerate: a positive number expected, the node says {repr(coins_per_kvb)[:40]}")
-    return int(-(-Decimal(str(coins_per_kvb)) * 10**5 // 1))
+    return int((Decimal(str(coins_per_kvb)) * 10**5).to_integral_value(ROUND_CEILING))
 
 
 def _spent_output(txid: str, index: int, script: bytes, amount: int) -> dict[str, object]:
