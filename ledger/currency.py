@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from coins.types import BlockRef
+from ledger import codec
 from ledger.coin_row import CoinRow, to_view
 from ledger.commands import GetWatchState, RegisterCoin, SetAnchor, SetCurrencyState
 from ledger.context import Tx
@@ -128,8 +129,7 @@ def set_currency_state(tx: Tx, command: SetCurrencyState) -> CurrencyView:
     tx.forget_coins()
     view = view_of(tx, tx.coin(command.currency))
     if coin.state != command.state:
-        data = {"currency": view.currency, "state": view.state, "detail": view.state_detail}
-        tx.emit(f"currency.{command.state}", "currency", command.currency, None, data)
+        tx.emit(f"currency.{command.state}", "currency", command.currency, None, codec.to_dict(view))
     return view
 
 
