@@ -1,0 +1,42 @@
+"""Run in a process that is killed: batches of transfers, each acknowledged on disk only after its commit.
+
+``python -m tests.ledger.killed FOLDER SEED`` opens the books of ``FOLDER`` and appends the id of every
+answered transfer to ``acknowledged``, written through to the disk before the next batch.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from pathlib import Path
+
+from tests.ledger.books import NOW, open_store, transfer
+
+BATCHES = 12
+BATCH = 8
+PARTIES = ("alice", "bob", "carol", "house")
+
+
+def main(folder: Path, seed: int) -> None:
+    """Apply batches until done or killed."""
+    chance = random.Random(seed)
+    store = open_store(folder)
+    log = os.open(folder / "acknowledged", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for batch_number in range(BATCHES):
+        commands = [
+            transfer(
+                seed * 10_000 + batch_number * BATCH + n, *chance.sample(PARTIES, 2), chance.randint(1, 400)
+            )
+            for n in range(BATCH)
+        ]
+        results = store.apply_batch(commands, NOW)
+        store.checkpoint()
+        ids = [result.value.value.id for result in results if result.error is None]
+        os.write(log, "".join(f"{transfer_id}\n" for transfer_id in ids).encode())
+        os.fsync(log)
+    store.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))
