@@ -65,7 +65,7 @@ PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
         ("sqlite3", "aiosqlite"),
     ),  # the store files
     (
-        r"ledger\.(attempt_row|send)",
+        r"ledger\.attempt_row",
         ("coins.codec",),
     ),  # a plan is stored as the very text the signer is shown
     (r"monitoring\.exporter", ("aiohttp",)),  # its port answers on the same event loop
