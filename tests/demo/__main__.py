@@ -13,6 +13,7 @@ import random
 import shutil
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -65,7 +66,10 @@ async def _run(stage: Stage, console: Console, once: bool, seed: int | None) -> 
     killer = Killer(stage, random.Random(seed)) if seed is not None else None
     try:
         with Show([chain.currency for chain in stage.chains], console) as show:
-            stories = [Story(chain, website, CLIENT, show.tell) for chain in stage.chains]
+            stories = [
+                Story(chain, website, partial(stage.gauges, chain.currency), CLIENT, show.tell)
+                for chain in stage.chains
+            ]
             if killer is not None:
                 killer.start()
             await _play(stories)

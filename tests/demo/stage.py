@@ -152,6 +152,22 @@ class Stage:
         except (OSError, ValueError):
             return {}
 
+    async def gauges(self, currency: str) -> dict[str, float]:
+        """The metrics of one currency that have no other label; empty while nobody answers."""
+        text = await asyncio.to_thread(self._metrics)
+        label = f'{{currency="{currency}"}} '
+        found = [line.partition(label) for line in text.splitlines()]
+        return {name: float(value) for name, sep, value in found if sep}
+
+    def _metrics(self) -> str:
+        try:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{self.monitoring_port}/metrics", timeout=5
+            ) as reply:
+                return str(reply.read().decode())
+        except OSError:
+            return ""
+
     def kill(self) -> None:
         """kill -9; its signer ends with it."""
         if self.process is not None and self.process.poll() is None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tests.demo.chains import Chain
@@ -33,6 +34,8 @@ REACHED = {
     "confirmed": {"confirmed", "final"},
 }
 
+Gauges = Callable[[], Awaitable[dict[str, float]]]
+"""Gives this currency's metrics by name."""
 Tell = Callable[[str, str, str], None]
 """Told (currency, step, a few words) when a step is done."""
 
@@ -49,10 +52,11 @@ class StoryError(Exception):
 class Story:
     """One client's deposit and withdrawal in one currency, seen from the website."""
 
-    def __init__(self, chain: Chain, website: Website, client_id: str, tell: Tell) -> None:
+    def __init__(self, chain: Chain, website: Website, gauges: Gauges, client_id: str, tell: Tell) -> None:
         """``tell`` shows the steps to whoever looks."""
         self._chain = chain
         self._website = website
+        self._gauges = gauges
         self._client = client_id
         self._currency = chain.currency
         self._tell_outside = tell
@@ -146,39 +150,23 @@ class Story:
 
     async def _compare_books(self) -> None:
         """After one more block the chain's own answer and the books must agree; then the balances."""
-        before = await self._last_sequence()
+        mined_at = time.monotonic()
         await self._chain.mine()
 
         async def verdict() -> Any:
-            for event in await self._events_after(before):
-                if (
-                    event["type"].startswith("reconciliation.")
-                    and event["data"]["currency"] == self._currency
-                ):
-                    return event
-            return None
+            found = await self._gauges()
+            age_s = found.get("cashier_reconciliation_age_seconds")
+            is_of_that_block = age_s is not None and age_s < time.monotonic() - mined_at
+            return found.get("cashier_reconciliation_ok") if is_of_that_block else None
 
-        event = await self._until("books", verdict, lambda found: found is not None, mine=True)
-        if event["type"] != "reconciliation.ok":
-            raise StoryError(self._currency, "books", f"chain and books differ: {event['data']}")
+        is_ok = await self._until("books", verdict, lambda found: found is not None, mine=True)
+        if is_ok != 1:
+            raise StoryError(self._currency, "books", "the chain and the books differ")
         rows = await self._website.get(f"/v1/clients/{self._client}/balances")
-        for row in rows["data"] if isinstance(rows, dict) else rows:
-            if row["currency"] == self._currency:
-                self.balances = row
-        self._tell("books", f"agree with the chain at height {event['data']['height']}")
-
-    async def _last_sequence(self) -> int:
-        """The newest event's number."""
-        last = 0
-        while batch := (await self._website.get(f"/v1/events?after={last}&limit=500"))["data"]:
-            last = int(batch[-1]["sequence"])
-        return last
-
-    async def _events_after(self, sequence: int) -> list[dict[str, Any]]:
-        """Events after a number, oldest first."""
-        page = await self._website.get(f"/v1/events?after={sequence}&limit=500")
-        events: list[dict[str, Any]] = page["data"]
-        return events
+        self.balances = next(row for row in rows["data"] if row["currency"] == self._currency)
+        currencies = await self._website.get("/v1/currencies")
+        height = next(row["height"] for row in currencies["data"] if row["currency"] == self._currency)
+        self._tell("books", f"agree with the chain at height {height}")
 
     async def _until(
         self, step: str, read: Callable[[], Any], is_done: Callable[[Any], bool], *, mine: bool = False
