@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sqlite3
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,3 +135,14 @@ def _statements(sql: str) -> list[str]:
     if current.strip() and not all(ln.startswith("--") or not ln for ln in current.split("\n")):
         raise MigrationError("a migration ends in the middle of a statement")
     return statements
+
+
+def main() -> None:
+    """Print the whole schema as the migrations make it."""
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    migrate(db, Path(":memory:"), 0, load())
+    sys.stdout.write(schema_text(db))
+
+
+if __name__ == "__main__":
+    main()

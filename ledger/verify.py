@@ -126,7 +126,10 @@ def _book(audit: _Audit, row: tuple[int, int, str, int, int, str, str, str]) -> 
     """Move one posting on the totals and compare what it says of the balances it left."""
     posting_id, _, currency, debit_id, credit_id, amount_text, debit_after, credit_after = row
     where = f"posting {posting_id}"
-    posting = Posting(audit.names.get(debit_id, "?"), audit.names.get(credit_id, "?"), int(amount_text))
+    amount, left_debit, left_credit = (
+        _whole(audit, where, text) for text in (amount_text, debit_after, credit_after)
+    )
+    posting = Posting(audit.names.get(debit_id, "?"), audit.names.get(credit_id, "?"), amount)
     for account_id, name, is_debit, after in (
         (debit_id, posting.debit, True, debit_after),
         (credit_id, posting.credit, False, credit_after),
@@ -144,7 +147,15 @@ def _book(audit: _Audit, row: tuple[int, int, str, int, int, str, str, str]) -> 
             audit.add("negative", where, f"takes {name} to {audit.totals[account_id]}")
         if str(audit.totals[account_id]) != after:
             audit.add("balance_after", where, f"says {after} of {name}, not {audit.totals[account_id]}")
-    return BookedPosting(posting, int(debit_after), int(credit_after))
+    return BookedPosting(posting, left_debit, left_credit)
+
+
+def _whole(audit: _Audit, where: str, text: str) -> int:
+    """The integer a column of amounts holds; -1, which no posting can be, for anything else."""
+    if text.isascii() and text.isdecimal():
+        return int(text)
+    audit.add("amount", where, f"holds {text!r}")
+    return -1
 
 
 def _check_trial_balance(audit: _Audit) -> None:
