@@ -83,28 +83,19 @@ class EvmRpc:
         parts = [calls[start : start + BATCH_MAX] for start in range(0, len(calls), BATCH_MAX)] or [calls]
         if len(parts) == 1:
             return await self._batch(parts[0])
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._guarded(part)) for part in parts]
-        results: list[Any] = []
-        for task in tasks:
-            answer = task.result()
-            if isinstance(answer, Exception):
-                raise answer
-            results.extend(answer)
-        return results
+        tasks = [asyncio.ensure_future(self._batch(part)) for part in parts]
+        try:
+            return [result for results in await asyncio.gather(*tasks) for result in results]
+        finally:  # at the first error the other parts are not worth waiting for
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def close(self) -> None:
         """Close the connections."""
         if self._session is not None:
             await self._session.close()
             self._session = None
-
-    async def _guarded(self, calls: Sequence[Call]) -> list[Any] | Exception:
-        """A part's results or its error, so that a group never raises more than one."""
-        try:
-            return await self._batch(calls)
-        except (NodeUnavailableError, NodeDataError, WrongNetworkError) as error:
-            return error
 
     async def _batch(self, calls: Sequence[Call]) -> list[Any]:
         """One HTTP request for the chain id and ``calls``."""

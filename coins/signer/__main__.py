@@ -17,7 +17,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from coins.signer.errors import SignerStartError
@@ -26,7 +26,7 @@ from coins.signer.limits import SpendingLimits
 from coins.signer.process import READY
 from coins.signer.seed import load_seed
 from coins.signer.server import SignerServer, bind_socket
-from coins.signer.service import SignerService
+from coins.signer.service import Coins, SignerService
 from config.errors import ConfigError
 from config.loader import load
 from config.schema import Settings
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         harden()
         settings = load(arguments.config, os.environ)
-        service = open_service(settings)
+        service = open_service(settings, lambda: coins_of(load(arguments.config, os.environ)))
         listener = bind_socket(settings.signer.socket)
     except ConfigError as error:
         return _fail(str(error), 2)
@@ -58,16 +58,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def open_service(settings: Settings) -> SignerService:
-    """The service with the seed opened; about a second of scrypt. Raises SignerStartError."""
+def coins_of(settings: Settings) -> Coins:
+    """The enabled currencies whose keys the seed holds."""
+    return {name: coin for name, coin in settings.enabled_coins.items() if coin.custody == "seed"}
+
+
+def open_service(settings: Settings, read_coins: Callable[[], Coins]) -> SignerService:
+    """The service with the seed opened; about a second of scrypt. Raises SignerStartError, ConfigError."""
     if settings.signer.passphrase is None:
         raise SignerStartError(
             "no passphrase of the seed: set CASHIER__SIGNER__PASSPHRASE or CASHIER__SIGNER__PASSPHRASE_FILE"
         )
     seed = load_seed(settings.signer.seed_file, settings.signer.passphrase.get_secret_value())
-    coins = {name: coin for name, coin in settings.enabled_coins.items() if coin.custody == "seed"}
     limits = SpendingLimits(settings.signer.requests_per_minute_max, time.monotonic)
-    return SignerService(seed, coins, settings.signer, limits)
+    return SignerService(seed, read_coins, settings.signer, limits)
 
 
 async def _run(server: SignerServer, listener: socket.socket, parent: int | None) -> None:

@@ -32,6 +32,10 @@ class SignerClient:
         """Raise SignerError unless the signer answers."""
         await self._ask({"op": "ping"})
 
+    async def reload(self) -> None:
+        """Have the signer read its configuration again; it has no other way to learn of new bounds."""
+        await self._ask({"op": "reload"})
+
     async def account_xpub(self, currency: str, account: int) -> str:
         """Extended public key of hardened account ``account`` (0 deposits, 1 hot)."""
         reply = await self._ask({"op": "account_xpub", "currency": currency, "account": account})

@@ -7,6 +7,7 @@ or ``{"id", "ok": false, "code", "reason"}``. Codes: ``bad_request``, ``unknown_
 | op | fields | reply |
 |---|---|---|
 | ping | | |
+| reload | | |
 | account_xpub | currency, account | xpub |
 | sign | plan (text of ``coins.codec``) | txid, raw |
 """
@@ -15,14 +16,18 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, cast
 
 from coins.codec import decode_plan
 from coins.errors import SignerError
 from coins.signer.limits import SpendingLimits
 from coins.types import AttemptPlan, SignedTx
+from config.errors import ConfigError
 from config.schema import BitcoinCoinSettings, CoinSettings, EvmCoinSettings, SignerSettings
+
+Coins = Mapping[str, BitcoinCoinSettings | EvmCoinSettings]
+"""The currencies whose keys the seed holds, by name."""
 
 SWEEPING_FAMILIES = frozenset({"evm"})
 """Families with sweeps; their ``sign_plan`` proves that a sweep stays in the house."""
@@ -54,17 +59,23 @@ def family_signer(family: str) -> FamilySigner:
 
 
 class SignerService:
-    """Holds the seed and answers requests, one at a time."""
+    """Holds the seed and answers requests, one at a time.
+
+    ``read_coins`` reads the currencies from the configuration; it is called at once, for ``reload``,
+    and for a currency that is not known yet, since one may be enabled while the signer runs. Raises
+    ConfigError as it does.
+    """
 
     def __init__(
         self,
         seed: bytes,
-        coins: Mapping[str, BitcoinCoinSettings | EvmCoinSettings],
+        read_coins: Callable[[], Coins],
         settings: SignerSettings,
         limits: SpendingLimits,
     ) -> None:
         self._seed = seed
-        self._coins = coins
+        self._read_coins = read_coins
+        self._coins = read_coins()
         self._settings = settings
         self._limits = limits
 
@@ -87,6 +98,9 @@ class SignerService:
         """Run one operation."""
         match request.get("op"):
             case "ping":
+                return {}
+            case "reload":
+                self._reload()
                 return {}
             case "account_xpub":
                 return self._account_xpub(request)
@@ -124,10 +138,21 @@ class SignerService:
 
     def _coin(self, currency: object) -> BitcoinCoinSettings | EvmCoinSettings:
         """Settings of an enabled currency whose keys the seed holds."""
-        settings = self._coins.get(currency) if isinstance(currency, str) else None
+        if not isinstance(currency, str):
+            raise _RefusalError("unknown_currency", "a currency is a text")
+        if currency not in self._coins:
+            self._reload()
+        settings = self._coins.get(currency)
         if settings is None:
             raise _RefusalError("unknown_currency", "no such currency is enabled")
         return settings
+
+    def _reload(self) -> None:
+        """Read the currencies anew; a configuration with an error changes nothing."""
+        try:
+            self._coins = self._read_coins()
+        except ConfigError as error:
+            raise _RefusalError("refused", f"the configuration has an error: {error}") from None
 
 
 def _parse(line: bytes) -> dict[str, Any]:

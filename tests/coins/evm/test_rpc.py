@@ -153,6 +153,14 @@ async def test_e22_another_chain_id_is_refused_in_every_batch() -> None:
             await rpc.close()
 
 
+async def test_the_first_error_ends_the_other_parts_too() -> None:
+    async with served(FakeNode(echo=lambda text: text)) as node:
+        node.mangle = lambda replies: replies[:-1]
+        with pytest.raises(NodeUnavailableError):
+            await ask(node, *(echo(i) for i in range(50 * BATCH_MAX)), max_parallel=2)
+        assert len(node.batches) < 10
+
+
 async def test_user_and_password_are_sent_and_never_told() -> None:
     async with served(FakeNode()) as node:
         node.respond = body("no", 401)

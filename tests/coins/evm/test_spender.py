@@ -4,9 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
-from coins.types import Branch, BroadcastOutcome, PayoutWork, SignedTx, TxOutput
-from tests.coins.evm.world import ETHER, eth_settings, hot_of, opened, payout_of
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coins.errors import PlanError, SignerError
+from coins.evm.fees import quote_fee, sweep_price
+from coins.evm.rpc import EvmRpc
+from coins.evm.spender import EvmSpender
+from coins.evm.tx import decode_payload
+from coins.types import (
+    AttemptPlan,
+    Branch,
+    BroadcastOutcome,
+    FeeQuote,
+    OwnScript,
+    PayoutWork,
+    SignedTx,
+    TxOutput,
+)
+from tests.coins.evm.world import ETHER, LocalSigner, eth_settings, hot_of, opened, payout_of
 from tests.nodes.regtest import AnvilNode
 
 PAYEE = "0x00000000219ab540356cBB839Cbe05303d7705Fa"
@@ -106,3 +125,86 @@ async def test_e22_a_node_of_another_chain_takes_no_bytes(fresh_anvil: AnvilNode
         result = await foreign.spender.broadcast(replace(signed))
         assert result.outcome is BroadcastOutcome.UNKNOWN
         assert "chain id" in result.detail
+
+
+# --- planning, without a node -----------------------------------------------------------------------
+
+SETTINGS = eth_settings()
+SPENDER = EvmSpender(SETTINGS, EvmRpc(SETTINGS.node, SETTINGS.chain_id), LocalSigner(SETTINGS))
+HOT = OwnScript(b"\x22" * 20, "0x" + "22" * 20, Branch.HOT, 0)
+DEPOSIT = OwnScript(b"\x33" * 20, "0x" + "33" * 20, Branch.DEPOSIT, 4)
+QUOTE = FeeQuote(max_fee_wei=21, priority_fee_wei=1, base_fee_wei=10)
+
+
+def sweep_of(balance: int) -> PayoutWork:
+    return PayoutWork(
+        "s1", "sweep", "ETH", TxOutput(HOT.script, HOT.address, 0), source=DEPOSIT, nonce=2, balance=balance
+    )
+
+
+@given(st.integers(0, 2**256 - 1), st.integers(0, 10**12), st.integers(0, 10**11))
+def test_e15_a_sweep_spends_every_unit_of_any_balance(balance: int, base: int, tip: int) -> None:
+    quote = quote_fee(base, tip, SETTINGS.max_fee_wei)
+    if base > SETTINGS.max_fee_wei or quote.max_fee_wei == 0:
+        return
+    if balance <= 21_000 * sweep_price(quote):
+        with pytest.raises(PlanError, match="does not pay its own sweep"):
+            SPENDER.plan(sweep_of(balance), quote)
+        return
+    plan = SPENDER.plan(sweep_of(balance), quote)
+    tx = decode_payload(plan.payload)
+    assert tx.max_fee_wei == tx.priority_fee_wei >= base
+    assert plan.outputs[0].amount + plan.fee == balance
+    assert (tx.value, tx.to, tx.nonce) == (plan.outputs[0].amount, HOT.script, 2)
+
+
+@given(st.integers(1, 2**256 - 1), st.integers(0, 2**256 - 1))
+def test_e15_a_payout_is_exact_or_waits(amount: int, balance: int) -> None:
+    work = payout_of(HOT, PAYEE, amount, 7, balance)
+    fee = 21_000 * QUOTE.max_fee_wei
+    if balance < amount + fee:
+        with pytest.raises(PlanError) as failure:
+            SPENDER.plan(work, QUOTE)
+        assert failure.value.waiting_for == ("funds" if balance < amount else "gas")
+        return
+    plan = SPENDER.plan(work, QUOTE)
+    assert (plan.outputs[0].amount, plan.fee, plan.nonce, plan.sender) == (amount, fee, 7, HOT)
+    tx = decode_payload(plan.payload)
+    assert (tx.value, tx.max_fee_wei, tx.priority_fee_wei, tx.chain_id) == (amount, 21, 1, 31337)
+
+
+def test_dear_gas_is_waited_for() -> None:
+    quote = quote_fee(SETTINGS.max_fee_wei + 1, 1, SETTINGS.max_fee_wei)
+    for work in (payout_of(HOT, PAYEE, 1, 0, ETHER), sweep_of(ETHER)):
+        with pytest.raises(PlanError) as failure:
+            SPENDER.plan(work, quote)
+        assert failure.value.waiting_for == "gas"
+
+
+@pytest.mark.parametrize("missing", [{"source": None}, {"nonce": None}, {"balance": None}])
+def test_work_without_a_lane_is_no_work(missing: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="source, nonce and balance"):
+        SPENDER.plan(replace(payout_of(HOT, PAYEE, 1, 0, ETHER), **missing), QUOTE)
+
+
+class Forger(LocalSigner):
+    """A signer that signs something else than it was asked."""
+
+    forged: SignedTx
+
+    async def sign(self, plan: AttemptPlan) -> SignedTx:
+        return self.forged
+
+
+async def test_a_signer_that_signs_something_else_is_not_believed() -> None:
+    forger = Forger(SETTINGS)
+    spender = EvmSpender(SETTINGS, EvmRpc(SETTINGS.node, SETTINGS.chain_id), forger)
+    async with opened(SETTINGS) as coin:
+        hot = await hot_of(coin)
+        wanted = coin.spender.plan(payout_of(hot, PAYEE, 5, 0, ETHER), QUOTE)
+        for other in (payout_of(hot, PAYEE, 6, 0, ETHER), payout_of(hot, PAYEE, 5, 1, ETHER)):
+            forger.forged = await coin.spender.sign(coin.spender.plan(other, QUOTE))
+            with pytest.raises(SignerError, match="differs from the plan"):
+                await spender.sign(wanted)
+        forger.forged = await coin.spender.sign(wanted)
+        assert await spender.sign(wanted) == forger.forged

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from coins.signer.__main__ import open_service
+from coins.signer.__main__ import coins_of, open_service
 from coins.signer.errors import SignerStartError
 from config.loader import load
 from tests.coins.signer.world import House, house_with_seed
@@ -15,10 +15,11 @@ from tests.coins.signer.world import House, house_with_seed
 def test_only_enabled_currencies_under_the_seed_are_served(tmp_path: Path) -> None:
     house = house_with_seed(tmp_path)
     coin = house.config.parent / "coins" / "ETH.toml"
-    service = open_service(house.settings)
+    service = open_service(house.settings, lambda: coins_of(house.settings))
     assert b'"ok":true' in service.answer(b'{"op":"account_xpub","currency":"ETH","account":0}')
     coin.write_text(coin.read_text().replace("enabled = true", "enabled = false"))
-    service = open_service(load(house.config, house.environ))
+    disabled = load(house.config, house.environ)
+    service = open_service(disabled, lambda: coins_of(disabled))
     assert b"unknown_currency" in service.answer(b'{"op":"account_xpub","currency":"ETH","account":0}')
 
 
@@ -26,7 +27,7 @@ def test_no_passphrase(tmp_path: Path) -> None:
     house = House(tmp_path)
     del house.environ["CASHIER__SIGNER__PASSPHRASE"]
     with pytest.raises(SignerStartError, match="CASHIER__SIGNER__PASSPHRASE_FILE") as failure:
-        open_service(load(house.config, house.environ))
+        open_service(load(house.config, house.environ), dict)
     assert failure.value.exit_code == 2
 
 
@@ -36,4 +37,4 @@ def test_a_passphrase_from_a_file(tmp_path: Path) -> None:
     secret.write_text(house.environ.pop("CASHIER__SIGNER__PASSPHRASE") + "\n")
     secret.chmod(0o600)
     house.environ["CASHIER__SIGNER__PASSPHRASE_FILE"] = str(secret)
-    open_service(load(house.config, house.environ))
+    open_service(load(house.config, house.environ), dict)

@@ -19,10 +19,12 @@ from coins.evm import open_coin
 from coins.signer.client import SignerClient
 from coins.signer.process import SignerProcess
 from coins.signer.seed import seed_of
-from coins.types import AttemptPlan, FeeQuote
+from coins.types import AttemptPlan, BroadcastOutcome, FeeQuote
+from config.loader import load
 from config.schema import EvmCoinSettings
 from tests.coins.evm.world import ETHER, hot_of, payout_of
 from tests.coins.signer.world import MNEMONIC, PASSPHRASE, House, house_with_seed
+from tests.nodes.regtest import AnvilNode
 
 PAYEE = "0x00000000219ab540356cBB839Cbe05303d7705Fa"
 QUOTE = FeeQuote(max_fee_wei=3 * 10**9, priority_fee_wei=10**9, base_fee_wei=10**9)
@@ -156,3 +158,23 @@ async def test_never_started() -> None:
     await process.stop()
     with pytest.raises(SignerError, match="never started"):
         await process.wait()
+
+
+async def test_a_payout_signed_in_the_child_is_mined(tmp_path: Path, fresh_anvil: AnvilNode) -> None:
+    house = house_with_seed(tmp_path)
+    house.environ["CASHIER__COINS__ETH__NODE__URL"] = fresh_anvil.rpc_url
+    settings = load(house.config, house.environ)
+    process = house.process()
+    await process.start()
+    try:
+        coin = await open_coin(settings.coins["ETH"], SignerClient(settings.signer))
+        hot = await hot_of(coin)
+        await asyncio.to_thread(fresh_anvil.set_balance, hot.address, 2 * ETHER)
+        plan = coin.spender.plan(payout_of(hot, PAYEE, ETHER, 0, 2 * ETHER), await coin.spender.quote())
+        result = await coin.spender.broadcast(await coin.spender.sign(plan))
+        assert result.outcome is BroadcastOutcome.ACCEPTED
+        await asyncio.to_thread(fresh_anvil.mine)
+        assert fresh_anvil.balance(PAYEE) == ETHER
+        await coin.reader.close()
+    finally:
+        await process.stop()

@@ -25,7 +25,9 @@ LIMIT = 2_000
 @contextlib.asynccontextmanager
 async def serving(path: Path, own_uid: int | None = None) -> AsyncIterator[None]:
     """A signer's socket at ``path``."""
-    service = SignerService(SEED, {"ETH": eth_settings()}, SignerSettings(), SpendingLimits(9, lambda: 0.0))
+    service = SignerService(
+        SEED, lambda: {"ETH": eth_settings()}, SignerSettings(), SpendingLimits(9, lambda: 0.0)
+    )
     server = SignerServer(service, LIMIT, os.geteuid() if own_uid is None else own_uid)
     ready = asyncio.Event()
     task = asyncio.create_task(server.serve(bind_socket(path), ready))

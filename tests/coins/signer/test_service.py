@@ -13,7 +13,8 @@ from coins.signer import service as service_module
 from coins.signer.limits import SpendingLimits
 from coins.signer.service import SignerService
 from coins.types import AttemptPlan, Outpoint, SignedTx, TxOutput, Utxo
-from config.schema import SignerSettings
+from config.errors import ConfigError, Problem
+from config.schema import EvmCoinSettings, SignerSettings
 from tests.coins.evm.test_sign import DEPOSIT, HOT, plan_of
 from tests.coins.evm.world import ETHER, SEED, eth_settings
 
@@ -22,7 +23,7 @@ SETTINGS = SignerSettings()
 
 @pytest.fixture
 def service() -> SignerService:
-    return SignerService(SEED, {"ETH": eth_settings()}, SETTINGS, SpendingLimits(100, lambda: 0.0))
+    return SignerService(SEED, lambda: {"ETH": eth_settings()}, SETTINGS, SpendingLimits(100, lambda: 0.0))
 
 
 def ask(service: SignerService, **request: Any) -> dict[str, Any]:
@@ -118,7 +119,7 @@ def test_the_day_cap_counts_payouts_and_leaves_sweeps_alone(service: SignerServi
 
 
 def test_signatures_per_minute_are_bounded() -> None:
-    service = SignerService(SEED, {"ETH": eth_settings()}, SETTINGS, SpendingLimits(1, lambda: 0.0))
+    service = SignerService(SEED, lambda: {"ETH": eth_settings()}, SETTINGS, SpendingLimits(1, lambda: 0.0))
     assert sign(service, plan_of())["ok"] is True
     assert "in a minute" in sign(service, plan_of())["reason"]
 
@@ -136,3 +137,27 @@ def test_an_error_nobody_expected_tells_only_its_type(
     monkeypatch.setattr(service_module, "family_signer", lambda family: Broken())
     assert ask(service, op="account_xpub", currency="ETH", account=0)["reason"] == "RuntimeError"
     assert sign(service, plan_of()) == {"id": 7, "ok": False, "code": "internal", "reason": "ValueError"}
+
+
+def test_a_currency_enabled_later_is_found_and_a_broken_configuration_changes_nothing() -> None:
+    coins: dict[str, EvmCoinSettings] = {}
+    broken: list[Problem] = []
+
+    def read_coins() -> dict[str, EvmCoinSettings]:
+        if broken:
+            raise ConfigError(broken)
+        return dict(coins)
+
+    service = SignerService(SEED, read_coins, SETTINGS, SpendingLimits(9, lambda: 0.0))
+    question = {"op": "account_xpub", "currency": "ETH", "account": 0}
+    assert ask(service, **question)["code"] == "unknown_currency"
+    coins["ETH"] = eth_settings()
+    assert ask(service, **question)["ok"] is True
+    broken.append(Problem("cashier.toml:3", "signer.soket", "is unknown"))
+    assert "soket" in ask(service, op="reload")["reason"]
+    assert ask(service, **question)["ok"] is True
+    broken.clear()
+    coins["ETH"] = eth_settings(signer_tx_cap="20", maximum_withdrawal="0.5", signer_day_cap="0.5")
+    assert sign(service, plan_of())["ok"] is True
+    assert ask(service, op="reload") == {"id": 7, "ok": True}
+    assert "within a day" in sign(service, plan_of())["reason"]
