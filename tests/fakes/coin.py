@@ -1,0 +1,269 @@
+"""A whole coin over a chain in memory: reader, deriver, spender with a signer, as actors hold them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Sequence
+
+from coins.codec import encode_plan
+from coins.errors import InvalidAddressError, NodeUnavailableError, PlanError
+from coins.family import Coin, WatchIndex
+from coins.types import (
+    AttemptPlan,
+    Block,
+    BlockRef,
+    Branch,
+    BroadcastOutcome,
+    BroadcastResult,
+    FeeQuote,
+    ForeignAddress,
+    Head,
+    Holdings,
+    Location,
+    MempoolView,
+    OwnScript,
+    PayoutWork,
+    SignedTx,
+    TxOutput,
+    Utxo,
+)
+from tests.fakes.chain import FakeChain, FakeIndex, FakeTx, InvalidTxError
+
+FEE_PER_INPUT = 100
+DUST = 546
+GAS_MAX = 21_000 * 2
+
+
+def own_script(currency: str, branch: Branch, index: int) -> OwnScript:
+    """The script that the fake seed gives at a path."""
+    script = hashlib.sha256(f"{currency}/{branch}/{index}".encode()).digest()[:20]
+    return OwnScript(script, f"{currency.lower()}:{script.hex()}", branch, index)
+
+
+def foreign(name: str, currency: str = "BTC") -> ForeignAddress:
+    """The address of somebody else."""
+    script = hashlib.sha256(f"foreign/{name}".encode()).digest()[:20]
+    return ForeignAddress(f"{currency.lower()}:{script.hex()}", script)
+
+
+class FakeReader:
+    """ChainReader over a FakeChain; ``is_down`` makes every call fail."""
+
+    def __init__(self, chain: FakeChain) -> None:
+        self.chain = chain
+        self.is_down = False
+        self.calls = 0
+
+    def _answer(self) -> None:
+        self.calls += 1
+        if self.is_down:
+            raise NodeUnavailableError("the node is down")
+
+    async def identify(self) -> None:
+        self._answer()
+
+    async def head(self) -> Head:
+        self._answer()
+        ref = self.chain.tip.ref
+        return Head(ref.height, ref.block_hash)
+
+    async def block_ref(self, height: int) -> BlockRef | None:
+        self._answer()
+        refs = {ref.height: ref for ref in self.chain.refs()}
+        return refs.get(height)
+
+    async def read_block(self, height: int, block_hash: str, index: WatchIndex) -> Block:
+        self._answer()
+        if not isinstance(index, FakeIndex):
+            raise TypeError("a fake reader needs a FakeIndex")
+        return self.chain.block(block_hash, index)
+
+    async def wait_head(self, after: Head, timeout_s: float) -> None:
+        changed = asyncio.Event()
+        self.chain.listeners.append(changed.set)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await changed.wait()
+        except TimeoutError:
+            return
+        finally:
+            self.chain.listeners.remove(changed.set)
+
+    async def mempool(self, index: WatchIndex) -> MempoolView:
+        self._answer()
+        if not isinstance(index, FakeIndex):
+            raise TypeError("a fake reader needs a FakeIndex")
+        return mempool_view(self.chain, index)
+
+    async def holdings(self, scripts: Sequence[tuple[bytes, Location]]) -> Holdings:
+        self._answer()
+        return Holdings(self.chain.tip.ref, {self.chain.chain: chain_holdings(self.chain, scripts)})
+
+    async def is_in_chain_or_mempool(self, txid: str) -> bool | None:
+        self._answer()
+        return txid in self.chain.mempool or txid in self.chain.tip.state.txids
+
+    async def close(self) -> None:
+        return None
+
+
+def mempool_view(chain: FakeChain, index: FakeIndex) -> MempoolView:
+    """The mempool as the watcher is told of it."""
+    receipts = [receipt for tx in chain.mempool.values() for receipt in chain.receipts(tx, index)]
+    return MempoolView(tuple(receipts), frozenset(chain.mempool))
+
+
+def chain_holdings(chain: FakeChain, scripts: Sequence[tuple[bytes, Location]]) -> dict[Location, int]:
+    """What the tip's state itself says scripts own, by location."""
+    state = chain.tip.state
+    held = dict(state.balances)
+    for script, amount in state.outputs.values():
+        held[script] = held.get(script, 0) + amount
+    totals = dict.fromkeys((location for _, location in scripts), 0)
+    for script, location in scripts:
+        totals[location] += held.get(script, 0)
+    return totals
+
+
+class FakeDeriver:
+    """AddressDeriver of a fake seed; addresses are ``{currency}:{hex of the script}``."""
+
+    def __init__(self, currency: str) -> None:
+        self.currency = currency
+
+    async def derive(self, branch: Branch, index: int) -> OwnScript:
+        return own_script(self.currency, branch, index)
+
+    def parse(self, text: str) -> ForeignAddress:
+        prefix, _, body = text.partition(":")
+        if prefix != self.currency.lower():
+            raise InvalidAddressError("another network's address", code="wrong_network")
+        try:
+            script = bytes.fromhex(body)
+        except ValueError as error:
+            raise InvalidAddressError("not hex") from error
+        if len(script) != 20:
+            raise InvalidAddressError("not 20 bytes")
+        return ForeignAddress(f"{prefix}:{script.hex()}", script)
+
+    def uri(self, address: str) -> str:
+        return f"fake:{address}"
+
+
+class FakeSpender:
+    """Spender that plans largest first, signs by hashing, and sends to the fake chain.
+
+    ``lose_answers`` counts broadcasts whose bytes arrive and whose answer does not.
+    """
+
+    def __init__(self, chain: FakeChain) -> None:
+        self.chain = chain
+        self.lose_answers = 0
+        self.is_down = False
+        self.sent: list[str] = []
+
+    async def quote(self) -> FeeQuote:
+        if self.is_down:
+            raise NodeUnavailableError("the node is down")
+        return FeeQuote(fee_rate_sat_vb=1, max_fee_wei=2, priority_fee_wei=1)
+
+    def plan(self, work: PayoutWork, quote: FeeQuote) -> AttemptPlan:
+        return plan_payment(work)
+
+    async def sign(self, plan: AttemptPlan) -> SignedTx:
+        tx = to_tx(plan)
+        return SignedTx(tx.txid, tx.encode())
+
+    async def broadcast(self, signed: SignedTx) -> BroadcastResult:
+        if self.is_down:
+            return BroadcastResult(BroadcastOutcome.UNKNOWN, "the node is down")
+        self.sent.append(signed.txid)
+        if signed.txid in self.chain.mempool or signed.txid in self.chain.tip.state.txids:
+            return BroadcastResult(BroadcastOutcome.KNOWN)
+        try:
+            self.chain.send(FakeTx.decode(signed.raw))
+        except InvalidTxError as error:
+            return BroadcastResult(BroadcastOutcome.REJECTED, str(error))
+        if self.lose_answers:
+            self.lose_answers -= 1
+            return BroadcastResult(BroadcastOutcome.UNKNOWN, "no answer")
+        return BroadcastResult(BroadcastOutcome.ACCEPTED)
+
+
+def plan_payment(work: PayoutWork) -> AttemptPlan:
+    """Plan one piece of work: outputs largest first with change, or one send of an account."""
+    return _plan_send(work) if work.source is not None else _plan_spend(work)
+
+
+def _plan_spend(work: PayoutWork) -> AttemptPlan:
+    inputs: list[Utxo] = []
+    total = 0
+    for utxo in sorted(work.utxos, key=lambda u: (-u.amount, u.outpoint.txid, u.outpoint.index)):
+        inputs.append(utxo)
+        total += utxo.amount
+        if total >= work.output.amount + FEE_PER_INPUT * len(inputs):
+            break
+    else:
+        raise PlanError("not enough spendable outputs", waiting_for="funds")
+    fee = FEE_PER_INPUT * len(inputs)
+    rest = total - work.output.amount - fee
+    outputs, change = [work.output], None
+    if rest >= DUST:
+        if work.change is None:
+            raise PlanError("no change script yet", waiting_for="node")
+        change = work.change
+        outputs.append(TxOutput(change.script, change.address, rest))
+    else:
+        fee += rest
+    return AttemptPlan(
+        work.intent_id, work.kind, work.currency, tuple(outputs), fee, "{}", tuple(inputs), change
+    )
+
+
+def _plan_send(work: PayoutWork) -> AttemptPlan:
+    output, balance = work.output, work.balance or 0
+    if work.kind == "sweep":
+        output = TxOutput(output.script, output.address, balance - GAS_MAX)
+    if output.amount < 1 or balance < output.amount + GAS_MAX:
+        raise PlanError("the account does not hold enough", waiting_for="funds")
+    payload = json.dumps({"nonce": work.nonce})
+    return AttemptPlan(
+        work.intent_id,
+        work.kind,
+        work.currency,
+        (output,),
+        GAS_MAX,
+        payload,
+        sender=work.source,
+        nonce=work.nonce,
+    )
+
+
+def to_tx(plan: AttemptPlan) -> FakeTx:
+    """The chain tx of a plan; the same plan always gives the same one."""
+    outputs = tuple((o.script, o.amount) for o in plan.outputs)
+    if plan.sender is not None:
+        return FakeTx(outputs=outputs, sender=plan.sender.script, nonce=plan.nonce, gas_fee=plan.fee // 2)
+    return FakeTx(outputs=outputs, inputs=tuple(u.outpoint for u in plan.inputs))
+
+
+def signed(plan: AttemptPlan) -> SignedTx:
+    """What the fake signer answers for a plan."""
+    if not encode_plan(plan):
+        raise PlanError("an empty plan")
+    tx = to_tx(plan)
+    return SignedTx(tx.txid, tx.encode())
+
+
+def make_coin(chain: FakeChain, family: str | None = None) -> Coin:
+    """The bundle that an actor gets, over ``chain``."""
+    return Coin(
+        currency=chain.chain,
+        family=family or ("evm" if chain.kind == "account" else "bitcoin"),
+        reader=FakeReader(chain),
+        deriver=FakeDeriver(chain.chain),
+        spender=FakeSpender(chain),
+        index=FakeIndex(),
+    )
