@@ -11,11 +11,22 @@ import random
 import sys
 from pathlib import Path
 
+from ledger.commands import PostTransfer
 from tests.ledger.books import NOW, open_store, transfer
 
 BATCHES = 12
 BATCH = 8
 PARTIES = ("alice", "bob", "carol", "house")
+
+
+def next_batch(chance: random.Random, seed: int, batch_number: int) -> list[PostTransfer]:
+    """The next transfers of a run; the same seed gives the same ones."""
+    first = seed * 10_000 + batch_number * BATCH
+    commands = []
+    for number in range(first, first + BATCH):
+        source, target = chance.sample(PARTIES, 2)
+        commands.append(transfer(number, source, target, chance.randint(1, 400)))
+    return commands
 
 
 def main(folder: Path, seed: int) -> None:
@@ -24,12 +35,7 @@ def main(folder: Path, seed: int) -> None:
     store = open_store(folder)
     log = os.open(folder / "acknowledged", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for batch_number in range(BATCHES):
-        commands = [
-            transfer(
-                seed * 10_000 + batch_number * BATCH + n, *chance.sample(PARTIES, 2), chance.randint(1, 400)
-            )
-            for n in range(BATCH)
-        ]
+        commands = next_batch(chance, seed, batch_number)
         results = store.apply_batch(commands, NOW)
         store.checkpoint()
         ids = [result.value.value.id for result in results if result.error is None]

@@ -14,7 +14,7 @@ from ledger import failpoint
 from ledger.verify import verify_file
 from tests.fakes.oracle import check_books
 from tests.ledger.books import NOW, balance, codes, fund, make_books, open_store, rows, transfer
-from tests.ledger.killed import BATCH, BATCHES, PARTIES
+from tests.ledger.killed import BATCHES, PARTIES, next_batch
 
 
 def run_killed(folder: Path, seed: int, point: str) -> int:
@@ -52,10 +52,7 @@ def test_l05_killed_at_a_commit_nothing_answered_is_lost(tmp_path: Path, name: s
     store = open_store(tmp_path)
     chance = random.Random(1)
     for batch_number in range(BATCHES):
-        commands = [
-            transfer(10_000 + batch_number * BATCH + n, *chance.sample(PARTIES, 2), chance.randint(1, 400))
-            for n in range(BATCH)
-        ]
+        commands = next_batch(chance, 1, batch_number)
         store.apply_batch(commands, NOW)
     store.close()
     (total,) = rows(path, "SELECT count(*), count(DISTINCT id) FROM transfer")
