@@ -87,7 +87,10 @@ async def list_client_deposits(call: Call[None, PageQuery]) -> Reply:
 async def list_client_withdrawals(call: Call[None, PageQuery]) -> Reply:
     """The client's withdrawals."""
     query, client = call.query, call.client
-    page = await call.ask(ListWithdrawals(filter_of(query, client.client_id), limit_of(call), query.cursor))
+    message = ListWithdrawals(
+        filter_of(query, client.client_id), limit_of(call), query.cursor, website=client.session.website
+    )
+    page = await call.ask(message)
     data = [render.withdrawal(view, call.gateway.coins) for view in page.data if client.sees(view.currency)]
     return Reply(WithdrawalList(data=data, next_cursor=page.next_cursor))
 

@@ -15,6 +15,7 @@ from gateway.problem import FieldError, ProblemError
 
 _LOG = logging.getLogger("gateway")
 _NAME_MAX = 64
+_ERRORS_MAX = 50
 RETRY_AFTER_S = "1"
 """Pause a caller should make before it tries again after 503."""
 
@@ -95,9 +96,9 @@ def invalid(path: str, message: str, code: str = "validation_failed") -> Problem
 
 
 def validation_problem(error: ValidationError, where: str = "") -> ProblemError:
-    """Every wrong member at once; ``where`` is put before each path. Values stay unsaid."""
+    """Every wrong member at once (at most 50); ``where`` is put before each path. Values stay unsaid."""
     found = []
-    for item in error.errors(include_url=False, include_context=False, include_input=False):
+    for item in error.errors(include_url=False, include_context=False, include_input=False)[:_ERRORS_MAX]:
         path = ".".join(str(part)[:_NAME_MAX] for part in item["loc"])
         found.append(FieldError(f"{where}{path}", item["msg"].removeprefix("Value error, ")))
     return ProblemError("validation_failed", errors=tuple(found))

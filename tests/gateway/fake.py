@@ -135,7 +135,9 @@ class Rig:
         async with self.http.request(method, self.url + path, headers=headers, **options) as reply:
             raw = await reply.read()
             is_json = "json" in reply.headers.get("Content-Type", "")
-            return Answer(reply.status, await reply.json(content_type=None) if is_json else None, raw, reply.headers)
+            return Answer(
+                reply.status, await reply.json(content_type=None) if is_json else None, raw, reply.headers
+            )
 
 
 class Answer:
@@ -168,7 +170,9 @@ def load_settings(**gateway: Any) -> Settings:
 
 
 @asynccontextmanager
-async def running(configure: Callable[[FakeDirectory], None] | None = None, **gateway: Any) -> AsyncIterator[Rig]:
+async def running(
+    configure: Callable[[FakeDirectory], None] | None = None, **gateway: Any
+) -> AsyncIterator[Rig]:
     """A gateway on a free port."""
     settings = load_settings(**gateway)
     directory, clock, metrics = FakeDirectory(), FakeClock(), FakeMetrics()
@@ -177,7 +181,7 @@ async def running(configure: Callable[[FakeDirectory], None] | None = None, **ga
     app = make_app(settings, directory, metrics, clock, FakeRandom(), SECRET)
     runner = make_runner(app, settings.gateway)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, shutdown_timeout=1)
+    site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     port = runner.addresses[0][1]
     async with ClientSession(connector=TCPConnector(limit=0)) as http:

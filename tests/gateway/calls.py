@@ -1,0 +1,128 @@
+"""One good request for every route, and what the actors answer to it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from actors.messages import (
+    CreateSession,
+    DecideWithdrawal,
+    EndSession,
+    ExchangeCode,
+    GetBalances,
+    GetDeposit,
+    GetWithdrawal,
+    IssueAddress,
+    ListCurrencies,
+    ListDeposits,
+    ListEvents,
+    ListWithdrawals,
+    Outcome,
+    Page,
+    PostTransfer,
+    RequestWithdrawal,
+)
+from gateway.api import Route
+from gateway.principal import ForClient, ForWebsite
+from gateway.routes import ROUTES
+from tests.gateway.fake import Answer, FakeDirectory, Rig
+from tests.gateway.samples import (
+    balance_view,
+    currency_view,
+    deposit_view,
+    issued_address,
+    session_view,
+    transfer_view,
+    withdrawal_view,
+)
+
+WITHDRAWAL = {"currency": "BTC", "amount": "0.001", "address": "bcrt1qbob"}
+BODIES: dict[str, dict[str, Any]] = {
+    "create_session": {"client_id": "alice", "actions": ["deposit"]},
+    "create_withdrawal": {**WITHDRAWAL, "client_id": "alice", "external_id": "order-1"},
+    "create_client_withdrawal": WITHDRAWAL,
+    "create_transfer": {
+        "from": "alice",
+        "to": "house",
+        "currency": "BTC",
+        "amount": "0.001",
+        "external_id": "bet-1",
+        "reason": "bet",
+    },
+    "exchange_code": {"code": "ab" * 32},
+}
+PATHS = {"client_id": "alice", "currency": "BTC"}
+BY_NAME: dict[str, Route] = {route.name: route for route in ROUTES}
+
+
+def script(directory: FakeDirectory) -> None:
+    """Answer everything well."""
+    directory.replies |= {
+        CreateSession: Outcome(session_view()),
+        DecideWithdrawal: Outcome(withdrawal_view(status="cancelled")),
+        EndSession: lambda *_: None,
+        ExchangeCode: session_view(),
+        GetBalances: (balance_view(),),
+        GetDeposit: deposit_view(),
+        GetWithdrawal: withdrawal_view(),
+        IssueAddress: issued_address(),
+        ListCurrencies: (currency_view("BTC"), currency_view("ETH")),
+        ListDeposits: Page((deposit_view(),), "next"),
+        ListEvents: (),
+        ListWithdrawals: Page((withdrawal_view(),), None),
+        PostTransfer: Outcome(transfer_view()),
+        RequestWithdrawal: Outcome(withdrawal_view()),
+    }
+
+
+@dataclass
+class Caller:
+    """Sends good requests with one key and one session, changed as a test likes."""
+
+    rig: Rig
+    key: tuple[str, str]
+    session: str
+
+    @classmethod
+    def of(cls, rig: Rig, **session: Any) -> Caller:
+        return cls(rig, rig.key(), rig.session(**session))
+
+    async def call(
+        self,
+        name: str,
+        body: Any = None,
+        *,
+        raw: bytes | None = None,
+        query: str = "",
+        headers: dict[str, str] | None = None,
+        **params: str,
+    ) -> Answer:
+        """A request to a route; `body` in place of the good one, `params` in its path."""
+        route = BY_NAME[name]
+        target = path_of(route, **params) + query
+        value = BODIES.get(name) if body is None else body
+        content = raw if raw is not None else b"" if value is None else json.dumps(value).encode()
+        sent = {"Content-Type": "application/json"} if content else {}
+        token = ""
+        if route.is_idempotent:
+            sent |= self.rig.idempotency()
+        if isinstance(route.access, ForClient):
+            token = self.session
+        elif isinstance(route.access, ForWebsite):
+            token = self.key[0]
+            if route.access.is_signed:
+                sent |= self.rig.signed(self.key[1], route.method, target, content)
+        return await self.rig.send(
+            route.method, target, token, data=content or None, headers=sent | (headers or {})
+        )
+
+
+def path_of(route: Route, **params: str) -> str:
+    """The route's path with its varying parts filled in."""
+    path = route.path
+    for name in route.path_names:
+        default = "dep_1" if "deposits" in path else "ses_1" if "sessions" in path else "wd_1"
+        path = path.replace(f"{{{name}}}", params.get(name, PATHS.get(name, default)))
+    return path

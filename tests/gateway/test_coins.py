@@ -1,0 +1,62 @@
+"""Amounts in and out, by the decimals of each currency."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.coins import Coins
+from gateway.problem import ProblemError
+from tests.gateway.fake import load_settings
+
+COINS = Coins(load_settings().coins)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["-1", "+1", "0", "0.0", "0.00000000", "0.000000001", "1e30", "1E8", "1e-8", "", " ", "abc", "NaN", "nan",
+     "Infinity", "-0", ".5", "1.", "1,5", " 1", "1 ", "1\n", "١", "0x10", "1_000", "00.1", "01", "9" * 90,
+     "1.000000000", "1.123456789", "--1", "1.2.3", "\u00a01", "1\x00"],
+)  # fmt: skip
+def test_w22_bad_amounts_are_refused_and_never_rounded(text: str) -> None:
+    with pytest.raises(ProblemError) as caught:
+        COINS.parse("BTC", text)
+    assert caught.value.code == "invalid_amount"
+    assert caught.value.errors[0].path == "amount"
+    assert text not in caught.value.errors[0].message or len(text) < 3
+
+
+@given(st.integers(1, 2**256 - 1), st.sampled_from(["BTC", "ETH"]))
+def test_amounts_go_round(amount: int, currency: str) -> None:
+    assert COINS.parse(currency, COINS.display(currency, amount)) == amount
+
+
+@given(st.text(alphabet="0123456789.eE+-_, nNaAiIfF", max_size=40))
+def test_w22_a_text_is_exact_or_refused(text: str) -> None:
+    try:
+        amount = COINS.parse("ETH", text)
+    except ProblemError:
+        return  # refused: that is always safe
+    whole, _, fraction = text.partition(".")
+    assert amount == int(whole) * 10**18 + int((fraction + "0" * 18)[:18])
+    assert len(fraction) <= 18
+
+
+def test_a_currency_that_is_off_is_known_but_not_offered() -> None:
+    settings = load_settings()
+    coins = Coins(settings.coins)
+    assert coins.offered("BTC").decimals == 8
+    off = {name: coin.model_copy(update={"enabled": False}) for name, coin in settings.coins.items()}
+    coins.update(off)
+    assert coins.info("BTC").decimals == 8
+    for ask in (coins.offered, lambda _: coins.info("XYZ")):
+        with pytest.raises(ProblemError) as caught:
+            ask("BTC")
+        assert caught.value.code == "unknown_currency"
+
+
+def test_a_currency_that_left_the_configuration_can_still_be_shown() -> None:
+    coins = Coins(load_settings().coins)
+    coins.update({})
+    assert coins.display("ETH", 1) == "0.000000000000000001"
