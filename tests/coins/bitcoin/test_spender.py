@@ -1,0 +1,72 @@
+"""Fees, broadcasts and signatures that are not what was asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from coins.bitcoin.rpc import RpcClient
+from coins.bitcoin.spender import BitcoinSpender
+from coins.errors import NodeDataError, SignerError
+from coins.family import Coin
+from coins.types import BroadcastOutcome, FeeQuote, SignedTx
+from tests.coins.bitcoin.fake_node import FakeNode, Raw, Refusal, text
+from tests.coins.bitcoin.setup import FakeSigner, coin_settings
+from tests.coins.bitcoin.test_sign import planned
+
+
+async def test_the_fee_stays_within_its_bounds(fake_node: FakeNode, fake_coin: Coin) -> None:
+    for answer, rate in (
+        (Raw('{"errors": ["Insufficient data or no feerate found"], "blocks": 0}'), 10),
+        (Raw('{"feerate": 0.00000001, "blocks": 6}'), 1),
+        (Raw('{"feerate": 0.00012001, "blocks": 6}'), 13),
+        (Raw('{"feerate": 0.9, "blocks": 6}'), 500),
+    ):
+        fake_node.results["estimatesmartfee"] = answer
+        assert await fake_coin.spender.quote() == FeeQuote(fee_rate_sat_vb=rate)
+    fake_node.results["estimatesmartfee"] = Raw('{"feerate": -1}')
+    with pytest.raises(NodeDataError, match="feerate"):
+        await fake_coin.spender.quote()
+
+
+async def test_w02_a_broadcast_without_a_clear_answer_is_unknown(
+    fake_node: FakeNode, fake_coin: Coin
+) -> None:
+    signed = SignedTx("ab" * 32, "00")
+    allowed = [{"txid": "ab" * 32, "allowed": True}]
+    fake_node.results["testmempoolaccept"] = allowed
+    for answer in (None, "xx", "cd" * 32, Refusal(-28), Refusal(-25, "new words"), Refusal(-1)):
+        fake_node.results["sendrawtransaction"] = answer
+        assert (await fake_coin.spender.broadcast(signed)).outcome is BroadcastOutcome.UNKNOWN
+    fake_node.results["sendrawtransaction"] = "ab" * 32
+    for tested in (None, [], allowed * 2, [{"allowed": 1}], [{"allowed": False}]):
+        fake_node.results["testmempoolaccept"] = tested
+        assert (await fake_coin.spender.broadcast(signed)).outcome is BroadcastOutcome.UNKNOWN
+    fake_node.results["testmempoolaccept"] = [{"allowed": False, "reject-reason": "dust"}]
+    assert (await fake_coin.spender.broadcast(signed)).outcome is BroadcastOutcome.REJECTED
+    fake_node.results["testmempoolaccept"] = allowed
+    fake_node.answers = [text(200, ""), text(200, "")]
+    assert (await fake_coin.spender.broadcast(signed)).outcome is BroadcastOutcome.UNKNOWN
+
+
+async def test_a_signer_that_names_another_txid_is_refused(fake_coin: Coin) -> None:
+    class Liar(FakeSigner):
+        async def sign(self, plan: Any) -> SignedTx:
+            return SignedTx("00" * 32, (await super().sign(plan)).raw)
+
+    settings = coin_settings("BTC")
+    spender = BitcoinSpender(settings, RpcClient(settings.node), Liar(settings))
+    with pytest.raises(SignerError, match="named txid"):
+        await spender.sign(planned())
+    honest = BitcoinSpender(settings, RpcClient(settings.node), FakeSigner(settings))
+    with pytest.raises(SignerError, match="differs from the plan"):
+        await BitcoinSpender(settings, RpcClient(settings.node), Swapped(settings)).sign(planned())
+    assert (await honest.sign(planned())).txid
+
+
+class Swapped(FakeSigner):
+    """Signs something else than it is asked."""
+
+    async def sign(self, plan: Any) -> SignedTx:
+        return await super().sign(planned(amount=200_000))
