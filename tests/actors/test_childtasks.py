@@ -8,6 +8,7 @@ import pytest
 
 from actors import childtasks
 from actors.childtasks import ChildTasks
+from actors.errors import CancelledByOtherError
 from actors.frame import current_frame
 from tests.actors.house import EchoActor, no_actor_left, pending
 from tests.fakes.clock import settle
@@ -72,3 +73,18 @@ async def test_a_task_knows_whose_it_is_and_for_which_request() -> None:
 
     await ChildTasks(actor, lambda _: None).spawn(look(), "look", "req-1")
     assert seen == [actor, False, "req-1"]
+
+
+async def test_what_a_task_awaits_being_cancelled_by_another_is_a_failure() -> None:
+    failures: list[BaseException] = []
+    tasks = ChildTasks(EchoActor(), failures.append)
+    future = pending()
+
+    async def wait() -> None:
+        await future
+
+    tasks.spawn(wait(), "waiting", None)
+    await settle()
+    future.cancel()
+    await settle()
+    assert [type(failure) for failure in failures] == [CancelledByOtherError]

@@ -14,10 +14,13 @@ from actors.errors import (
     InboxFull,
     NotDelivered,
     OutcomeUnknown,
+    ReceiverGone,
     Unavailable,
 )
+from actors.runtime import NO_REPLY
 from ledger.errors import DomainError
 from tests.actors.house import (
+    Call,
     Echo,
     EchoActor,
     Fail,
@@ -282,3 +285,19 @@ async def test_adopting_names_the_actor_before_it_starts() -> None:
     await actor_of(ref).ping()
     assert names == ["curious"]
     assert directory.views()[0].state == "down"
+
+
+async def test_a_begun_message_is_never_sent_again_whatever_it_is_answered_with() -> None:
+    directory = Directory()
+    first = start_as(directory, "echo")
+    seen: list[str] = []
+
+    def refuse(actor: EchoActor) -> object:
+        seen.append("begun")
+        actor.defer().reject(ReceiverGone("not us"))
+        return NO_REPLY
+
+    with pytest.raises(ReceiverGone):
+        await directory.ask("echo", Call(refuse), timeout_s=PATIENCE_S)
+    assert seen == ["begun"]
+    assert first.exit is None

@@ -131,3 +131,18 @@ async def test_a_child_task_keeps_the_request_it_was_spawned_for() -> None:
     await settle()
     gate.set_result(None)
     assert str(await other) == "first"
+
+
+async def test_an_ask_that_is_over_hinders_no_ask_the_other_way() -> None:
+    directory = Directory()
+    start_as(directory, "a")
+    start_as(directory, "b")
+
+    def asking(name: str) -> Call:
+        async def handler(_: EchoActor) -> int:
+            return await directory.ask(name, Echo(number=1), timeout_s=PATIENCE_S)
+
+        return Call(handler)
+
+    assert await directory.ask("a", asking("b"), timeout_s=PATIENCE_S) == 1
+    assert await directory.ask("b", asking("a"), timeout_s=PATIENCE_S) == 1

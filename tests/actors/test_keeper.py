@@ -129,3 +129,19 @@ async def test_a_killed_child_has_ended_before_stop_returns() -> None:
 def test_which_errors_forbid_a_restart(error: BaseException, forbidden: bool) -> None:
     spec = ChildSpec("a", EchoActor.start, never_restart_on=(ValueError,))
     assert Child(spec, FailureStreak(RestartLimits(), lambda: 0.5)).forbids(error) is forbidden
+
+
+async def test_a_child_that_was_too_slow_has_cleaned_up_before_the_start_has_failed() -> None:
+    bench = Bench()
+    gate = pending()
+
+    class Slow(StuckActor):
+        async def on_cleanup(self) -> None:
+            await gate
+
+    child = bench.child(Slow)
+    starting = asyncio.ensure_future(bench.keeper.start(child))
+    await bench.clock.advance(30.0)
+    assert not starting.done()
+    gate.set_result(None)
+    assert isinstance(await starting, StartTimeoutError)

@@ -286,3 +286,26 @@ async def test_a_ping_overtakes_what_waits() -> None:
     await pong
     await ref.ask(Echo(), block=False)
     assert answered == [True]
+
+
+async def test_a_batch_drops_what_is_past_its_deadline() -> None:
+    ref, actor = start_echo()
+    late, gate = pending(), pending()
+    sizes: list[int] = []
+
+    async def batch(a: EchoActor) -> None:
+        await gate
+        a.actor_inbox.put(Ask(Echo(), late, None, asyncio.get_running_loop().time() - 1))
+        taken = a.take_batch(10)
+        sizes.append(len(taken))
+        for one in taken:
+            one.resolve(None)
+
+    asked = [ask_ref(ref, Call(batch)), ask_ref(ref, Echo())]
+    await settle()
+    gate.set_result(None)
+    await asyncio.gather(*asked)
+    assert sizes == [1]
+    with pytest.raises(DeadlineBeforeStart):
+        await late
+    assert actor.exit is None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import weakref
+from contextvars import ContextVar
 from itertools import pairwise
 from typing import Any
 
@@ -16,7 +18,7 @@ from actors.errors import (
     OutcomeUnknown,
 )
 from actors.frame import current_frame
-from actors.runtime import MESSAGES_PER_TURN, AsyncioActor
+from actors.runtime import MESSAGES_PER_TURN
 from tests.actors.house import (
     Call,
     Echo,
@@ -176,26 +178,46 @@ async def test_the_starters_context_does_not_leak_in() -> None:
 
 
 async def test_a_running_actor_without_any_reference_is_not_collected() -> None:
-    seen: list[str] = []
+    def start() -> weakref.ref[EchoActor]:
+        ref, actor = start_echo()
+        ActorRegistry.unregister(ref)
+        return weakref.ref(actor)
 
-    class Loner(AsyncioActor):
-        async def on_start(self) -> None:
-            seen.append("started")
-
-        async def on_stop(self) -> None:
-            seen.append("stopped")
-
-        def on_receive(self, _: object) -> int:
-            return 1
-
-    ref = Loner.start()
-    inbox = ref.actor_inbox
+    alive = start()
     await settle()
     gc.collect()
+    actor = alive()
+    assert actor is not None
+    assert await actor.actor_ref.ask(Echo(number=1), block=False) == 1
+    actor.kill()
+    await ended(actor)
+
+
+async def test_a_context_variable_of_the_starter_is_not_seen() -> None:
+    leak: ContextVar[str] = ContextVar("leak", default="nothing")
+    leak.set("the starter's")
+    ref, _ = start_echo()
+    assert await ref.ask(Call(lambda _: leak.get()), block=False) == "nothing"
+
+
+async def test_the_loops_own_cancellation_does_not_disturb_the_clean_up() -> None:
+    gate = pending()
+
+    class Careful(EchoActor):
+        async def on_cleanup(self) -> None:
+            await gate
+            self.hooks.append("clean")
+
+    ref = Careful.start()
+    actor = actor_of(ref)
+    await ref.ask(Echo(), block=False)
+    actor.kill()
     await settle()
-    assert seen == ["started"]
-    assert await ref.ask("?", block=False) == 1
-    assert inbox.empty()
+    actor._task.cancel()
+    await settle()
+    gate.set_result(None)
+    await ended(actor)
+    assert actor.hooks[-1] == "clean"
 
 
 async def test_a_busy_actor_lets_others_run_every_32_messages() -> None:
