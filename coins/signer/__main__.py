@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from coins.errors import SignerError
 from coins.signer.errors import SignerStartError
 from coins.signer.hardening import harden
 from coins.signer.limits import SpendingLimits
@@ -44,9 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         harden()
         settings = load(arguments.config, os.environ)
-        service = open_service(settings, lambda: coins_of(load(arguments.config, os.environ)))
+        service = open_service(settings, lambda: read_coins(arguments.config))
         listener = bind_socket(settings.signer.socket)
-    except ConfigError as error:
+    except (ConfigError, SignerError) as error:
         return _fail(str(error), 2)
     except SignerStartError as error:
         return _fail(str(error), error.exit_code)
@@ -63,15 +64,23 @@ def coins_of(settings: Settings) -> Coins:
     return {name: coin for name, coin in settings.enabled_coins.items() if coin.custody == "seed"}
 
 
-def open_service(settings: Settings, read_coins: Callable[[], Coins]) -> SignerService:
-    """The service with the seed opened; about a second of scrypt. Raises SignerStartError, ConfigError."""
+def read_coins(config: Path | None) -> Coins:
+    """The currencies as the configuration has them now. Raises SignerError for an error in it."""
+    try:
+        return coins_of(load(config, os.environ))
+    except ConfigError as error:
+        raise SignerError(f"the configuration has an error: {error}") from None
+
+
+def open_service(settings: Settings, read: Callable[[], Coins]) -> SignerService:
+    """The service with the seed opened; about a second of scrypt. Raises SignerStartError."""
     if settings.signer.passphrase is None:
         raise SignerStartError(
             "no passphrase of the seed: set CASHIER__SIGNER__PASSPHRASE or CASHIER__SIGNER__PASSPHRASE_FILE"
         )
     seed = load_seed(settings.signer.seed_file, settings.signer.passphrase.get_secret_value())
     limits = SpendingLimits(settings.signer.requests_per_minute_max, time.monotonic)
-    return SignerService(seed, read_coins, settings.signer, limits)
+    return SignerService(seed, read, settings.signer, limits)
 
 
 async def _run(server: SignerServer, listener: socket.socket, parent: int | None) -> None:

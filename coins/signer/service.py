@@ -23,7 +23,6 @@ from coins.codec import decode_plan
 from coins.errors import SignerError
 from coins.signer.limits import SpendingLimits
 from coins.types import AttemptPlan, SignedTx
-from config.errors import ConfigError
 from config.schema import BitcoinCoinSettings, CoinSettings, EvmCoinSettings, SignerSettings
 
 Coins = Mapping[str, BitcoinCoinSettings | EvmCoinSettings]
@@ -62,8 +61,8 @@ class SignerService:
     """Holds the seed and answers requests, one at a time.
 
     ``read_coins`` reads the currencies from the configuration; it is called at once, for ``reload``,
-    and for a currency that is not known yet, since one may be enabled while the signer runs. Raises
-    ConfigError as it does.
+    and for a currency that is not known yet, since one may be enabled while the signer runs. It
+    raises SignerError for a configuration with an error, which then changes nothing.
     """
 
     def __init__(
@@ -148,11 +147,8 @@ class SignerService:
         return settings
 
     def _reload(self) -> None:
-        """Read the currencies anew; a configuration with an error changes nothing."""
-        try:
-            self._coins = self._read_coins()
-        except ConfigError as error:
-            raise _RefusalError("refused", f"the configuration has an error: {error}") from None
+        """Read the currencies anew."""
+        self._coins = self._read_coins()
 
 
 def _parse(line: bytes) -> dict[str, Any]:

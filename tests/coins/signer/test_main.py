@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from coins.signer.__main__ import coins_of, open_service
+from coins.errors import SignerError
+from coins.signer.__main__ import coins_of, open_service, read_coins
 from coins.signer.errors import SignerStartError
 from config.loader import load
 from tests.coins.signer.world import House, house_with_seed
@@ -38,3 +39,12 @@ def test_a_passphrase_from_a_file(tmp_path: Path) -> None:
     secret.chmod(0o600)
     house.environ["CASHIER__SIGNER__PASSPHRASE_FILE"] = str(secret)
     open_service(load(house.config, house.environ), dict)
+
+
+def test_a_configuration_that_breaks_later_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    house = House(tmp_path)
+    monkeypatch.setenv("CASHIER__SIGNER__PASSPHRASE", house.environ["CASHIER__SIGNER__PASSPHRASE"])
+    assert set(read_coins(house.config)) == {"ETH"}
+    house.config.write_text('[signer]\nsoket = "x"\n')
+    with pytest.raises(SignerError, match="soket"):
+        read_coins(house.config)

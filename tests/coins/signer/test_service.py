@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from coins.codec import encode_plan
+from coins.errors import SignerError
 from coins.signer import service as service_module
 from coins.signer.limits import SpendingLimits
 from coins.signer.service import SignerService
 from coins.types import AttemptPlan, Outpoint, SignedTx, TxOutput, Utxo
-from config.errors import ConfigError, Problem
 from config.schema import EvmCoinSettings, SignerSettings
 from tests.coins.evm.test_sign import DEPOSIT, HOT, plan_of
 from tests.coins.evm.world import ETHER, SEED, eth_settings
@@ -141,11 +141,11 @@ def test_an_error_nobody_expected_tells_only_its_type(
 
 def test_a_currency_enabled_later_is_found_and_a_broken_configuration_changes_nothing() -> None:
     coins: dict[str, EvmCoinSettings] = {}
-    broken: list[Problem] = []
+    broken: list[str] = []
 
     def read_coins() -> dict[str, EvmCoinSettings]:
         if broken:
-            raise ConfigError(broken)
+            raise SignerError(broken[0])
         return dict(coins)
 
     service = SignerService(SEED, read_coins, SETTINGS, SpendingLimits(9, lambda: 0.0))
@@ -153,7 +153,7 @@ def test_a_currency_enabled_later_is_found_and_a_broken_configuration_changes_no
     assert ask(service, **question)["code"] == "unknown_currency"
     coins["ETH"] = eth_settings()
     assert ask(service, **question)["ok"] is True
-    broken.append(Problem("cashier.toml:3", "signer.soket", "is unknown"))
+    broken.append("cashier.toml:3: signer.soket: is unknown")
     assert "soket" in ask(service, op="reload")["reason"]
     assert ask(service, **question)["ok"] is True
     broken.clear()
