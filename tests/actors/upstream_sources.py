@@ -6,6 +6,7 @@ import hashlib
 import subprocess
 import sys
 import tarfile
+import tempfile
 from pathlib import Path
 
 VERSION = "4.5.0"
@@ -27,11 +28,14 @@ def pykka_sources() -> Path:
         raise UpstreamError(f"pip fetched no {archive.name}")
     found = hashlib.sha256(archive.read_bytes()).hexdigest()
     if found != SHA256:
+        archive.unlink()  # the next run fetches it anew
         raise UpstreamError(f"{archive.name} has the SHA-256 {found}, not {SHA256}")
     unpacked = FOLDER / f"pykka-{VERSION}"
     if not unpacked.exists():
-        with tarfile.open(archive) as opened:
-            opened.extractall(FOLDER, filter="data")
+        # Unpacked aside and renamed, so that an interrupted run leaves no half of it.
+        with tempfile.TemporaryDirectory(dir=FOLDER) as aside, tarfile.open(archive) as opened:
+            opened.extractall(aside, filter="data")
+            (Path(aside) / unpacked.name).rename(unpacked)
     return unpacked
 
 
