@@ -78,9 +78,13 @@ def select(
     rate = limits.fee_rate_sat_vb
     useful = [utxo for utxo in utxos if utxo.amount * 4 > input_weight(utxo.own.script) * rate]
     largest_first = sorted(useful, key=lambda u: (-u.amount, u.outpoint.txid, u.outpoint.index))
-    single = [utxo for utxo in largest_first if _settle([utxo], payee_script, amount, change_script, limits)]
+    alone = {
+        weight: amount + rate * _vsize(1, weight, [payee_script])
+        for weight in {input_weight(utxo.own.script) for utxo in useful}
+    }
+    enough = [utxo for utxo in largest_first if utxo.amount >= alone[input_weight(utxo.own.script)]]
+    selection = _settle(enough[-1:], payee_script, amount, change_script, limits) if enough else None
     chosen: list[Utxo] = []
-    selection = _settle(single[-1:], payee_script, amount, change_script, limits) if single else None
     total = inputs_weight = 0
     for utxo in largest_first if selection is None else ():
         chosen.append(utxo)

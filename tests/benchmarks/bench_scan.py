@@ -8,12 +8,16 @@ outputs, 1.6 MB. Keys and signatures are real ones, of random digests: no parser
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import json
+import os
 import random
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable
@@ -136,6 +140,9 @@ def rows() -> list[dict[str, Any]]:
 
 def _library_parser(raw: bytes) -> Callable[[], object]:
     """bitcoinlib's parser on the same bytes, chain txs included."""
+    folder = tempfile.mkdtemp(prefix="bench-")  # it writes its data folder while it is imported
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ.setdefault("BCL_DATA_DIR", folder)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         blocks = importlib.import_module("bitcoinlib.blocks")

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 from decimal import Decimal
 
 import pytest
+from pydantic import SecretStr
 
 from coins.bitcoin.wire import Tx, TxOut, decode_tx
-from coins.errors import NodeBehindError, NodeUnavailableError
+from coins.errors import NodeBehindError, NodeUnavailableError, WrongNetworkError
 from coins.family import Coin
 from coins.index import WatchIndex
 from coins.registry import open_coin
@@ -25,7 +26,7 @@ from coins.types import (
     TxOutput,
     Utxo,
 )
-from tests.coins.bitcoin.setup import FakeSigner, settings_for
+from tests.coins.bitcoin.setup import FakeSigner, coin_settings, settings_for
 from tests.nodes.regtest import FAUCET, BitcoinNode
 
 KINDS = ("bitcoind", "litecoind")
@@ -306,3 +307,25 @@ async def test_d18_two_hundred_outputs_in_one_chain_tx(seed_coin: Coin, node: Bi
     block = await read_tip(seed_coin, node)
     assert {r.script: r.amount for r in block.receipts} == wanted
     assert len(block.receipts) == 200
+
+
+async def test_d34_the_other_chains_node_is_refused(node: BitcoinNode) -> None:
+    right = settings_for(node)
+    wrong = coin_settings("LTC" if right.currency == "BTC" else "BTC", node=right.node.model_dump())
+    coin = await open_coin(wrong, FakeSigner(wrong))
+    try:
+        with pytest.raises(WrongNetworkError, match="genesis block"):
+            await coin.reader.identify()
+    finally:
+        await coin.reader.close()
+
+
+async def test_a_wrong_password_is_one_clear_error(node: BitcoinNode) -> None:
+    settings = settings_for(node, {"password": SecretStr("wrong-password")})
+    coin = await open_coin(settings, FakeSigner(settings))
+    try:
+        with pytest.raises(NodeUnavailableError, match="refuses our user and password") as caught:
+            await coin.reader.identify()
+        assert "wrong-password" not in str(caught.value)
+    finally:
+        await coin.reader.close()

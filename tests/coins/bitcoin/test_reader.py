@@ -11,6 +11,15 @@ from coins.types import Head, Location
 from tests.coins.bitcoin.fake_node import INFO, FakeNode, Raw, Refusal
 from tests.coins.bitcoin.setup import coin_settings
 
+GENESIS = bytes.fromhex(
+    "0100000000000000000000000000000000000000000000000000000000000000000000003ba3edfd7a7b12b27ac72c3e67768f61"
+    "7fc81bc3888a51323a9fb8aa4b1e5e4adae5494dffff7f20020000000101000000010000000000000000000000000000000000"
+    "000000000000000000000000000000ffffffff4d04ffff001d0104455468652054696d65732030332f4a616e2f323030392043"
+    "68616e63656c6c6f72206f6e206272696e6b206f66207365636f6e64206261696c6f757420666f722062616e6b73ffffffff01"
+    "00f2052a01000000434104678afdb0fe5548271967f1a67130b7105cd6a828e03909a67962e0ea1f61deb649f6bc3f4cef38c4"
+    "f35504e51ec112de5c384df7ba0b8d578a4c702b6bf11d5fac00000000"
+)
+
 
 async def test_d29_a_node_that_downloads_is_not_believed(fake_node: FakeNode, fake_coin: Coin) -> None:
     await fake_coin.reader.identify()
@@ -56,27 +65,32 @@ async def test_d23_hostile_holdings_are_refused(fake_node: FakeNode, fake_coin: 
         await fake_coin.reader.holdings([(b"\x51", Location.HOT)])
 
 
+async def test_rest_that_is_off_is_asked_once(fake_node: FakeNode, fake_coin: Coin) -> None:
+    genesis_hash = str(coin_settings("BTC").genesis_hash)
+    header = {"hash": genesis_hash, "height": 0, "time": 1, "chainwork": "02", "confirmations": 1}
+    fake_node.results |= {"getblockheader": header, "getblock": GENESIS.hex()}
+    for _ in range(3):
+        block = await fake_coin.reader.read_block(0, genesis_hash, WatchIndex())
+        assert block.ref.block_hash == genesis_hash
+    assert fake_node.gets == 1
+    await fake_coin.reader.identify()  # a new connection: perhaps it is on now
+    await fake_coin.reader.read_block(0, genesis_hash, WatchIndex())
+    assert fake_node.gets == 2
+
+
 async def test_d23_a_block_of_another_hash_is_refused(fake_node: FakeNode, fake_coin: Coin) -> None:
-    genesis = bytes.fromhex(
-        "0100000000000000000000000000000000000000000000000000000000000000000000003ba3edfd7a7b12b27ac72c3e67768f61"
-        "7fc81bc3888a51323a9fb8aa4b1e5e4adae5494dffff7f20020000000101000000010000000000000000000000000000000000"
-        "000000000000000000000000000000ffffffff4d04ffff001d0104455468652054696d65732030332f4a616e2f323030392043"
-        "68616e63656c6c6f72206f6e206272696e6b206f66207365636f6e64206261696c6f757420666f722062616e6b73ffffffff01"
-        "00f2052a01000000434104678afdb0fe5548271967f1a67130b7105cd6a828e03909a67962e0ea1f61deb649f6bc3f4cef38c4"
-        "f35504e51ec112de5c384df7ba0b8d578a4c702b6bf11d5fac00000000"
-    )
     genesis_hash = str(coin_settings("BTC").genesis_hash)
     header = {"height": 0, "time": 1, "chainwork": "02", "confirmations": 1}
     fake_node.results["getblockheader"] = lambda block_hash: header | {"hash": block_hash}
-    fake_node.rest[f"/rest/block/{genesis_hash}.bin"] = genesis
+    fake_node.rest[f"/rest/block/{genesis_hash}.bin"] = GENESIS
     block = await fake_coin.reader.read_block(0, genesis_hash, WatchIndex())
     assert (block.ref.block_hash, block.ref.work) == (genesis_hash, 2)
     with pytest.raises(NodeDataError, match="not the one at height 3"):
         await fake_coin.reader.read_block(3, genesis_hash, WatchIndex())
-    fake_node.rest[f"/rest/block/{'ee' * 32}.bin"] = genesis
+    fake_node.rest[f"/rest/block/{'ee' * 32}.bin"] = GENESIS
     with pytest.raises(NodeDataError, match="asked for block ee"):
         await fake_coin.reader.read_block(0, "ee" * 32, WatchIndex())
-    fake_node.rest[f"/rest/block/{genesis_hash}.bin"] = genesis[:-9]
+    fake_node.rest[f"/rest/block/{genesis_hash}.bin"] = GENESIS[:-9]
     with pytest.raises(NodeDataError, match="its chain txs end at"):
         await fake_coin.reader.read_block(0, genesis_hash, WatchIndex())
 
