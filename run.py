@@ -85,7 +85,8 @@ def serve(config: ConfigOption = None) -> None:
 
 async def _serve(settings: Settings, config: Path | None) -> int:
     """Wire, start, wait for a signal or the root's end, drain."""
-    from actors.service import Service, reason_of
+    from actors.service import Service
+    from actors.tree import reason_of
     from gateway.front import make_front
     from monitoring import log
 

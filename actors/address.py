@@ -5,21 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Awaitable
 
+from actors.answering import AnsweringActor
 from actors.clock import Clock
 from actors.directory import Directory
 from actors.errors import DeliveryError
-from actors.inbox import Deferred
 from actors.messages import IssueAddress, IssuedAddress, IssueScript
-from actors.runtime import NO_REPLY, AsyncioActor
 from actors.slot import AnyCoinSettings, CoinSlot
-from coins.errors import CoinError, NodeUnavailableError
+from coins.errors import CoinError
 from coins.family import Coin
 from coins.types import LOCATION_OF, Branch, OwnScript
 from config.schema import ActorSettings, BitcoinCoinSettings
 from ledger.commands import RecordScript, RegisterCoin, ReserveScript
-from ledger.errors import CurrencyUnavailableError, DomainError
+from ledger.errors import CurrencyUnavailableError
 from ledger.queries import GetAddress
 from ledger.views import AddressView, Outcome
 
@@ -29,7 +27,7 @@ HOT_PURPOSE = "hot"
 HOT_RETRY_S = 2.0
 
 
-class AddressActor(AsyncioActor):
+class AddressActor(AnsweringActor):
     """The first actor of a currency: opens the coin, makes it known to the ledger, gives addresses.
 
     An index is reserved in the ledger first, the script goes into the index of the watcher next, is
@@ -58,22 +56,19 @@ class AddressActor(AsyncioActor):
         """Answer from a child task: a node's wallet may be slow, the next client does not wait."""
         match message:
             case IssueAddress():
-                self.spawn(self._answer(self.defer(), self._issue(message)), "issue")
+                return self.answer_beside(self._issue(message))
             case IssueScript():
-                self.spawn(self._answer(self.defer(), self._own(message.branch, message.purpose)), "own")
+                return self.answer_beside(self._own(message.branch, message.purpose))
             case _:
                 raise TypeError(f"{self.address} does not understand {message!r}")
-        return NO_REPLY
 
-    async def _answer(self, deferred: Deferred, work: Awaitable[object]) -> None:
-        """Resolve or reject. Every step is idempotent, so what a failed ask meant here it means above."""
+    async def _derive(self, branch: Branch, index: int) -> OwnScript:
+        """The script at an index. Raises CurrencyUnavailableError while the node's wallet does not answer."""
         try:
-            deferred.resolve(await work)
+            return await self._slot.coin.deriver.derive(branch, index)
         except CoinError as error:
             logger.warning("%s: no address now: %s", self.address, error)
-            deferred.reject(CurrencyUnavailableError("addresses are not available at the moment"))
-        except (DomainError, DeliveryError) as error:
-            deferred.reject(error)
+            raise CurrencyUnavailableError("addresses are not available at the moment") from error
 
     async def _issue(self, request: IssueAddress) -> IssuedAddress:
         """Find the newest address, or make one."""
@@ -93,7 +88,7 @@ class AddressActor(AsyncioActor):
             ),
             timeout_s=self._timeout_s,
         )
-        own = await self._slot.coin.deriver.derive(Branch.DEPOSIT, index)
+        own = await self._derive(Branch.DEPOSIT, index)
         outcome = await self._record(purpose, own, request)
         return IssuedAddress(
             outcome.value,
@@ -107,7 +102,7 @@ class AddressActor(AsyncioActor):
         index = await self._directory.ask(
             "ledger", ReserveScript(self._slot.currency, branch, purpose), timeout_s=self._timeout_s
         )
-        own = await self._slot.coin.deriver.derive(branch, index)
+        own = await self._derive(branch, index)
         await self._record(purpose, own, None)
         return own
 
@@ -132,12 +127,12 @@ class AddressActor(AsyncioActor):
         return outcome
 
     async def _ensure_hot(self) -> None:
-        """The hot address exists from the start; a node's wallet that does not answer is asked again."""
+        """The hot address exists from the start; a wallet or ledger that does not answer is asked again."""
         while True:
             try:
                 await self._own(Branch.HOT, HOT_PURPOSE)
                 return
-            except NodeUnavailableError as error:
+            except (CurrencyUnavailableError, DeliveryError) as error:
                 logger.info("%s: the hot address has to wait: %s", self.address, error)
             await self._clock.sleep(HOT_RETRY_S)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 
 from actors.clock import Clock
 from actors.directory import Directory
@@ -21,6 +21,11 @@ from ledger.views import Outcome
 from monitoring.metrics import Metrics
 
 logger = logging.getLogger(__name__)
+
+
+def private_thread() -> Executor:
+    """The one thread that writes the database."""
+    return ThreadPoolExecutor(1, thread_name_prefix="ledger")
 
 
 class LedgerActor(AsyncioActor):
@@ -39,8 +44,9 @@ class LedgerActor(AsyncioActor):
         clock: Clock,
         settings: LedgerSettings,
         metrics: Metrics,
+        make_thread: Callable[[], Executor] = private_thread,
     ) -> None:
-        """``open_store`` opens the database; it is called in the private thread."""
+        """``open_store`` opens the database; it is called in the one thread of ``make_thread``."""
         super().__init__()
         self.actor_inbox.limit = settings.inbox_max
         self._open_store = open_store
@@ -49,15 +55,26 @@ class LedgerActor(AsyncioActor):
         self._batch_max = settings.batch_max
         self._checkpoint_s = settings.checkpoint_interval_s
         self._metrics = metrics
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        self._thread = make_thread()
         self._store: SqliteStore | None = None
         self._last_sequence = 0
 
     async def on_start(self) -> None:
         """Open the database: lock, migrations, settings."""
         loop = asyncio.get_running_loop()
-        self._store = await loop.run_in_executor(self._thread, self._open_store)
-        self.spawn(self._checkpoints(self._store), "checkpoint")
+        store = await loop.run_in_executor(self._thread, self._open)
+        self.spawn(self._checkpoints(store), "checkpoint")
+
+    def _open(self) -> SqliteStore:
+        """In the private thread: :meth:`_close` knows what was opened even when nobody waited for it."""
+        self._store = self._open_store()
+        return self._store
+
+    def _close(self) -> None:
+        """In the private thread, behind whatever still runs there."""
+        store, self._store = self._store, None
+        if store is not None:
+            store.close()
 
     async def _checkpoints(self, store: SqliteStore) -> None:
         """Move committed pages into the database beside the writer, which never waits for it."""
@@ -118,10 +135,7 @@ class LedgerActor(AsyncioActor):
 
     async def on_cleanup(self) -> None:
         """Close behind the batch that may still run; the successor opens the file anew."""
-        store, self._store = self._store, None
-        loop = asyncio.get_running_loop()
-        if store is not None:
-            await loop.run_in_executor(self._thread, store.close)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
         self._thread.shutdown(wait=False)
 
 

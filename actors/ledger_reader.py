@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
+from typing import Any
 
+from actors.answering import AnsweringActor
+from actors.errors import Unavailable
+from ledger.errors import StoreUnavailableError
+from ledger.queries import Query
 from ledger.reader import LedgerReader
 
-from actors.inbox import Deferred
-from actors.runtime import NO_REPLY, AsyncioActor
-from ledger.errors import DomainError
-from ledger.queries import Query
+logger = logging.getLogger(__name__)
 
 
-class LedgerReaderActor(AsyncioActor):
-    """Each question in a child task; the pool of connections bounds how many run at once."""
+class LedgerReaderActor(AnsweringActor):
+    """Each question in a child task; the pool of connections bounds how many run at once.
+
+    A disk that fails is answered "not executed" and the actor lives; any other fault of the database
+    ends it.
+    """
 
     def __init__(self, open_reader: Callable[[], Awaitable[LedgerReader]]) -> None:
         """``open_reader`` opens the connections."""
@@ -26,21 +33,22 @@ class LedgerReaderActor(AsyncioActor):
         self._reader = await self._open_reader()
 
     async def on_receive(self, message: object) -> object:
-        """Answer one question, without waiting for the others."""
+        """Answer one question, without waiting for the others; a made-up cursor is refused."""
         if self._reader is None or not isinstance(message, Query):
             raise TypeError(f"{self.address} does not understand {message!r}")
-        self.spawn(self._answer(self._reader, message, self.defer()), "query")
-        return NO_REPLY
-
-    async def _answer(self, reader: LedgerReader, query: Query[object], deferred: Deferred) -> None:
-        """Refusals (a made-up cursor) are answers; a fault of the database ends the actor."""
-        try:
-            deferred.resolve(await reader.answer(query))
-        except DomainError as refusal:
-            deferred.reject(refusal)
+        return self.answer_beside(_ask(self._reader, message))
 
     async def on_cleanup(self) -> None:
         """Close the connections: an open one keeps the process from ending."""
         reader, self._reader = self._reader, None
         if reader is not None:
             await reader.close()
+
+
+async def _ask(reader: LedgerReader, query: Query[Any]) -> object:
+    """One answer."""
+    try:
+        return await reader.answer(query)
+    except StoreUnavailableError as error:
+        logger.error("the books cannot be read: %s", error)
+        raise Unavailable("the books cannot be read at the moment") from error

@@ -17,6 +17,7 @@ from config.schema import ActorSettings, WebhookSettings
 from ledger.commands import ClaimDeliveries, RecordDelivery
 from ledger.errors import DomainError
 from ledger.views import DeliveryWork, EventView
+from monitoring.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ class NotifierActor(TickingActor):
         webhooks: WebhookSettings,
         render: RenderEvent,
         jitter: Callable[[], float],
+        metrics: Metrics,
     ) -> None:
         """``render`` gives an event's JSON body; ``jitter`` is uniform in 0…1."""
         super().__init__(clock, settings.tick_s)
@@ -47,8 +49,10 @@ class NotifierActor(TickingActor):
         self._webhooks = webhooks
         self._render = render
         self._jitter = jitter
+        self._metrics = metrics
         self._sender = WebhookSender(webhooks)
         self._is_sending = False
+        self._is_wanted = False
 
     async def on_start(self) -> None:
         """Look at once: a crash may have left deliveries due."""
@@ -65,14 +69,20 @@ class NotifierActor(TickingActor):
                 self._begin()
             case RoundDone():
                 self._is_sending = False
+                if self._is_wanted:
+                    self._begin()
             case _:
                 raise TypeError(f"{self.address} does not understand {message!r}")
         return None
 
     def _begin(self) -> None:
-        if self._webhooks.url is None or self._is_sending:
+        """Start a round, or remember that somebody wanted the next one."""
+        if self._webhooks.url is None:
             return
-        self._is_sending = True
+        if self._is_sending:
+            self._is_wanted = True
+            return
+        self._is_sending, self._is_wanted = True, False
         self.spawn(self._round(self._webhooks.url), "round")
 
     async def _round(self, url: str) -> None:
@@ -90,22 +100,25 @@ class NotifierActor(TickingActor):
         self.actor_ref.tell(RoundDone())
 
     async def _deliver(self, work: DeliveryWork) -> None:
-        """One try and its record."""
+        """One try and its record; without the record it is sent again when its lease ends."""
         now_s = self.clock.now_s()
         result = await self._sender.send(work.event, self._render(work.event), now_s)
         if not result.is_delivered:
             logger.info("webhook %s, try %d: %s", work.event.id, work.attempt, result.detail)
-        await self._directory.ask(
-            "ledger",
-            RecordDelivery(
-                work.delivery_id,
-                result.is_delivered,
-                result.status_code,
-                result.detail,
-                None if result.is_delivered else self._next_at(work.attempt, result),
-            ),
-            timeout_s=self._timeout_s,
+        self._metrics.webhook_delivery(
+            "accepted" if result.is_delivered else "refused" if result.status_code else "unreachable"
         )
+        record = RecordDelivery(
+            work.delivery_id,
+            result.is_delivered,
+            result.status_code,
+            result.detail,
+            None if result.is_delivered else self._next_at(work.attempt, result),
+        )
+        try:
+            await self._directory.ask("ledger", record, timeout_s=self._timeout_s)
+        except (DeliveryError, DomainError) as error:
+            logger.warning("webhook %s comes again, its result was not recorded: %s", work.event.id, error)
 
     def _next_at(self, attempt: int, result: Verdict) -> int | None:
         """When to try again; None after the last pause of the schedule, or when the website is gone (410)."""

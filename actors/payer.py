@@ -14,7 +14,7 @@ from actors.directory import Directory
 from actors.identity import Ids
 from actors.messages import IssueScript
 from actors.slot import CoinSlot
-from coins.errors import NodeUnavailableError, PlanError, SignerError
+from coins.errors import CoinError, PlanError, SignerError
 from coins.types import Branch, BroadcastOutcome, BroadcastResult, PayoutWork
 from ledger.commands import (
     AbandonAttempt,
@@ -60,25 +60,31 @@ class Payer:
     async def resume(self) -> None:
         """Bring every attempt that is not settled one step on; the same bytes may be sent again.
 
-        Raises NodeUnavailableError or SignerError: the rest is tried on the next tick.
+        Raises NodeUnavailableError, WrongNetworkError or SignerError: the rest is tried on the next tick.
         """
         attempts = await self._directory.ask(
             "ledger", GetUnsettledAttempts(self._slot.currency), timeout_s=self._timeout_s
         )
-        for attempt in attempts:
-            if attempt.plan.kind != self._kind:
-                continue
+        mine = [attempt for attempt in attempts if attempt.plan.kind == self._kind]
+        if mine:
+            await self.check_node()
+        for attempt in mine:
             if attempt.signed is None:
                 await self._sign_and_send(attempt)
             elif attempt.state == "signed" or await self._is_lost(attempt):
                 await self._send(attempt)
         self._forget_checked({attempt.attempt_id for attempt in attempts})
 
+    async def check_node(self) -> None:
+        """Nothing is signed for, or sent to, a node of another chain, even if it was swapped a moment ago."""
+        await self._slot.coin.reader.identify()
+
     async def pay(self, work: PayoutWork) -> bool:
         """Plan, reserve, sign, record and send one intent; False when it has to be planned again.
 
-        Raises PlanError (nothing was reserved), NodeUnavailableError, SignerError.
+        Raises PlanError (nothing was reserved), NodeUnavailableError, WrongNetworkError, SignerError.
         """
+        await self.check_node()
         spender = self._slot.coin.spender
         quote = await spender.quote()
         if work.change is None and work.source is None:
@@ -156,10 +162,6 @@ class Payer:
         self._checked = {key: at for key, at in self._checked.items() if key in open_ids}
 
 
-def waiting_for(error: Exception) -> str:
-    """What a payout waits for, in the words of the contract."""
-    if isinstance(error, PlanError):
-        return error.waiting_for
-    if isinstance(error, NodeUnavailableError | SignerError):
-        return "node"
-    raise error
+def waiting_for(error: CoinError) -> str:
+    """What a payout waits for, in the words of the contract: ``node`` unless planning says otherwise."""
+    return error.waiting_for if isinstance(error, PlanError) else "node"

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Mapping
 
+from actors.answering import AnsweringActor
 from actors.clock import Clock
 from actors.directory import Directory
 from actors.errors import DeliveryError
 from actors.identity import Ids
-from actors.inbox import Deferred
 from actors.messages import Reconcile, TipMoved
-from actors.runtime import NO_REPLY, AsyncioActor
 from actors.slot import CoinSlot
 from coins.errors import CoinError
 from config.schema import ActorSettings
@@ -26,7 +27,7 @@ logger = logging.getLogger(__name__)
 TRIES_MAX = 5
 
 
-class ReconcilerActor(AsyncioActor):
+class ReconcilerActor(AnsweringActor):
     """On demand, and after a new block no more often than configured, one chain at a time."""
 
     def __init__(
@@ -48,13 +49,13 @@ class ReconcilerActor(AsyncioActor):
         self._metrics = metrics
         self._ids = ids
         self._began_at: dict[str, float] = {}
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def on_receive(self, message: object) -> object:
         """Work in a child task: the node may take minutes to answer."""
         match message:
             case Reconcile():
-                self.spawn(self._answer(message.chain, self.defer()), "reconcile")
-                return NO_REPLY
+                return self.answer_beside(self._answer(message.chain))
             case TipMoved():
                 now = self._clock.monotonic()
                 last = self._began_at.get(message.chain)
@@ -65,13 +66,12 @@ class ReconcilerActor(AsyncioActor):
                 raise TypeError(f"{self.address} does not understand {message!r}")
         return None
 
-    async def _answer(self, chain: str, deferred: Deferred) -> None:
+    async def _answer(self, chain: str) -> tuple[ReconciliationView, ...]:
+        """One comparison now; trouble of the node is a refusal."""
         try:
-            deferred.resolve(await self._reconcile(chain))
+            return await self._reconcile(chain)
         except CoinError as error:
-            deferred.reject(CurrencyUnavailableError(f"the node of {chain} can not answer: {error}"))
-        except (DomainError, DeliveryError) as error:
-            deferred.reject(error)
+            raise CurrencyUnavailableError(f"the node of {chain} cannot answer: {error}") from error
 
     async def _on_schedule(self, chain: str) -> None:
         try:
@@ -80,9 +80,14 @@ class ReconcilerActor(AsyncioActor):
             logger.info("%s was not reconciled this time: %s", chain, error)
 
     async def _reconcile(self, chain: str) -> tuple[ReconciliationView, ...]:
+        """One comparison of a chain at a time: the node may take minutes, and refuses a second scan."""
+        async with self._locks[chain]:
+            return await self._compare(chain)
+
+    async def _compare(self, chain: str) -> tuple[ReconciliationView, ...]:
         """Ask the chain, then compare in the ledger; tried again while blocks come in between."""
         slot = self._slots.get(chain)
-        if slot is None:
+        if slot is None or not slot.is_open:
             raise CurrencyUnavailableError(f"{chain} is not running")
         for _ in range(TRIES_MAX):
             watched = await self._directory.ask("ledger_reader", GetWatched(chain), timeout_s=self._timeout_s)

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from ledger.reader import LedgerReader
 from pykka import ActorRef
 from pykka.messages import _ActorStop
 
@@ -25,7 +24,7 @@ from actors.gateway import Server
 from actors.heartbeat import Heartbeat
 from actors.identity import Ids
 from actors.observer import MetricsObserver
-from actors.tree import Parts, Tree
+from actors.tree import Parts, Tree, reason_of
 from coins import registry
 from coins.family import Coin
 from coins.signer.client import SignerClient
@@ -34,6 +33,7 @@ from config.schema import Settings, diff
 from ledger.commands import SetCurrencyState
 from ledger.errors import DomainError, StoreError
 from ledger.queries import ListCurrencies
+from ledger.reader import LedgerReader
 from ledger.store import SqliteStore
 from ledger.views import CurrencyView, EventView
 from monitoring.exporter import Exporter, build_app
@@ -109,6 +109,7 @@ class Service:
         self._tree = Tree(self._parts())
         self._root = self._tree.start_root(self._on_give_up)
         await self._until_started()
+        await self._retire()
         return self._listener.getsockname()[1], monitoring_port
 
     def _parts(self) -> Parts:
@@ -217,6 +218,20 @@ class Service:
             reason = reason_of(self.given_up.result()) if self.given_up.done() else str(error)
             raise StartError(f"the cashier could not start: {reason}") from None
 
+    async def _retire(self) -> None:
+        """Currencies of the books that the configuration no longer enables are shown as disabled."""
+        try:
+            views = await self.directory.ask(
+                "ledger_reader", ListCurrencies(), timeout_s=self.settings.actors.ask_timeout_s
+            )
+        except (ActorError, DomainError) as error:
+            raise StartError(f"the books do not answer: {error}") from None
+        for view in views:
+            if view.currency not in self.settings.enabled_coins:
+                await self._ask(
+                    "ledger", SetCurrencyState(view.currency, "disabled", "not in the configuration")
+                )
+
     def _on_give_up(self, error: BaseException) -> None:
         self.directory.gone("root")
         if self.given_up is not None and not self.given_up.done():
@@ -265,10 +280,10 @@ class Service:
             raise AssertionError("reload comes after start")
         self._tree.parts.settings = self.settings
         self._front.update(self.settings)
-        if changes.added and self._tree.parts.make_signer is not None:
-            await self._ask("root", RestartChild("signer"))
         for name in changes.removed:
             await self._remove(name)
+        if changes.added or changes.changed:
+            await self._renew_signer(self._tree)
         for name in (*changes.drained, *changes.changed):
             self._tree.slot(self.settings.enabled_coins[name])
             await self._ask("coins", RestartChild(f"coin:{name}"))
@@ -277,6 +292,19 @@ class Service:
             await self._ask("coins", AddChild(self._tree.coin(slot)))
         self.metrics.config_read(is_ok=True)
         logger.info("configuration taken over: %s", changes)
+
+    async def _renew_signer(self, tree: Tree) -> None:
+        """The signer reads the coin files by itself, at its start."""
+        if tree.parts.make_signer is not None:
+            await self._ask("root", RestartChild("signer"))
+        elif self._needs_seed():
+            try:
+                self._check_seed()
+            except StartError as error:
+                logger.error("no signer: %s", error)
+                return
+            tree.parts.make_signer = self._make_signer
+            await self._ask("root", AddChild(tree.signer(self._make_signer)))
 
     async def _remove(self, currency: str) -> None:
         """Stop a currency; its books stay, its addresses are watched again when it comes back."""
@@ -325,14 +353,6 @@ def listen(host: str, port: int, section: str) -> socket.socket:
         listener.close()
         raise StartError(f"{section} cannot listen on {host}:{port}: {error.strerror}") from None
     return listener
-
-
-def reason_of(error: BaseException) -> str:
-    """The innermost cause of a supervisor's end, in one line."""
-    seen: BaseException = error
-    while seen.__cause__ is not None:
-        seen = seen.__cause__
-    return f"{seen}" or type(seen).__name__
 
 
 def tree_as_dict(view: ChildView) -> dict[str, Any]:

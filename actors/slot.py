@@ -16,7 +16,8 @@ class CoinSlot:
 
     The first actor of the currency opens the coin in its ``on_start``; its elder is nobody, its
     younger siblings start after it and find the coin open. ``address_seq`` is the number of the
-    last own script known to the coin's index.
+    last own script recorded, whose script is in the coin's index by then; ``loaded_seq`` that of the last
+    one loaded from the ledger: all up to it are in the index.
     """
 
     def __init__(self, settings: AnyCoinSettings, open_coin: OpenCoin) -> None:
@@ -25,6 +26,12 @@ class CoinSlot:
         self._open_coin = open_coin
         self._coin: Coin | None = None
         self.address_seq = 0
+        self.loaded_seq = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the coin is open now."""
+        return self._coin is not None
 
     @property
     def currency(self) -> str:
@@ -42,7 +49,7 @@ class CoinSlot:
         """Open the coin anew, with an empty index; errors of the family and the signer pass."""
         await self.close()
         self._coin = await self._open_coin(self.settings)
-        self.address_seq = 0
+        self.address_seq = self.loaded_seq = 0
         return self._coin
 
     async def close(self) -> None:

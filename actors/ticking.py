@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from actors.clock import Clock, Timer
+from actors.errors import NotDelivered
 from actors.runtime import AsyncioActor
 from ledger.request import Request
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +39,14 @@ class TickingActor(AsyncioActor):
     def _on_timer(self) -> None:
         if self.actor_stopped.is_set():
             return
-        if not self._is_tick_waiting:
-            self._is_tick_waiting = True
-            self.actor_ref.tell(Tick())
         self._timer = self.clock.timer(self._tick_s, self._on_timer)
+        if self._is_tick_waiting:
+            return
+        try:
+            self.actor_ref.tell(Tick())
+            self._is_tick_waiting = True
+        except NotDelivered as error:
+            logger.info("%s has no room for a tick, the next one comes: %s", self.address, error)
 
     def tick_taken(self) -> None:
         """The tick in hand is being worked on: the next one may queue."""

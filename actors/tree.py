@@ -24,7 +24,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ledger.reader import LedgerReader
 from pykka import ActorRef
 
 from actors.address import AddressActor
@@ -45,6 +44,7 @@ from actors.sweep import SweepActor
 from actors.watcher import WatcherActor
 from actors.withdrawal import WithdrawalActor
 from config.schema import Settings
+from ledger.commands import SetCurrencyState
 from ledger.errors import (
     IdentityChangedError,
     LedgerCorruptError,
@@ -52,6 +52,7 @@ from ledger.errors import (
     StoreLockedError,
     StoreOpenError,
 )
+from ledger.reader import LedgerReader
 from ledger.store import SqliteStore
 from monitoring.metrics import Metrics
 
@@ -97,15 +98,26 @@ class Tree:
     def start_root(self, on_give_up: Callable[[BaseException], None]) -> ActorRef[Any]:
         """Start everything; the root is running when its ``GetTree`` is answered."""
         parts = self.parts
-        children = [self._supervisor("core", self._core, "rest_for_one"),
-                    self._supervisor("services", self._services, "one_for_one"),
-                    self._actor("gateway", lambda: GatewayActor.start(parts.serve))]  # fmt: skip
-        if (make_signer := parts.make_signer) is not None:
-            children.insert(0, self._actor("signer", lambda: SignerActor.start(make_signer)))
+        children = [
+            self._supervisor("core", self._core, "rest_for_one"),
+            self._supervisor("services", self._services, "one_for_one"),
+            # Requests in progress may take their time to end before it counts as hung.
+            self._actor(
+                "gateway",
+                lambda: GatewayActor.start(parts.serve),
+                more_stop_s=parts.settings.gateway.shutdown_timeout_s,
+            ),
+        ]
+        if parts.make_signer is not None:
+            children.insert(0, self.signer(parts.make_signer))
         ref = self._start_supervisor(children, "one_for_one", on_give_up)
         parts.directory.adopt("root", ref)
         parts.directory.up("root", ref)
         return ref
+
+    def signer(self, make_process: Callable[[], Process]) -> ChildSpec:
+        """The keeper of the signer process."""
+        return self._actor("signer", lambda: SignerActor.start(make_process))
 
     def _core(self) -> list[ChildSpec]:
         parts = self.parts
@@ -130,10 +142,18 @@ class Tree:
         limits = self.parts.settings.actors
         return ChildSpec(
             name=f"coin:{slot.currency}",
-            start=lambda: self._start_supervisor(self._coin_children(slot), "rest_for_one"),
+            start=lambda: self._start_supervisor(
+                self._coin_children(slot), "rest_for_one", lambda error: self._on_halt(slot, error)
+            ),
             restart="temporary",
             halted_retry_s=(limits.halted_retry_base_s, limits.halted_retry_max_s),
         )
+
+    def _on_halt(self, slot: CoinSlot, error: BaseException) -> None:
+        """A currency gave up: the books show it, so that nobody is told it were open."""
+        detail = f"gave up: {reason_of(error)}"
+        self.parts.metrics.currency(slot.currency, slot.settings.decimals).state("halted")
+        self.parts.directory.tell("ledger", SetCurrencyState(slot.currency, "halted", detail))
 
     def _coin_children(self, slot: CoinSlot) -> list[ChildSpec]:
         parts = self.parts
@@ -169,6 +189,7 @@ class Tree:
                     settings.webhooks,
                     parts.render_event,
                     parts.rng.random,
+                    parts.metrics,
                 ),
             ),
             self._actor(
@@ -184,14 +205,22 @@ class Tree:
         name: str,
         start: Callable[[], ActorRef[Any]],
         never_restart_on: tuple[type[BaseException], ...] = (),
+        more_stop_s: float = 0.0,
     ) -> ChildSpec:
         """A permanent worker with the configured bounds."""
         bounds = self.parts.settings.actors
+
+        def bounded() -> ActorRef[Any]:
+            ref = start()
+            if name != "ledger":
+                ref.actor_inbox.limit = bounds.inbox_max  # type: ignore[attr-defined]  # an AsyncioInbox
+            return ref
+
         return ChildSpec(
             name=name,
-            start=start,
+            start=bounded,
             start_timeout_s=bounds.start_timeout_s,
-            stop_timeout_s=bounds.stop_timeout_s,
+            stop_timeout_s=bounds.stop_timeout_s + more_stop_s,
             never_restart_on=never_restart_on,
             ping_timeout_s=bounds.watchdog_timeout_s,
         )
@@ -228,3 +257,11 @@ class Tree:
             ping_interval_s=bounds.watchdog_interval_s,
             on_give_up=on_give_up,
         )
+
+
+def reason_of(error: BaseException) -> str:
+    """The innermost cause of a supervisor's end, in one line."""
+    seen: BaseException = error
+    while seen.__cause__ is not None:
+        seen = seen.__cause__
+    return f"{seen}" or type(seen).__name__

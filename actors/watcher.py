@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from dataclasses import dataclass
+from typing import ClassVar
 
 from actors.clock import Clock
 from actors.directory import Directory
@@ -16,6 +18,8 @@ from coins.types import Block, BlockRef, Head, MempoolView, Outpoint
 from config.schema import ActorSettings
 from ledger.commands import ApplyChainDelta, ApplyMempool, GetWatchState, SetAnchor, SetCurrencyState
 from ledger.errors import DomainError, ParentMismatchError, StaleAddressesError
+from ledger.request import Request
+from ledger.views import DeltaApplied
 from monitoring.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -23,12 +27,20 @@ logger = logging.getLogger(__name__)
 RETRY_FIRST_S = 0.5
 
 
+@dataclass(frozen=True, slots=True)
+class Reload(Request[None]):
+    """What the watcher knows may be wrong: take it from the ledger again before the next look."""
+
+    receiver: ClassVar[str] = "watcher"
+
+
 class WatcherActor(AsyncioActor):
     """One look at the node at a time, in a child task; its result is a message.
 
     States of the currency it reports: ``open`` (or ``draining``) when it stands at the node's head;
-    ``behind`` while catching up or while the node itself is; ``down`` without an answer; ``halted``
-    when the node serves another chain, nonsense, or a reorg deeper than the guard.
+    ``behind`` while catching up or while the node itself is; ``stalled`` when no block came for long;
+    ``down`` without an answer; ``halted`` when the node serves another chain, nonsense, or a reorg deeper
+    than the guard. After every one of them it looks again.
     """
 
     def __init__(
@@ -48,6 +60,7 @@ class WatcherActor(AsyncioActor):
         self._detail = ""
         self._node_height: int | None = None
         self._pause_s = RETRY_FIRST_S
+        self._is_lost = False
         self._mempool_keys: frozenset[tuple[str, str]] | None = None
 
     async def on_start(self) -> None:
@@ -62,31 +75,38 @@ class WatcherActor(AsyncioActor):
             case GetWatcherStatus():
                 tip = self._known[0].height if self._known else None
                 return WatcherStatus(self._chain, self._state, self._detail, tip, self._node_height)
-            case Trouble() | FirstBlock() | Moved() | AtTip():
+            case Trouble() | FirstBlock() | Moved() | AtTip() | Reload():
                 self._look_after(await self._take(message))
             case _:
                 raise TypeError(f"{self.address} does not understand {message!r}")
         return None
 
     async def _load(self) -> None:
-        """Take over what the ledger knows; scripts already loaded are not loaded again."""
+        """Take over what the ledger knows; scripts already loaded are not loaded again.
+
+        Changes nothing when the ask fails.
+        """
         state = await self._directory.ask(
-            "ledger", GetWatchState(self._chain, self._slot.address_seq), timeout_s=self._timeout_s * 12
+            "ledger", GetWatchState(self._chain, self._slot.loaded_seq), timeout_s=self._timeout_s * 12
         )
         index = self._slot.coin.index
         index.add_scripts(state.scripts)
         for txid, output_index in state.outpoints:
             index.add_outpoint(Outpoint(txid, output_index))
+        self._slot.loaded_seq = state.address_seq
         self._slot.address_seq = max(self._slot.address_seq, state.address_seq)
         self._known.clear()
         self._known.extend(state.blocks)
         self._spent.clear()
         self._mempool_keys = None
+        self._is_lost = False
 
-    async def _take(self, seen: Seen) -> float:
-        """Act on a look; answers how long to wait before the next. Lost asks are asked anew."""
+    async def _take(self, seen: Seen | Reload) -> float:
+        """Act on a look; answers how long to wait before the next. Whatever fails, there is a next one."""
         try:
             match seen:
+                case Reload():
+                    await self._load()
                 case Trouble():
                     return await self._trouble(seen)
                 case FirstBlock():
@@ -98,24 +118,36 @@ class WatcherActor(AsyncioActor):
                     await self._apply(seen)
                 case AtTip():
                     return await self._at_tip(seen)
-        except StaleAddressesError:
-            await self._load()
-        except ParentMismatchError as error:
-            logger.warning("%s: the ledger stands elsewhere, loading again: %s", self._chain, error)
-            await self._load()
+        except (StaleAddressesError, ParentMismatchError) as error:
+            logger.info("%s: the ledger knows more, loading again: %s", self._chain, error)
+            self._is_lost = True
         except DeliveryError as error:
             logger.warning("%s: the ledger did not answer, loading again: %s", self._chain, error)
-            self._known.clear()
-            await self._load()
+            self._is_lost = True
+            return self._next_pause_s()
+        except DomainError as error:
+            return await self._refused(error)
         self._pause_s = RETRY_FIRST_S
         return 0
+
+    async def _refused(self, error: DomainError) -> float:
+        """The ledger refuses what the node told (impossible numbers, a reorg into what is final): halted."""
+        try:
+            return await self._trouble(Trouble("halted", error.detail or error.code))
+        except (DeliveryError, DomainError) as second:
+            logger.warning("%s: %s could not be recorded: %s", self._chain, error, second)
+            return self._next_pause_s()
 
     async def _trouble(self, trouble: Trouble) -> float:
         """Show the state; the pauses grow up to the configured one."""
         if trouble.state == "halted":
             logger.error("%s: halted: %s", self._chain, trouble.detail)
-        await self._report(trouble.state, trouble.detail)
         self._node_height = None
+        await self._report(trouble.state, trouble.detail)
+        return self._next_pause_s()
+
+    def _next_pause_s(self) -> float:
+        """How long to wait before the next try: each time double, up to the configured pause."""
         pause_s = self._pause_s
         self._pause_s = min(self._pause_s * 2, self._slot.settings.node.retry_max_s)
         return pause_s
@@ -131,15 +163,14 @@ class WatcherActor(AsyncioActor):
             self._forget_spent(block)
         self._mempool_keys = None
         self._node_height = moved.head.height
-        self._metrics.blocks(len(delta.connected), len(delta.disconnected))
-        self._metrics.tip(moved.head.height, moved.head.height - applied.tip.height, applied.tip.time)
+        self._measure(moved, applied)
         if delta.disconnected:
             logger.warning(
                 "%s: reorg of %d blocks below height %d",
                 self._chain, len(delta.disconnected), delta.disconnected[0].height,
             )  # fmt: skip
         if moved.is_last:
-            await self._report("draining" if self._slot.settings.draining else "open", "")
+            await self._report_at_head()
             self._hint()
         else:
             await self._report("behind", f"catching up to height {moved.head.height}")
@@ -150,7 +181,7 @@ class WatcherActor(AsyncioActor):
         self._node_height = at_tip.head.height
         if at_tip.mempool is not None:
             await self._mempool(at_tip.mempool)
-            await self._report("draining" if self._slot.settings.draining else "open", "")
+            await self._report_at_head()
         tip = self._known[0]
         self._metrics.tip(at_tip.head.height, at_tip.head.height - tip.height, tip.time)
         self.spawn(self._wait_and_look(at_tip.head), "wait")
@@ -171,6 +202,22 @@ class WatcherActor(AsyncioActor):
         buried = block.ref.height - self._slot.settings.max_reorg
         while self._spent and self._spent[0][0] < buried:
             self._slot.coin.index.discard_outpoint(self._spent.popleft()[1])
+
+    def _measure(self, moved: Moved, applied: DeltaApplied) -> None:
+        """Blocks, tip, and how long after its last block each credit came."""
+        self._metrics.blocks(len(moved.delta.connected), len(moved.delta.disconnected))
+        self._metrics.tip(moved.head.height, moved.head.height - applied.tip.height, applied.tip.time)
+        for _ in range(applied.credited):
+            self._metrics.credited_after(max(0.0, self._clock.now_s() - applied.tip.time))
+
+    async def _report_at_head(self) -> None:
+        """We stand where the node stands; whether that is where the network stands, its age tells."""
+        settings = self._slot.settings
+        age_s = self._clock.now_s() - self._known[0].time
+        if age_s > settings.node.stalled_after_s:
+            await self._report("stalled", "no block came for long: is the node still connected to others?")
+        else:
+            await self._report("draining" if settings.draining else "open", "")
 
     async def _report(self, state: str, detail: str) -> None:
         """Record a change of the currency's state: payouts are held while it is not open."""
@@ -211,6 +258,9 @@ class WatcherActor(AsyncioActor):
 
     async def _look(self) -> None:
         """Look from a snapshot and come back as a message."""
+        if self._is_lost:
+            self.actor_ref.tell(Reload())
+            return
         settings = self._slot.settings
         # Scripts committed up to this number are in the index already: they go in before their commit.
         address_seq = self._slot.address_seq

@@ -23,6 +23,9 @@ from yarl import URL
 from config.schema import WebhookSettings
 from ledger.views import EventView
 
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_RETRY_AFTER_DIGITS = 9
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -57,6 +60,10 @@ def render_body(event: dict[str, Any]) -> bytes:
     return json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode()
 
 
+class PrivateAddressError(OSError):
+    """The webhook's host leads to an address that is not public."""
+
+
 class PublicResolver(AbstractResolver):
     """Resolves names and refuses addresses that are not public, at the moment of connecting."""
 
@@ -68,11 +75,11 @@ class PublicResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """Like aiohttp's resolver. Raises OSError for a private or loopback address."""
+        """Like aiohttp's resolver. Raises PrivateAddressError for a private or loopback address."""
         found = await self._resolver.resolve(host, port, family)
         for result in found:
             if not self._allow_private and not is_public(result["host"]):
-                raise OSError("the webhook's host leads to an address that is not public")
+                raise PrivateAddressError("the host leads to an address that is not public")
         return found
 
     async def close(self) -> None:
@@ -81,11 +88,19 @@ class PublicResolver(AbstractResolver):
 
 
 def is_public(host: str) -> bool:
-    """Whether a literal IP address is globally routable; IPv4 inside of IPv6 is looked at as IPv4."""
+    """Whether a literal IP address is globally routable; IPv4 inside of IPv6 is looked at as IPv4.
+
+    Raises ValueError for a text that is no address.
+    """
     address = ipaddress.ip_address(host.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
+    if isinstance(address, ipaddress.IPv6Address):
+        address = address.ipv4_mapped or address.sixtofour or _behind_nat64(address) or address
     return address.is_global and not address.is_multicast
+
+
+def _behind_nat64(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that a NAT64 gateway would connect to (RFC 6052, well-known prefix)."""
+    return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else None
 
 
 class WebhookSender:
@@ -111,7 +126,7 @@ class WebhookSender:
                 await reply.content.read(self._settings.response_limit_bytes)
                 return verdict(reply.status, reply.headers.get("Retry-After"))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            return Verdict(False, None, type(error).__name__)
+            return Verdict(False, None, _words(error))
 
     def _refuse_private_literal(self, url: str) -> None:
         """A literal IP address is connected to without resolving: look at it here."""
@@ -121,7 +136,7 @@ class WebhookSender:
         except ValueError:
             return  # a name: the resolver looks at what it leads to
         if not public and not self._settings.allow_private:
-            raise OSError("the webhook's address is not public")
+            raise PrivateAddressError("the address is not public")
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -132,6 +147,8 @@ class WebhookSender:
                 ),
                 timeout=aiohttp.ClientTimeout(total=self._settings.timeout_s),
                 trust_env=False,
+                auto_decompress=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
             )
         return self._session
 
@@ -142,7 +159,15 @@ class WebhookSender:
             await session.close()
 
 
+def _words(error: Exception) -> str:
+    """The kind of a failure; its text may hold parts of the URL."""
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    return str(cause) if isinstance(cause, PrivateAddressError) else type(error).__name__
+
+
 def verdict(status: int, retry_after: str | None) -> Verdict:
     """2xx accepts; everything else is tried again, no sooner than ``Retry-After`` in seconds says."""
-    seconds = int(retry_after) if retry_after and retry_after.isascii() and retry_after.isdigit() else None
+    seconds = None
+    if retry_after and retry_after.isascii() and retry_after.isdigit():
+        seconds = int(retry_after[:_RETRY_AFTER_DIGITS])
     return Verdict(200 <= status < 300, status, f"HTTP {status}", seconds)

@@ -6,15 +6,17 @@ import logging
 from dataclasses import dataclass
 from typing import ClassVar
 
+from actors.answering import AnsweringActor
 from actors.clock import Clock
 from actors.directory import Directory
 from actors.errors import DeliveryError
 from actors.identity import Ids
 from actors.messages import RequestWithdrawal, WorkReady
 from actors.payer import Payer, waiting_for
+from actors.policy import doubled
 from actors.slot import CoinSlot
 from actors.ticking import Tick, TickingActor
-from coins.errors import CoinError, InvalidAddressError
+from coins.errors import CoinError, InvalidAddressError, SignerError
 from config.schema import ActorSettings
 from ledger.commands import GetPayoutWork, OpenWithdrawal, SetWaiting
 from ledger.errors import AddressRefusedError, DomainError
@@ -28,14 +30,28 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class WorkDone(Request[None]):
-    """The child task has come to its end; ``has_more`` when there is surely more to do."""
+    """The working task has come to its end.
+
+    ``has_more`` when there is surely more to do, ``is_refused`` when the signer gave no signature.
+    """
 
     receiver: ClassVar[str] = "withdrawal"
     has_more: bool
+    is_refused: bool = False
+
+
+SIGNER_PAUSE_S = 2.0
+"""Pause after the first answer of the signer that was no signature."""
+REPLANS_MAX = 3
+"""Times in a row that inputs may be gone when they are reserved; then the next tick goes on."""
 
 
 class PayingActor(TickingActor):
-    """At most one working task at a time; hints and ticks that come meanwhile start the next one."""
+    """At most one working task at a time; hints and ticks that come meanwhile start the next one.
+
+    After an answer of the signer that is no signature the rounds pause, each time longer: the attempt was
+    written down and given up, and neither the books nor the signer shall be flooded with more of them.
+    """
 
     def __init__(
         self,
@@ -56,6 +72,9 @@ class PayingActor(TickingActor):
         self._payer = Payer(slot, directory, clock, ids, settings.ask_timeout_s, metrics, kind)
         self._is_working = False
         self._is_wanted = False
+        self._refusals = 0
+        self._rests_until = 0.0
+        self._pause_max_s = settings.backoff_max_s
 
     async def on_start(self) -> None:
         """Resume what a crash left, then look again and again."""
@@ -72,6 +91,7 @@ class PayingActor(TickingActor):
                 self._begin()
             case WorkDone():
                 self._is_working = False
+                self._rest(message.is_refused)
                 if message.has_more or self._is_wanted:
                     self._begin()
             case _:
@@ -83,24 +103,35 @@ class PayingActor(TickingActor):
         if self._is_working:
             self._is_wanted = True
             return
+        if self.clock.monotonic() < self._rests_until:
+            return
         self._is_working, self._is_wanted = True, False
         self.spawn(self._work_once(), "work")
 
+    def _rest(self, is_refused: bool) -> None:
+        """Pause after a refusal of the signer, twice as long as after the one before."""
+        self._refusals = self._refusals + 1 if is_refused else 0
+        pause_s = doubled(SIGNER_PAUSE_S, self._refusals - 1, self._pause_max_s) if is_refused else 0.0
+        self._rests_until = self.clock.monotonic() + pause_s
+
     async def _work_once(self) -> None:
         """One round; trouble outside the house ends it quietly and the next tick goes on."""
-        has_more = False
+        has_more = is_refused = False
         try:
             has_more = await self._work()
+        except SignerError as error:
+            is_refused = True
+            logger.error("%s: the signer gave no signature: %s", self.address, error)
         except (CoinError, DeliveryError, DomainError) as error:
             logger.warning("%s: the round ended early: %s", self.address, error)
-        self.actor_ref.tell(WorkDone(has_more))
+        self.actor_ref.tell(WorkDone(has_more, is_refused))
 
     async def _work(self) -> bool:
         """Do open work; True when there is surely more."""
         raise AssertionError("the subclass works")
 
 
-class WithdrawalActor(PayingActor):
+class WithdrawalActor(PayingActor, AnsweringActor):
     """Takes withdrawals of one currency and pays them in order, oldest first.
 
     The request is checked (the foreign address) and written by the ledger in one commit. Everything
@@ -112,7 +143,7 @@ class WithdrawalActor(PayingActor):
     async def on_receive(self, message: object) -> object:
         """Take a request, or work."""
         if isinstance(message, RequestWithdrawal):
-            return await self._open(message)
+            return self.answer_beside(self._open(message))
         return await super().on_receive(message)
 
     async def _open(self, request: RequestWithdrawal) -> Outcome[WithdrawalView]:
@@ -148,6 +179,7 @@ class WithdrawalActor(PayingActor):
         """Resume, then pay in order until nothing is left or something is missing."""
         try:
             await self._payer.resume()
+            replanned = 0
             for _ in range(self._batch):
                 works = await self._directory.ask(
                     "ledger", GetPayoutWork(self._slot.currency), timeout_s=self._timeout_s
@@ -155,10 +187,14 @@ class WithdrawalActor(PayingActor):
                 if not works:
                     await self._wait_for(None)
                     return False
-                await self._payer.pay(works[0])
+                replanned = 0 if await self._payer.pay(works[0]) else replanned + 1
+                if replanned == REPLANS_MAX:
+                    return False
         except CoinError as error:
             logger.info("%s: payouts wait: %s", self._slot.currency, error)
             await self._wait_for(waiting_for(error))
+            if isinstance(error, SignerError):
+                raise
             return False
         return True
 

@@ -89,6 +89,16 @@ class Metrics:
         """Count one command by its kind and result (`done`, `replayed`, `refused`)."""
         self._all["ledger_commands_total"].labels(message=message, result=result).inc()
 
+    def webhook_delivery(self, result: str) -> None:
+        """Count one attempt to deliver an event (`accepted`, `refused`, `unreachable`)."""
+        self._all["webhook_deliveries_total"].labels(result=result).inc()
+
+    def webhook_outbox(self, waiting: int, oldest_at: float | None, dead: int) -> None:
+        """Note how many events wait, since when (unix seconds) the oldest, and how many were given up."""
+        self._all["webhook_outbox_events"].set(waiting)
+        self.since("webhook_outbox_age_seconds", oldest_at)
+        self._all["webhook_dead_events"].set(dead)
+
     def config_read(self, *, is_ok: bool) -> None:
         """Note that the configuration was read, and whether it is in force."""
         self._all["config_reload_ok"].set(1 if is_ok else 0)
