@@ -42,7 +42,10 @@ from config.schema import EvmCoinSettings
 NATIVE = "native"
 """Position of a native payment: a transaction makes at most one."""
 _HOLDINGS_TRIES = 5
-_NOTHING_BUT_ONCE = "a block holds a transaction twice"
+_SHOWN_MAX = 5_000
+"""Most unconfirmed payments of ours that are asked for by their hash."""
+_SHOWN_BLOCKS = 20
+"""Blocks after which a mined one is no longer asked for: the ledger has it from its block by then."""
 
 
 class EvmReader:
@@ -51,6 +54,7 @@ class EvmReader:
     def __init__(self, settings: EvmCoinSettings, rpc: EvmRpc) -> None:
         self._settings = settings
         self._rpc = rpc
+        self._shown: set[str] = set()
 
     async def identify(self) -> None:
         """Chain id and, where configured, the hash of block 0. Raises WrongNetworkError, NodeSyncingError."""
@@ -129,8 +133,8 @@ class EvmReader:
     async def mempool(self, index: WatchIndex) -> MempoolView:
         """Unconfirmed payments, from the block the node would build next.
 
-        Not every node builds one, and a full one leaves transactions out: what is missing here says
-        nothing.
+        Not every node builds one, and a full one leaves cheap transactions out. So a payment of ours
+        that was shown before is asked for by its hash, and counts as held while the node knows it.
         """
         own = _scripts(index)
         latest, pending = await self._rpc.batch(
@@ -139,15 +143,17 @@ class EvmReader:
                 Call("eth_getBlockByNumber", ("pending", True), PendingBlock | None),
             ]
         )
-        if pending is None or pending.number is None:
-            return MempoolView((), frozenset())
-        if parse_small(pending.number, "block.number") <= block_ref_of(latest).height:
-            return MempoolView((), frozenset())  # the node gave its latest block instead
-        receipts = [self._receipt(tx, own) for tx in pending.transactions]
-        return MempoolView(
-            tuple(receipt for receipt in receipts if receipt is not None),
-            frozenset(parse_hash(tx.hash, "transaction.hash") for tx in pending.transactions),
-        )
+        height = block_ref_of(latest).height
+        txs: list[Tx] = []
+        if pending is not None and pending.number is not None:
+            # a node that builds no block gives its latest one instead
+            txs = pending.transactions if parse_small(pending.number, "block.number") > height else []
+        receipts = [found for found in (self._receipt(tx, own) for tx in txs) if found is not None]
+        txids = {parse_hash(tx.hash, "transaction.hash") for tx in txs}
+        txids |= await self._still_held(self._shown - txids, height)
+        for receipt in receipts[: max(0, _SHOWN_MAX - len(self._shown))]:
+            self._shown.add(receipt.txid)
+        return MempoolView(tuple(receipts), frozenset(txids))
 
     async def holdings(self, scripts: Sequence[tuple[bytes, Location]]) -> Holdings:
         """Balances of all accounts at one block: its hash is the same before and after the reading."""
@@ -186,7 +192,7 @@ class EvmReader:
     async def _fates(self, hashes: Sequence[str], ref: BlockRef) -> list[TxReceipt]:
         """The receipts of ``hashes``, all of block ``ref``."""
         if len(set(hashes)) != len(hashes):
-            raise NodeDataError(_NOTHING_BUT_ONCE)
+            raise NodeDataError("a block holds a transaction twice")
         if not hashes:
             return []
         found: list[TxReceipt | None] = await self._rpc.batch(
@@ -200,6 +206,25 @@ class EvmReader:
                 raise NodeDataError(f"receipt.transactionHash is not {txid}")
             fates.append(fate)
         return fates
+
+    async def _still_held(self, txids: set[str], height: int) -> set[str]:
+        """Which of ``txids`` the node knows; what it forgot or mined long ago is not asked for again."""
+        asked = sorted(txids)
+        if not asked:
+            return set()
+        found: list[TxByHash | None] = await self._rpc.batch(
+            [Call("eth_getTransactionByHash", (txid,), TxByHash | None) for txid in asked]
+        )
+        held: set[str] = set()
+        for txid, tx in zip(asked, found, strict=True):
+            is_old = False
+            if tx is not None and tx.block_number is not None:
+                is_old = parse_small(tx.block_number, "transaction.blockNumber") + _SHOWN_BLOCKS < height
+            if tx is None or is_old:
+                self._shown.discard(txid)
+            else:
+                held.add(txid)
+        return held
 
     def _receipt(self, tx: Tx, own: set[bytes]) -> Receipt | None:
         """The payment ``tx`` asks for, None if it is not to us or of nothing."""

@@ -60,10 +60,11 @@ class TxReceipt(msgspec.Struct, rename="camel"):
     blob_gas_price: str | None = None
 
 
-class TxByHash(msgspec.Struct):
-    """Only that the node knows a transaction."""
+class TxByHash(msgspec.Struct, rename="camel"):
+    """That the node knows a transaction, and the height it was mined at, None while it waits."""
 
     hash: str
+    block_number: str | None = None
 
 
 Syncing = bool | dict[str, Any]

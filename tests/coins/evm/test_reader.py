@@ -227,6 +227,41 @@ async def test_a_pending_block_that_is_the_latest_shows_nothing_unconfirmed() ->
         await reader.close()
 
 
+async def test_a_shown_payment_left_out_of_a_full_pending_block_is_still_held() -> None:
+    pending, latest = block(number="0x6", hash=None), block()
+    node = FakeNode(eth_getBlockByNumber=lambda tag, full: pending if tag == "pending" else latest)
+    async with served(node):
+        settings = eth_settings(node.url)
+        reader = EvmReader(settings, EvmRpc(settings.node, settings.chain_id))
+        index = WatchIndex([OURS])
+        assert [paid.txid for paid in (await reader.mempool(index)).receipts] == [TXID]
+        pending["transactions"] = []
+        node.answers["eth_getTransactionByHash"] = {"hash": TXID, "blockNumber": None}
+        assert (await reader.mempool(index)).txids == {TXID}
+        # mined a moment ago: the ledger may not have its block yet
+        node.answers["eth_getTransactionByHash"] = {"hash": TXID, "blockNumber": "0x5"}
+        assert (await reader.mempool(index)).txids == {TXID}
+        latest["number"], pending["number"] = "0x1a", "0x1b"
+        assert (await reader.mempool(index)).txids == frozenset()
+        asked = len(node.batches)
+        assert (await reader.mempool(index)).txids == frozenset()
+        assert len(node.batches) == asked + 1
+        await reader.close()
+
+
+async def test_a_shown_payment_the_node_forgot_has_vanished() -> None:
+    pending, latest = block(number="0x6"), block()
+    node = FakeNode(eth_getBlockByNumber=lambda tag, full: pending if tag == "pending" else latest)
+    async with served(node):
+        settings = eth_settings(node.url)
+        reader = EvmReader(settings, EvmRpc(settings.node, settings.chain_id))
+        await reader.mempool(WatchIndex([OURS]))
+        pending["transactions"] = []
+        node.answers["eth_getTransactionByHash"] = lambda txid: None
+        assert (await reader.mempool(WatchIndex([OURS]))).txids == frozenset()
+        await reader.close()
+
+
 # --- on a real node ---------------------------------------------------------------------------------
 
 
