@@ -8,8 +8,21 @@ from __future__ import annotations
 
 import os
 
-NAMES = ("before-begin", "before-commit", "after-commit", "before-checkpoint")
-"""Every point there is in this room."""
+VARIABLE = "CASHIER_FAILPOINT"
+NAMES = (
+    "before-begin",
+    "before-commit",
+    "after-commit",
+    "before-checkpoint",
+    "withdrawal.opened",
+    "payout.planned",
+    "payout.reserved",
+    "payout.signed",
+    "payout.recorded",
+    "payout.sent",
+    "payout.noted",
+)
+"""Every point there is: those of the store, then those on the way of a payout (``actors``)."""
 
 
 def _wanted(text: str) -> tuple[str, int] | None:
@@ -18,11 +31,11 @@ def _wanted(text: str) -> tuple[str, int] | None:
         return None
     name, _, count = text.partition(":")
     if name not in NAMES or not count.isdecimal() or int(count) < 1:
-        raise ValueError(f"CASHIER_FAILPOINT={text!r} is not one of {', '.join(NAMES)} with :k")
+        raise ValueError(f"{VARIABLE}={text!r} is not one of {', '.join(NAMES)} with :k")
     return name, int(count)
 
 
-_target = _wanted(os.environ.get("CASHIER_FAILPOINT", ""))
+_target = _wanted(os.environ.get(VARIABLE, ""))
 _passed = 0
 
 

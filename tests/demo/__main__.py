@@ -108,7 +108,7 @@ def _summary(stage: Stage, console: Console, stories: list[Story]) -> None:
         table.add_row(chain.currency, row["available"], row["reserved"], row["pending"])
     console.print(table)
     lines = {
-        "cashier page": stories[0].link + "  (a link works once, for a minute)",
+        "cashier page": stories[0].link + "  (a link works once, for ten minutes)",
         "API description": f"{stage.base_url}/openapi.json",
         "metrics": f"http://127.0.0.1:{stage.monitoring_port}/metrics",
         "API key": stage.key["key"],

@@ -32,10 +32,14 @@ class StageError(Exception):
 
 @dataclass(slots=True)
 class Stage:
-    """A folder with everything in it. The cashier may be killed and started again at will."""
+    """A folder with everything in it. The cashier may be killed and started again at will.
+
+    ``extra`` is added to the cashier's environment; ``only`` names the currencies, all if empty.
+    """
 
     folder: Path
     extra: Mapping[str, str] = field(default_factory=dict)
+    only: tuple[str, ...] = ()
     chains: list[Chain] = field(init=False)
     port: int = field(init=False)
     monitoring_port: int = field(init=False)
@@ -45,7 +49,7 @@ class Stage:
     def __post_init__(self) -> None:
         """Nothing is started yet; the ports are free ones."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.chains = make_chains(self.folder)
+        self.chains = [c for c in make_chains(self.folder) if not self.only or c.currency in self.only]
         self.port, self.monitoring_port = free_port(), free_port()
 
     @property
@@ -74,7 +78,7 @@ class Stage:
         shutil.copytree(ROOT / "config" / "coins", self.folder / "coins", dirs_exist_ok=True)
         self.config.write_text(
             f"[gateway]\nport = {self.port}\nip_rate_per_s = 1000\nip_burst = 1000\n"
-            "key_rate_per_s = 1000\nkey_burst = 1000\n"
+            "key_rate_per_s = 1000\nkey_burst = 1000\ncode_ttl_s = 600\n"
             f"[monitoring]\nport = {self.monitoring_port}\n"
             "[actors]\nreconcile_interval_s = 0\ntick_s = 0.3\n"
         )

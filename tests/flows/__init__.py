@@ -1,0 +1,1 @@
+"""The whole cashier from outside: real processes, real nodes, real HTTP."""

@@ -1,0 +1,86 @@
+"""Kill -9 at every step of a payout, on each chain: paid exactly once, debited exactly once."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+import pytest
+
+from ledger.failpoint import VARIABLE
+from tests.demo.stage import Stage
+from tests.demo.story import Story
+from tests.demo.website import Website
+from tests.fakes.oracle import check_books
+from tests.flows.conftest import MakeStage
+
+KILLED = 137
+ON_THE_WAY = (
+    "before-commit:9",
+    "after-commit:5",
+    "withdrawal.opened:1",
+    "payout.planned:1",
+    "payout.reserved:1",
+    "payout.signed:1",
+    "payout.recorded:1",
+    "payout.sent:1",
+    "payout.noted:1",
+)
+ROUNDS_MAX = 6
+
+
+class Crasher:
+    """Starts the cashier with one failpoint after the other; each must fire before the next is set."""
+
+    def __init__(self, stage: Stage, failpoints: tuple[str, ...]) -> None:
+        self._stage = stage
+        self._left = list(failpoints)
+        self.fired: list[str] = []
+
+    def start(self) -> None:
+        """Start with the first failpoint that has not fired."""
+        self._stage.spawn({VARIABLE: self._left[0]} if self._left else {})
+
+    async def run(self) -> None:
+        """Start the cashier anew whenever its failpoint has ended it."""
+        while True:
+            process = self._stage.process
+            assert process is not None
+            code = await asyncio.to_thread(process.wait)
+            assert code == KILLED, f"ended with {code}: {self._stage.log_tail()}"
+            self.fired.append(self._left.pop(0))
+            self.start()
+
+
+@pytest.mark.node
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("currency", ["BTC", "LTC", "ETH"])
+async def test_w01_kill_at_each_step_pays_once(make_stage: MakeStage, currency: str) -> None:
+    stage = make_stage(currency)
+    crasher = Crasher(stage, ON_THE_WAY)
+    crasher.start()
+    crashing = asyncio.create_task(crasher.run())
+    website = Website(stage.base_url, stage.key["key"], stage.key["signing_secret"])
+    told: list[tuple[str, str, str]] = []
+    try:
+        rounds = 0
+        while len(crasher.fired) < len(ON_THE_WAY) and rounds < ROUNDS_MAX:
+            rounds += 1
+            story = Story(
+                stage.chains[0],
+                website,
+                partial(stage.gauges, currency),
+                f"client{rounds}",
+                lambda *words: told.append(words),
+            )
+            # The story itself checks that the payee has received exactly the amount.
+            playing = asyncio.create_task(story.play())
+            await asyncio.wait({playing, crashing}, return_when=asyncio.FIRST_COMPLETED)
+            assert not crashing.done(), crashing.result()
+            await playing
+    finally:
+        crashing.cancel()
+        await website.close()
+    assert crasher.fired == list(ON_THE_WAY)
+    stage.kill()
+    assert check_books(stage.folder / "data" / "cashier.sqlite") == []
