@@ -17,7 +17,11 @@ def test_the_nodes_stay_until_they_are_stopped(tmp_path: Path, capsys: pytest.Ca
     try:
         up.up(tmp_path)
         first = capsys.readouterr().out
-        assert stat.S_IMODE((tmp_path / "nodes.json").stat().st_mode) == 0o600
+        for name in ("nodes.json", up.ENVIRONMENT_NAME):
+            assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+        settings = (tmp_path / up.ENVIRONMENT_NAME).read_text().splitlines()
+        assert len(settings) == 13
+        assert all(line.startswith("CASHIER__COINS__") and "=" in line for line in settings)
         up.mine("eth", 2, tmp_path)
         up.pay("btc", up._known_node("btc", tmp_path).rpc("getnewaddress", "", "bech32"), "0.5", tmp_path)
         assert len(capsys.readouterr().out.split()[-1]) == 64

@@ -20,6 +20,7 @@ from tests.nodes.regtest import AnvilNode, BitcoinKind, BitcoinNode, NodesError,
 
 RUN_FOLDER = NODES_FOLDER / "run"
 STATE_PATH = RUN_FOLDER / "nodes.json"
+ENVIRONMENT_NAME = "cashier.env"
 BITCOIN: dict[str, BitcoinKind] = {"btc": "bitcoind", "ltc": "litecoind"}
 CURRENCIES = (*BITCOIN, "eth")
 USAGE = "usage: up | down | mine <btc|ltc|eth> [blocks] | pay <btc|ltc|eth> <address> <amount>"
@@ -68,9 +69,13 @@ def _node(currency: str, entry: dict[str, str], run_folder: Path) -> BitcoinNode
 
 
 def up(run_folder: Path = RUN_FOLDER) -> None:
-    """Start what does not run yet; on a new chain fill the faucet; print where each node answers."""
+    """Start what does not run yet; on a new chain fill the faucet; print where each node answers.
+
+    `cashier.env` in the same folder then holds the environment of a cashier that uses them.
+    """
     state_path = run_folder / STATE_PATH.name
     state = _load(state_path)
+    settings: dict[str, str] = {}
     for currency in CURRENCIES:
         entry = state.setdefault(currency, {})
         node = _node(currency, entry, run_folder)
@@ -83,6 +88,7 @@ def up(run_folder: Path = RUN_FOLDER) -> None:
             if isinstance(node, BitcoinNode) and node.height == 0:
                 node.fund_faucet(FAUCET_BLOCKS)
                 node.pass_mweb_activation()
+        settings |= _settings(currency.upper(), node)
         line = f"{currency.upper()}  {node.rpc_url}"
         if isinstance(node, BitcoinNode):
             line += f"  rpc_user={node.rpc_user}  rpc_password={node.rpc_password}  height={node.height}"
@@ -90,6 +96,21 @@ def up(run_folder: Path = RUN_FOLDER) -> None:
             line += f"  chain_id={node.chain_id}  height={node.height}"
         print(line, flush=True)
         node.let_go()
+    _save_settings(run_folder / ENVIRONMENT_NAME, settings)
+
+
+def _settings(currency: str, node: BitcoinNode | AnvilNode) -> dict[str, str]:
+    """Return the environment with which a cashier uses this node."""
+    values = {"ENABLED": "true", "NETWORK": "regtest", "NODE__URL": node.rpc_url}
+    if isinstance(node, BitcoinNode):
+        values |= {"NODE__USER": node.rpc_user, "NODE__PASSWORD": node.rpc_password}
+    return {f"CASHIER__COINS__{currency}__{key}": value for key, value in values.items()}
+
+
+def _save_settings(path: Path, settings: dict[str, str]) -> None:
+    """Write a file to be sourced by a shell, for this user only."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.writelines(f"{name}={value}\n" for name, value in settings.items())
 
 
 def down(run_folder: Path = RUN_FOLDER) -> None:
