@@ -182,6 +182,12 @@ def _witness_end(raw: bytes, pos: int, inputs_count: int) -> int:
     for _ in range(inputs_count):
         items = raw[pos]
         pos += 1
+        if items == 2:  # a signature and a key: nearly every input
+            first = raw[pos]
+            second = raw[pos + 1 + first]
+            if first < 0xFD and second < 0xFD:
+                pos += first + second + 2
+                continue
         if items >= 0xFD:
             items, pos = read_varint(raw, pos - 1)
         for _ in range(items):

@@ -101,6 +101,18 @@ def test_chain_txs_without_witness_and_long_scripts() -> None:
     assert [r.position for r in scan.receipts[1:]] == [str(number) for number in range(300)]
 
 
+@pytest.mark.parametrize(
+    "items", [(), (b"",), (b"", b""), (b"a" * 252, b"b" * 252), (b"a" * 253, b"b"), (b"a", b"b" * 253)]
+    + [(b"a" * 70_000, b""), (b"a", b"b", b"c" * 300), tuple(b"x" for _ in range(300))],
+)  # fmt: skip
+def test_witnesses_of_every_shape_are_stepped_over(items: tuple[bytes, ...]) -> None:
+    other = TxIn(foreign(2), 0, b"", (b"s" * 71, b"k" * 33))
+    for inputs in ((TxIn(foreign(1), 0, b"", items), other), (other, TxIn(foreign(1), 0, b"", items))):
+        paying = Tx(2, inputs, (TxOut(5, OWN),), 9)
+        scan = scan_block(block(coinbase(), paying), WatchIndex([OWN]), RULES)
+        assert scan.receipts == (Receipt("BTC", paying.txid, "0", OWN, 5),)
+
+
 def test_d17_two_outputs_to_one_address() -> None:
     paying = tx([foreign(1)], [(10_000_000, OWN), (20_000_000, OWN)])
     scan = scan_block(block(coinbase(), paying), WatchIndex([OWN]), RULES)
