@@ -14,15 +14,24 @@ from typing import Any
 
 from ledger import views
 
+_SCALARS = frozenset({str, int, bool, type(None)})
+
+to_json = json.JSONEncoder(separators=(",", ":")).encode
+"""Plain values as JSON without spaces."""
+
 
 def to_dict(view: Any) -> dict[str, Any]:
     """A view as a dict of plain JSON values; nested views become dicts, tuples lists."""
-    return {name: _plain(getattr(view, name)) for name in _names(view.__class__)}
+    data = {}
+    for name in _names(view.__class__):
+        value = getattr(view, name)
+        data[name] = value if type(value) in _SCALARS else _plain(value)
+    return data
 
 
 def encode(view: Any) -> tuple[str, str]:
     """``(type name, JSON text)`` of a view."""
-    return type(view).__name__, json.dumps(to_dict(view), separators=(",", ":"))
+    return type(view).__name__, to_json(to_dict(view))
 
 
 def decode(type_name: str, text: str) -> Any:

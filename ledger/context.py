@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NoReturn
 
-from ledger import accounts, journal
-from ledger.accounts import Part
+from ledger import accounts, codec, journal
+from ledger.accounts import AccountClass, Part
 from ledger.coin_row import CoinRow, read_coin
 from ledger.errors import InsufficientFundsError, LedgerCorruptError
 from ledger.journal import BookedPosting, JournalEntry, Posting
@@ -20,7 +19,9 @@ class _Balance:
     """An account's row while an entry is booked."""
 
     account_id: int
+    currency: str
     is_debit_normal: bool
+    is_clearing: bool
     amount: int
 
 
@@ -29,13 +30,14 @@ class Tx:
     """One SQL transaction, handed to every handler.
 
     ``db`` is the writer's connection inside the transaction, ``now_s`` the time of the batch in unix
-    seconds. ``webhook_url`` is where events go, None for nowhere.
+    seconds. ``webhook_url`` is where events go, None for nowhere; ``coins`` and ``reply`` are caches.
     """
 
     db: sqlite3.Connection
     now_s: int
     webhook_url: str | None = None
     coins: dict[str, CoinRow] = field(default_factory=dict)
+    reply: tuple[object, str] | None = None
 
     # -- books ----------------------------------------------------------------------------------
 
@@ -53,29 +55,27 @@ class Tx:
         balances: dict[str, _Balance] = {}
         booked = [self._book(posting, balances, entry) for posting in entry.postings]
         for name, balance in balances.items():
-            if balance.amount and name.startswith("chain_tx:"):
+            if balance.amount and balance.is_clearing:
                 raise LedgerCorruptError(f"{name} is {balance.amount} after {entry.kind} {entry.ref_id}")
         journal_id = self._insert_entry(entry, booked)
-        self.db.executemany(
-            "UPDATE account SET balance = ? WHERE id = ?",
-            [(str(b.amount), b.account_id) for b in balances.values()],
-        )
-        self.db.executemany(
-            "INSERT INTO posting (journal_id, currency, debit_id, credit_id, amount,"
-            " debit_balance_after, credit_balance_after) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [
+        execute = self.db.execute
+        for balance in balances.values():
+            execute("UPDATE account SET balance = ? WHERE id = ?", (str(balance.amount), balance.account_id))
+        for line in booked:
+            debit, credit = balances[line.posting.debit], balances[line.posting.credit]
+            execute(
+                "INSERT INTO posting (journal_id, currency, debit_id, credit_id, amount,"
+                " debit_balance_after, credit_balance_after) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (
                     journal_id,
-                    b.posting.currency,
-                    balances[b.posting.debit].account_id,
-                    balances[b.posting.credit].account_id,
-                    str(b.posting.amount),
-                    str(b.debit_balance_after),
-                    str(b.credit_balance_after),
-                )
-                for b in booked
-            ],
-        )
+                    debit.currency,
+                    debit.account_id,
+                    credit.account_id,
+                    str(line.posting.amount),
+                    str(line.debit_balance_after),
+                    str(line.credit_balance_after),
+                ),
+            )
         return journal_id
 
     def balance(self, account_name: str) -> int:
@@ -108,14 +108,19 @@ class Tx:
         credit = balances.get(posting.credit) or self._load(posting.credit, balances)
         debit.amount += posting.amount if debit.is_debit_normal else -posting.amount
         credit.amount += -posting.amount if credit.is_debit_normal else posting.amount
-        for name, balance in ((posting.debit, debit), (posting.credit, credit)):
-            if balance.amount < 0:
-                if name.startswith("client:") and name.endswith(Part.AVAILABLE.value):
-                    raise InsufficientFundsError("the available balance does not cover this")
-                raise LedgerCorruptError(
-                    f"{entry.kind} {entry.ref_type} {entry.ref_id} would take {name} to {balance.amount}"
-                )
+        if debit.amount < 0:
+            self._refuse(entry, posting.debit, debit.amount)
+        if credit.amount < 0:
+            self._refuse(entry, posting.credit, credit.amount)
         return BookedPosting(posting, debit.amount, credit.amount)
+
+    def _refuse(self, entry: JournalEntry, name: str, amount: int) -> NoReturn:
+        """Say why an account may not go below zero."""
+        if accounts.parse(name).part == Part.AVAILABLE:
+            raise InsufficientFundsError("the available balance does not cover this")
+        raise LedgerCorruptError(
+            f"{entry.kind} {entry.ref_type} {entry.ref_id} would take {name} to {amount}"
+        )
 
     def _load(self, name: str, balances: dict[str, _Balance]) -> _Balance:
         """Read an account's row into ``balances``, making it when it is new."""
@@ -127,8 +132,14 @@ class Tx:
                 " RETURNING id, balance",
                 (name, account.account_class.value, account.currency, account.client_id),
             ).fetchone()
-        balances[name] = _Balance(row[0], account.is_debit_normal, int(row[1]))
-        return balances[name]
+        balance = balances[name] = _Balance(
+            row[0],
+            account.currency,
+            account.is_debit_normal,
+            account.account_class is AccountClass.CLEARING,
+            int(row[1]),
+        )
+        return balance
 
     def _insert_entry(self, entry: JournalEntry, booked: list[BookedPosting]) -> int:
         """Number, chain and write the entry's own row."""
@@ -160,15 +171,21 @@ class Tx:
     # -- outbox -----------------------------------------------------------------------------------
 
     def emit(
-        self, event_type: str, object_type: str, object_id: str, client_id: str | None, data: dict[str, Any]
+        self,
+        event_type: str,
+        object_type: str,
+        object_id: str,
+        client_id: str | None,
+        data: dict[str, Any] | str,
     ) -> int:
         """Write an event (and its delivery, where webhooks go anywhere); answers its sequence.
 
-        ``data`` is the object as its view's dict (``ledger.codec.to_dict``), amounts in base units.
+        ``data`` is the object as its view's dict (``ledger.codec.to_dict``), amounts in base units, or
+        the same as JSON already.
         """
         last = self.db.execute("SELECT max(sequence) FROM event").fetchone()[0]
         sequence: int = (last or 0) + 1
-        text = json.dumps(data, separators=(",", ":"))
+        text = data if isinstance(data, str) else codec.to_json(data)
         # Of the content and not of the sequence alone: after a restore from a backup another event may
         # get the same sequence, and a receiver must not take it for one it already has.
         seed = f"{sequence}|{event_type}|{object_id}|{self.now_s}|{text}".encode()
@@ -193,6 +210,12 @@ class Tx:
                 (sequence, f"{object_type}:{object_id}", self.webhook_url, self.now_s),
             )
         return sequence
+
+    def json_of(self, view: Any) -> str:
+        """A view as JSON; remembered, since a reply that is kept is mostly the event's object too."""
+        if self.reply is None or self.reply[0] is not view:
+            self.reply = (view, codec.to_json(codec.to_dict(view)))
+        return self.reply[1]
 
     # -- small things -------------------------------------------------------------------------------
 
@@ -221,5 +244,5 @@ class Tx:
         """Note who did what to which object, beside the change itself."""
         self.db.execute(
             "INSERT INTO audit (at, by, action, object_type, object_id, data) VALUES (?, ?, ?, ?, ?, ?)",
-            (self.now_s, by, action, object_type, object_id, json.dumps(data, separators=(",", ":"))),
+            (self.now_s, by, action, object_type, object_id, codec.to_json(data)),
         )

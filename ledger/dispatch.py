@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from ledger import codec
@@ -89,7 +89,6 @@ def _once(
             raise IdempotencyKeyReusedError("this idempotency key came before with another request")
         return Outcome(codec.decode(row[1], row[2]), is_replayed=True, is_new=bool(row[3]))
     outcome: Outcome[Any] = handler(tx, command)
-    reply_type, reply = codec.encode(outcome.value)
     tx.db.execute(
         "INSERT INTO idempotency (owner, key, request_hash, reply_type, reply, is_new, at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -97,10 +96,10 @@ def _once(
             idempotency.owner,
             idempotency.key,
             idempotency.request_hash,
-            reply_type,
-            reply,
+            type(outcome.value).__name__,
+            tx.json_of(outcome.value),
             int(outcome.is_new),
             tx.now_s,
         ),
     )
-    return replace(outcome, is_replayed=False)
+    return outcome

@@ -18,6 +18,9 @@ GENESIS_HASH = bytes(32)
 """``prev_hash`` of the first entry."""
 
 
+_to_json = json.JSONEncoder(separators=(",", ":")).encode
+
+
 @dataclass(frozen=True, slots=True)
 class Posting:
     """``debit`` / ``credit``: account names of one currency; ``amount`` in base units, 1 … 2^256-1."""
@@ -125,7 +128,7 @@ def canonical_bytes(journal_id: int, at: int, entry: JournalEntry, booked: Seque
             for b in booked
         ],
     ]
-    return json.dumps(body, separators=(",", ":")).encode("ascii")
+    return _to_json(body).encode("ascii")
 
 
 def chain_hash(prev_hash: bytes, canonical: bytes) -> bytes:

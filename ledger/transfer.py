@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ledger import accounts, codec
+from ledger import accounts
 from ledger.accounts import HOUSE, Part
 from ledger.commands import AnnounceHouseFunding, PostTransfer
 from ledger.context import Tx
@@ -76,7 +76,7 @@ def post_transfer(tx: Tx, command: PostTransfer) -> Outcome[TransferView]:
     # Between two clients the event is nobody's own: each would be told of the other.
     clients = [party for party in (command.source, command.target) if party != HOUSE]
     owner = clients[0] if len(clients) == 1 else None
-    tx.emit("transfer.posted", "transfer", view.id, owner, codec.to_dict(view))
+    tx.emit("transfer.posted", "transfer", view.id, owner, tx.json_of(view))
     return Outcome(view)
 
 
