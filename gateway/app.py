@@ -32,15 +32,17 @@ def make_app(
     clock: Clock,
     random_bytes: RandomBytes,
     secret: bytes,
+    coins: Coins | None = None,
 ) -> web.Application:
     """The application. ``directory`` reaches the actors; ``random_bytes`` is ``secrets.token_bytes`` outside
-    of tests; ``secret`` is the gateway's own (``gateway.secret.load_or_create``).
+    of tests; ``secret`` is the gateway's own (``gateway.secret.load_or_create``); ``coins`` is given by who
+    wants to change them later.
 
     Must be called on the event loop that serves it. Serve it with `make_runner`.
     """
     gateway = Gateway(
         settings=settings.gateway,
-        coins=Coins(settings.coins),
+        coins=coins or Coins(settings.coins),
         directory=directory,
         metrics=metrics,
         clock=clock,
@@ -80,11 +82,6 @@ def make_runner(app: web.Application, settings: GatewaySettings) -> web.AppRunne
 def outbox_ready(app: web.Application, sequence: int) -> None:
     """Hint from the ledger: events up to ``sequence`` are committed. Wakes the event streams."""
     app[GATEWAY].hub.ready(sequence)
-
-
-def use_settings(app: web.Application, settings: Settings) -> None:
-    """Take over the currencies of a new configuration; everything else needs a restart."""
-    app[GATEWAY].coins.update(settings.coins)
 
 
 def use_base_url(app: web.Application, base_url: str) -> None:

@@ -1,4 +1,4 @@
-"""What faces the web, as the service starts, updates and stops it."""
+"""What faces the web, as the service that starts it sees it: serve on a socket, take over settings."""
 
 from __future__ import annotations
 
@@ -12,75 +12,86 @@ from actors.directory import Directory
 from actors.messages import EventView
 from config.schema import Settings
 from gateway import render
-from gateway.app import make_app, make_runner, outbox_ready, use_base_url, use_settings
+from gateway.app import make_app, make_runner, outbox_ready, use_base_url
 from gateway.coins import Coins
-from gateway.context import Clock, HttpMetrics
+from gateway.context import Asks, Clock, HttpMetrics
 from gateway.secret import load_or_create
+from gateway.token import RandomBytes
 
 
 class HttpServer:
-    """One running server; made anew at each start of the gateway actor."""
+    """A running server; the gateway actor holds it."""
 
     def __init__(self, app: web.Application, runner: web.AppRunner) -> None:
-        """Take over a runner that serves."""
+        """Made by `HttpFront.serve`."""
         self._app = app
         self._runner = runner
 
     def outbox_ready(self, sequence: int) -> None:
-        """Wake the event streams."""
+        """Events up to ``sequence`` are committed: wake the streams."""
         outbox_ready(self._app, sequence)
 
-    def update(self, settings: Settings) -> None:
-        """Take over the currencies of new settings."""
-        use_settings(self._app, settings)
-
     async def close(self) -> None:
-        """Stop accepting, let requests in progress end, close."""
+        """Stop accepting, let requests in progress end (bounded), close."""
         await self._runner.cleanup()
 
 
 class HttpFront:
-    """The HTTP face of one cashier process."""
+    """Makes servers: a new one for each incarnation of the gateway actor, with the same settings."""
 
     def __init__(
-        self, settings: Settings, directory: Directory, metrics: HttpMetrics, clock: Clock, secret: bytes
+        self,
+        settings: Settings,
+        directory: Asks,
+        metrics: HttpMetrics,
+        clock: Clock,
+        random_bytes: RandomBytes,
+        secret: bytes,
     ) -> None:
-        """``secret`` is the gateway's own."""
+        """Nothing is opened before `serve`."""
         self._settings = settings
         self._directory = directory
         self._metrics = metrics
         self._clock = clock
+        self._random_bytes = random_bytes
         self._secret = secret
         self._coins = Coins(settings.coins)
-        self._server: HttpServer | None = None
 
     def update(self, settings: Settings) -> None:
-        """Take over new settings of the currencies, now and for every later start."""
-        self._settings = settings
+        """Take over new settings of the currencies; everything else needs a restart."""
         self._coins.update(settings.coins)
-        if self._server is not None:
-            self._server.update(settings)
 
     def render_event(self, view: EventView) -> dict[str, Any]:
-        """An event as ``GET /v1/events`` shows it."""
-        return render.event(view, self._coins).model_dump(by_alias=True)
+        """An event as the API shows it; body of its webhook."""
+        return render.event(view, self._coins).model_dump()
 
     async def serve(self, listener: socket.socket) -> HttpServer:
-        """Serve on a duplicate of ``listener``, which stays open over restarts of the server."""
+        """Serve on a listening socket; the socket itself stays open when the server closes."""
         app = make_app(
-            self._settings, self._directory, self._metrics, self._clock, secrets.token_bytes, self._secret
+            self._settings,
+            self._directory,
+            self._metrics,
+            self._clock,
+            self._random_bytes,
+            self._secret,
+            coins=self._coins,
         )
-        if self._settings.gateway.public_url is None:
-            host, port = listener.getsockname()[:2]
-            use_base_url(app, f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+        if self._settings.gateway.port == 0 and self._settings.gateway.public_url is None:
+            use_base_url(app, self._settings.gateway.base_url.removesuffix(":0") + f":{_port(listener)}")
         runner = make_runner(app, self._settings.gateway)
         await runner.setup()
         await web.SockSite(runner, listener.dup()).start()
-        self._server = HttpServer(app, runner)
-        return self._server
+        return HttpServer(app, runner)
+
+
+def _port(listener: socket.socket) -> int:
+    return int(listener.getsockname()[1])
 
 
 def make_front(settings: Settings, directory: Directory, metrics: HttpMetrics, clock: Clock) -> HttpFront:
-    """The HTTP face with its secret loaded, or made at the first start. Raises GatewaySecretError."""
+    """The front of a real process: the machine's randomness, the secret of the configured file.
+
+    Raises GatewaySecretError when the secret cannot be read or made.
+    """
     secret = load_or_create(settings.gateway.secret_file, secrets.token_bytes)
-    return HttpFront(settings, directory, metrics, clock, secret)
+    return HttpFront(settings, directory, metrics, clock, secrets.token_bytes, secret)

@@ -158,5 +158,5 @@ def test_s22_only_a_trusted_proxy_is_believed(
 ) -> None:
     request: Any = make_mocked_request(
         "GET", "/", headers=[("X-Forwarded-For", value) for value in forwarded]
-    )  # type: ignore[arg-type]
+    )
     assert client_address(request.clone(remote=remote), trusted) == expected

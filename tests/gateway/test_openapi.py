@@ -76,7 +76,11 @@ def test_every_operation_names_its_errors_and_headers() -> None:
         _check_errors(route, operation)
         headers = {item["name"] for item in operation["parameters"] if item["in"] == "header"}
         assert ("Idempotency-Key" in headers) == route.is_idempotent
-        expected = {ForWebsite: [{"website_key": []}], ForClient: [{"client_session": []}], Public: []}
+        expected: dict[type, object] = {
+            ForWebsite: [{"website_key": []}],
+            ForClient: [{"client_session": []}],
+            Public: [],
+        }
         assert operation["security"] == expected[type(route.access)]
 
 
