@@ -90,7 +90,11 @@ class NodeDeriver(_Foreign):
         """See AddressDeriver. Raises NodeDataError for an address that is not the wallet's."""
         label = f"{branch.value}:{index}"
         async with self._making:
-            address = await self._find(label) or await self._make(branch, label)
+            address = await self._find(label)
+            if address is None:
+                # Asked again by its label: if an answer was lost there are two, and the first counts.
+                made = await self._make(branch, label)
+                address = await self._find(label) or made
         try:
             parsed = self.parse(address)
         except InvalidAddressError as error:

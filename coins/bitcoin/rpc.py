@@ -182,9 +182,15 @@ class RpcClient:
         return bytes(parts)
 
     def _opened(self) -> aiohttp.ClientSession:
-        """The session, made when it is first needed: it belongs to the running loop."""
+        """The session, made when it is first needed: it belongs to the running loop.
+
+        Each call has a connection of its own. A kept one may be closed by the node just when it is
+        used again, and then nobody knows whether the call was executed; and litecoind does not end
+        before the last kept one is gone. Opening one on the own machine costs a fraction of a
+        millisecond.
+        """
         if self._session is None:
-            connector = aiohttp.TCPConnector(limit=self._settings.max_parallel + 2)
+            connector = aiohttp.TCPConnector(limit=self._settings.max_parallel + 2, force_close=True)
             self._session = aiohttp.ClientSession(connector=connector, trust_env=False)
         return self._session
 

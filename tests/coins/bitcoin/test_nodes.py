@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from decimal import Decimal
 
@@ -327,5 +328,38 @@ async def test_a_wrong_password_is_one_clear_error(node: BitcoinNode) -> None:
         with pytest.raises(NodeUnavailableError, match="refuses our user and password") as caught:
             await coin.reader.identify()
         assert "wrong-password" not in str(caught.value)
+    finally:
+        await coin.reader.close()
+
+
+@pytest.mark.parametrize("kind", ["fresh_bitcoind", "fresh_litecoind"])
+async def test_d28_after_a_restart_without_the_wallet_nothing_is_forgotten(
+    request: pytest.FixtureRequest, kind: str
+) -> None:
+    node: BitcoinNode = request.getfixturevalue(kind)
+    node.fund_faucet(1)
+    node.rpc("createwallet", WALLET)  # not loaded again by itself
+    settings = settings_for(node, custody="node", wallet=WALLET)
+    coin = await open_coin(settings, FakeSigner(settings))
+    try:
+        utxo = await deposit(coin, node, "0.50000000")
+        plan = await planned(coin, node, (utxo,), 10_000_000)
+        signed = await coin.spender.sign(plan)
+        head = await coin.reader.head()
+        waiting = asyncio.create_task(coin.reader.wait_head(head, 60.0))
+        await asyncio.to_thread(node.restart)
+        await asyncio.wait([waiting], timeout=10)
+        assert waiting.done()
+        if (error := waiting.exception()) is not None:
+            assert isinstance(error, NodeUnavailableError)
+        with pytest.raises(NodeUnavailableError, match="-18"):
+            await coin.deriver.derive(Branch.DEPOSIT, utxo.own.index)
+        with pytest.raises(NodeUnavailableError, match="-18"):
+            await coin.spender.sign(plan)
+        held = await coin.reader.holdings([(utxo.own.script, Location.DEPOSIT)])
+        assert held.amounts[coin.currency][Location.DEPOSIT] == 50_000_000
+        node.rpc("loadwallet", WALLET)
+        assert await coin.deriver.derive(Branch.DEPOSIT, utxo.own.index) == utxo.own
+        assert await coin.spender.sign(plan) == signed
     finally:
         await coin.reader.close()

@@ -102,8 +102,11 @@ def test_chain_txs_without_witness_and_long_scripts() -> None:
 
 
 @pytest.mark.parametrize(
-    "items", [(), (b"",), (b"", b""), (b"a" * 252, b"b" * 252), (b"a" * 253, b"b"), (b"a", b"b" * 253)]
-    + [(b"a" * 70_000, b""), (b"a", b"b", b"c" * 300), tuple(b"x" for _ in range(300))],
+    "items",
+    [
+        (), (b"",), (b"", b""), (b"a" * 252, b"b" * 252), (b"a" * 253, b"b"), (b"a", b"b" * 253),
+        (b"a" * 70_000, b""), (b"a", b"b", b"c" * 300), tuple(b"x" for _ in range(300)),
+    ],
 )  # fmt: skip
 def test_witnesses_of_every_shape_are_stepped_over(items: tuple[bytes, ...]) -> None:
     other = TxIn(foreign(2), 0, b"", (b"s" * 71, b"k" * 33))
