@@ -1,0 +1,25 @@
+"""The messages: frozen, documented, each with a receiver, and listed in the room's README."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from actors.layers import depth_of
+from ledger.request import Request
+from tests.actors.message_table import README, all_messages, with_table
+
+
+@pytest.mark.parametrize("cls", all_messages(), ids=lambda cls: cls.__name__)
+def test_a_message_is_frozen_and_says_what_it_does(cls: type[Request[Any]]) -> None:
+    assert dataclasses.is_dataclass(cls)
+    assert cls.__dataclass_params__.frozen  # type: ignore[attr-defined]
+    assert cls.__doc__ and not cls.__doc__.startswith(f"{cls.__name__}(")
+    assert cls.receiver == "supervisor" or depth_of(cls.receiver) is not None
+
+
+def test_the_readme_lists_exactly_these_messages() -> None:
+    readme = README.read_text(encoding="utf-8")
+    assert with_table(readme) == readme, "run: python -m tests.actors.message_table"
