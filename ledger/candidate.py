@@ -191,7 +191,7 @@ def record_broadcast(tx: Tx, command: RecordBroadcast) -> AttemptWork:
                 move_withdrawal(tx, calm, WithdrawalEvent.ACCEPTED, Who.SENDER)
             else:
                 save_withdrawal(tx, calm)
-        else:
+        elif withdrawal.block_height is None:
             set_attention(tx, withdrawal.id, True)
     return to_work(moved)
 

@@ -26,6 +26,15 @@ ACCOUNT_POSITIONS = "position NOT LIKE 'out:%' AND position NOT LIKE 'in:%'"
 FUNDS_OF_OTHERS = ("suspense:", "house:")
 """Accounts whose money may have been moved on since a receipt was booked on them."""
 
+CONFLICTED_BY_BLOCK = (
+    "a.currency = ? AND a.state = 'conflicted' AND (EXISTS (SELECT 1 FROM attempt_input n JOIN utxo u"
+    " ON u.chain = n.chain AND u.txid = n.txid AND u.output_index = n.output_index"
+    " WHERE n.attempt_id = a.id AND u.chain = ? AND u.spent_hash = ?)"
+    " OR EXISTS (SELECT 1 FROM chain_movement m JOIN own_script s ON s.sequence = m.script_sequence"
+    " WHERE m.chain = ? AND m.block_hash = ? AND m.nonce = a.nonce AND s.script = a.sender))"
+)
+"""Attempts of a currency that conflict with a chain tx of a block (chain and hash given twice)."""
+
 
 def disconnect(book: BlockBook) -> None:
     """Undo the tip block. Raises ReorgTooDeepError for the anchor or when something in it is final."""
@@ -141,20 +150,11 @@ def _return_attempts(book: BlockBook) -> None:
 
 def _restore_conflicted(book: BlockBook) -> None:
     """Attempts that lost an input or a nonce to a chain tx of this block may be mined again."""
-    rows = read_attempts(
-        book.tx.db,
-        "a.state = 'conflicted' AND (a.id IN (SELECT n.attempt_id FROM utxo u JOIN attempt_input n"
-        " ON n.chain = u.chain AND n.txid = u.txid AND n.output_index = u.output_index"
-        " WHERE u.chain = ? AND u.spent_hash = ?) OR EXISTS (SELECT 1 FROM chain_movement m"
-        " JOIN own_script s ON s.sequence = m.script_sequence WHERE m.chain = ? AND m.block_hash = ?"
-        " AND m.nonce = a.nonce AND s.script = a.sender))",
-        (book.chain, book.ref.block_hash, book.chain, book.ref.block_hash),
-    )
-    for attempt in rows:
-        if attempt.currency in book.coins:
-            move_attempt(
-                book.tx, attempt, AttemptEvent.RESTORED, Who.CHAIN, "the conflicting chain tx is undone"
-            )
+    block = (book.chain, book.ref.block_hash)
+    for currency in book.coins:
+        rows = read_attempts(book.tx.db, CONFLICTED_BY_BLOCK, (currency, *block, *block))
+        for attempt in rows:
+            move_attempt(book.tx, attempt, AttemptEvent.RESTORED, Who.CHAIN, "the conflict is undone")
 
 
 def _close_cases(book: BlockBook) -> None:

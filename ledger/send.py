@@ -58,6 +58,8 @@ def connect_sends(
         if attempt is not None:
             include_attempt(book, attempt, tx.is_success)
         else:
+            reason = "no attempt of ours is this chain tx"
+            book.open_case("unexplained", coin.currency, value, tx.txid, "value", reason, None)
             _mark_conflicts(book, tx)
 
 
@@ -113,8 +115,6 @@ def _book_value(
             postings += payee_postings(withdrawal, paid_from)
     else:
         postings.append(Posting(accounts.unexplained(coin.currency), source, tx.amount))
-        reason = "no attempt of ours is this chain tx"
-        book.open_case("unexplained", coin.currency, tx.amount, tx.txid, "value", reason, None)
     kind = "internal" if is_internal else "payout" if withdrawals else "unexplained"
     ref = ("attempt", attempt.id) if attempt is not None else ("chain_tx", tx.txid)
     journal_id = book.post(kind, *ref, postings, tx.txid) if postings else None

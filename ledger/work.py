@@ -219,8 +219,11 @@ def _sweep_intent(tx: Tx, coin: CoinRow, sequence: int, amount: int) -> str:
 
 
 def get_unsettled_attempts(tx: Tx, command: GetUnsettledAttempts) -> tuple[AttemptWork, ...]:
-    """Attempts to resume or to send again, oldest first."""
-    condition = "a.currency = ? AND a.state IN ('prepared', 'signed', 'broadcast', 'unknown')"
+    """Attempts to resume or to send again, oldest first; none while another of the intent is in a block."""
+    condition = (
+        "a.currency = ? AND a.state IN ('prepared', 'signed', 'broadcast', 'unknown') AND NOT EXISTS"
+        " (SELECT 1 FROM attempt m WHERE m.intent_id = a.intent_id AND m.state IN ('mined', 'reverted'))"
+    )
     rows = read_attempts(tx.db, f"{condition} ORDER BY a.created_at, a.id", (command.currency,))
     return tuple(to_work(row) for row in rows)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -65,7 +66,7 @@ class TillLife(RuleBasedStateMachine):
         self.till.mine(count)
 
     @rule(depth=st.integers(1, FINAL - 1), keep=st.booleans(), data=st.data())
-    def reorg(self, depth: int, keep: bool, data: st.DataObject) -> None:
+    def reorg(self, depth: int, keep: bool, data: Any) -> None:
         """Another branch wins: what was undone is mined again, or double-spent, or waits."""
         chain = self.till.chain
         depth = min(depth, chain.tip.ref.height - chain.anchor.ref.height - 1)

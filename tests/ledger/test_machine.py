@@ -1,0 +1,91 @@
+"""The state tables: complete, reachable, and the only list of what may follow what."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.attempt import ATTEMPT, LIVE, AttemptEvent, AttemptState
+from ledger.deposit import DEPOSIT, DepositEvent, DepositState
+from ledger.errors import IllegalTransitionError
+from ledger.machine import Step, Who, advance, diagram, ends, reachable
+from ledger.sweep import SWEEP, SweepEvent, SweepState
+from ledger.withdrawal import RELEASED, WITHDRAWAL, WithdrawalEvent, WithdrawalState
+
+Table = Mapping[tuple[Any, Any], Step[Any]]
+TABLES: list[tuple[str, Table, type[StrEnum], type[StrEnum], set[str]]] = [
+    ("deposit", DEPOSIT, DepositState, DepositEvent, {"final"}),
+    (
+        "withdrawal",
+        WITHDRAWAL,
+        WithdrawalState,
+        WithdrawalEvent,
+        {"final", "rejected", "cancelled", "failed"},
+    ),
+    ("sweep", SWEEP, SweepState, SweepEvent, {"settled", "closed"}),
+    ("attempt", ATTEMPT, AttemptState, AttemptEvent, {"replaced", "abandoned"}),
+]
+README = Path(__file__).resolve().parents[2] / "ledger" / "README.md"
+
+
+@pytest.mark.parametrize(("name", "table", "states", "events", "last"), TABLES)
+def test_every_state_is_reachable_and_ends_are_the_intended_ones(
+    name: str, table: Table, states: type[StrEnum], events: type[StrEnum], last: set[str]
+) -> None:
+    assert reachable(table) == set(states), name
+    assert ends(table) == last
+    assert {event for _, event in table} == set(events)
+
+
+@pytest.mark.parametrize(("name", "table", "states", "events", "last"), TABLES)
+def test_what_is_not_in_the_table_is_illegal(
+    name: str, table: Table, states: type[StrEnum], events: type[StrEnum], last: set[str]
+) -> None:
+    for state in (None, *states):
+        for event in events:
+            step = table.get((state, event))
+            for who in Who:
+                if step is not None and who in step.who:
+                    assert advance(table, state, event, who) == step
+                else:
+                    with pytest.raises(IllegalTransitionError):
+                        advance(table, state, event, who)
+
+
+@pytest.mark.parametrize(("name", "table"), [row[:2] for row in TABLES])
+def test_the_diagram_in_the_readme_is_the_table(name: str, table: Table) -> None:
+    found = re.search(
+        rf"<!-- states:{name} -->\n```mermaid\n(.*?)\n```\n<!-- /states:{name} -->",
+        README.read_text("utf-8"),
+        re.DOTALL,
+    )
+    assert found is not None, f"ledger/README.md has no diagram of {name}"
+    assert found.group(1) == diagram(table)
+
+
+def test_only_the_chain_moves_a_deposit() -> None:
+    assert {step.who for step in DEPOSIT.values()} == {(Who.CHAIN,)}
+
+
+def test_money_is_released_only_from_states_where_nothing_can_be_mined() -> None:
+    before = {(start, event) for (start, event), step in WITHDRAWAL.items() if step.to in RELEASED}
+    assert {start for start, event in before if event is not WithdrawalEvent.REVERTED} == {
+        WithdrawalState.HELD,
+        WithdrawalState.APPROVED,
+    }
+
+
+def test_events_carry_the_name_of_the_state_they_tell_of() -> None:
+    for table, kind in ((DEPOSIT, "deposit"), (WITHDRAWAL, "withdrawal")):
+        for step in table.values():
+            assert step.notify in (None, f"{kind}.{step.to}")
+
+
+def test_a_live_attempt_can_be_mined_or_is_not_signed_yet() -> None:
+    can_be_mined = {start for (start, event) in ATTEMPT if event is AttemptEvent.INCLUDED}
+    assert can_be_mined | {AttemptState.PREPARED} == set(LIVE)
