@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +33,7 @@ from actors.clock import Clock
 from actors.directory import Directory
 from actors.gateway import GatewayActor, Server
 from actors.identity import Ids
-from actors.ledger import LedgerActor
+from actors.ledger import LedgerActor, private_thread
 from actors.ledger_reader import LedgerReaderActor
 from actors.notifier import NotifierActor, RenderEvent
 from actors.policy import RestartLimits
@@ -75,6 +76,7 @@ class Parts:
     make_signer: Callable[[], Process] | None
     serve: Callable[[], Awaitable[Server]]
     render_event: RenderEvent
+    make_ledger_thread: Callable[[], Executor] = private_thread
     slots: dict[str, CoinSlot] = field(default_factory=dict)
 
 
@@ -126,7 +128,12 @@ class Tree:
             self._actor(
                 "ledger",
                 lambda: LedgerActor.start(
-                    parts.open_store, parts.directory, parts.clock, settings.ledger, parts.metrics
+                    parts.open_store,
+                    parts.directory,
+                    parts.clock,
+                    settings.ledger,
+                    parts.metrics,
+                    parts.make_ledger_thread,
                 ),
                 never_restart_on=NEVER_RESTART_ON,
             ),

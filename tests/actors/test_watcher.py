@@ -1,0 +1,358 @@
+"""What a watcher does with what a node tells, in a whole cashier."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coins.errors import (
+    CoinError,
+    NodeDataError,
+    NodeSyncingError,
+    NodeUnavailableError,
+    WrongNetworkError,
+)
+from tests.actors.desk import UNAVAILABLE, DeskDeriver, DeskReader, open_desk
+from tests.ledger.books import rows
+
+
+async def test_a_payment_is_seen_confirmed_and_credited_at_the_right_block(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        assert await desk.state() == "open"
+        await desk.pay("alice", 50_000)
+        await desk.poke()
+        assert await desk.balance("alice") == (0, 0, 0)
+        await desk.mine()
+        assert await desk.balance("alice") == (0, 0, 50_000)
+        await desk.mine()
+        assert await desk.balance("alice") == (0, 0, 50_000)
+        await desk.mine()
+        assert await desk.balance("alice") == (50_000, 0, 0)
+        await desk.check_chain()
+
+
+async def test_the_first_block_is_the_anchor_and_what_was_before_is_not_looked_at(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        assert desk.height() == desk.chains["BTC"].anchor.ref.height
+        assert desk.readers["BTC"].blocks_read == []
+        status = await desk.status()
+        assert (status.state, status.height, status.node_height) == ("open", 100, 100)
+
+
+async def test_d26_twenty_missed_blocks_are_walked(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        chain = desk.chains["BTC"]
+        for number in range(20):
+            await desk.pay(f"client{number}", 20_000 + number)
+            chain.mine()
+        assert desk.height() == 100
+        await desk.poke()
+        assert desk.height() == 120
+        assert desk.readers["BTC"].blocks_read == list(range(101, 121))
+        for number in range(18):
+            assert await desk.balance(f"client{number}") == (20_000 + number, 0, 0)
+        assert await desk.balance("client19") == (0, 0, 20_019)
+        await desk.check_chain()
+
+
+async def test_d26_without_any_notice_the_next_look_comes_by_itself(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        await desk.pay("alice", 50_000)
+        desk.chains["BTC"].mine(3)
+        await desk.pass_time(1.0, 0.5)
+        assert await desk.balance("alice") == (50_000, 0, 0)
+
+
+async def test_d27_notices_twice_or_for_nothing_change_nothing(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        await desk.pay("alice", 50_000)
+        desk.chains["BTC"].mine(2)
+        for _ in range(5):
+            desk.readers["BTC"].poke()
+        await desk.rest()
+        desk.chains["BTC"].mine()
+        for _ in range(5):
+            await desk.poke()
+        assert desk.readers["BTC"].blocks_read == [101, 102, 103]
+        assert await desk.balance("alice") == (50_000, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "state"),
+    [
+        (NodeUnavailableError("-18: no wallet is loaded"), "down"),
+        (NodeSyncingError("-28: loading the block index"), "behind"),
+        (NodeSyncingError("initial block download: 5 of 900000"), "behind"),
+        (NodeUnavailableError("no answer within 30 s"), "down"),
+    ],
+)
+async def test_d28_d29_an_error_of_the_node_is_a_state_and_never_a_zero(
+    tmp_path: Path, trouble: CoinError, state: str
+) -> None:
+    async with open_desk(tmp_path) as desk:
+        await desk.fund("alice", 200_000)
+        desk.readers["BTC"].trouble = trouble
+        await desk.poke()
+        assert await desk.state() == state
+        assert (await desk.status()).detail == str(trouble)
+        assert await desk.balance("alice") == (200_000, 0, 0)
+        assert rows(desk.path, "SELECT count(*) FROM deposit WHERE status = 'final'") == [(1,)]
+        view = await desk.withdraw("alice", 60_000)
+        await desk.pass_time(5)
+        assert desk.spenders["BTC"].signed == []
+        assert (await desk.withdrawal(view.id)).status == "approved"
+        desk.readers["BTC"].trouble = None
+        await desk.pass_time(5)
+        assert await desk.state() == "open"
+        assert len(desk.spenders["BTC"].signed) == 1
+
+
+async def test_d34_a_node_of_another_network_is_refused_at_the_start(tmp_path: Path) -> None:
+    async with open_desk(tmp_path, "BTC", "LTC", is_started=False) as desk:
+        reader = desk.readers["BTC"] = DeskReader(desk.chains["BTC"], desk.clock)
+        reader.trouble = WrongNetworkError("genesis block differs")
+        desk.chains["BTC"].mine(3)
+        await desk.start()
+        await desk.rest()
+        assert await desk.state() == "halted"
+        assert desk.height() == -1
+        assert reader.blocks_read == []
+        assert await desk.state("LTC") == "open"
+
+
+async def test_e22_a_node_swapped_at_a_reconnect_is_refused_and_nothing_is_signed(tmp_path: Path) -> None:
+    async with open_desk(tmp_path, "ETH") as desk:
+        amount = 10**17
+        await desk.fund("alice", amount, "ETH")
+        signed_before = len(desk.spenders["ETH"].signed)
+        desk.readers["ETH"].trouble = WrongNetworkError("chain id 56, 31337 is configured")
+        view = await desk.withdraw("alice", amount // 10, "ETH")
+        await desk.rest()
+        assert len(desk.spenders["ETH"].signed) == signed_before
+        await desk.pass_time(3)
+        assert await desk.state("ETH") == "halted"
+        assert len(desk.spenders["ETH"].signed) == signed_before
+        assert desk.attempts()[signed_before:] == []
+        assert (await desk.withdrawal(view.id)).status == "approved"
+
+
+async def test_d36_a_block_that_breaks_stops_its_own_coin_only_and_is_tried_again(tmp_path: Path) -> None:
+    async with open_desk(tmp_path, "BTC", "LTC") as desk:
+        await desk.pay("alice", 50_000)
+        reader = desk.readers["BTC"]
+        reader.bad_block = (101, NodeDataError("output 3 holds -1"))
+        await desk.mine()
+        assert await desk.state() == "halted"
+        assert desk.height() == 100
+        await desk.fund("bob", 7_000_000, "LTC")
+        assert await desk.balance("bob", "LTC") == (7_000_000, 0, 0)
+        assert await desk.state("LTC") == "open"
+        reader.bad_block = None
+        await desk.pass_time(3)
+        assert desk.height() == 101
+        assert await desk.state() == "open"
+        assert await desk.balance("alice") == (0, 0, 50_000)
+
+
+async def test_d23_a_block_that_the_ledger_refuses_halts_the_coin(tmp_path: Path) -> None:
+    async with open_desk(tmp_path, "BTC", "LTC") as desk:
+        await desk.pay("alice", 50_000)
+        chain = desk.chains["BTC"]
+        honest = chain.block
+
+        def lying(block_hash: str, index: Any) -> Any:
+            block = honest(block_hash, index)
+            return replace(block, receipts=tuple(replace(each, amount=-1) for each in block.receipts))
+
+        chain.block = lying  # type: ignore[method-assign]
+        await desk.mine()
+        assert await desk.state() == "halted"
+        assert desk.height() == 100
+        assert await desk.balance("alice") == (0, 0, 0)
+        assert await desk.state("LTC") == "open"
+        chain.block = honest  # type: ignore[method-assign]
+        await desk.pass_time(3)
+        assert await desk.state() == "open"
+        assert await desk.balance("alice") == (0, 0, 50_000)
+
+
+async def test_a_reorg_takes_back_and_gives_again(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        tx = await desk.pay("alice", 50_000)
+        await desk.mine(3)
+        assert await desk.balance("alice") == (50_000, 0, 0)
+        desk.chains["BTC"].reorg(3, [(), (), (), (tx,)])
+        await desk.poke()
+        assert await desk.balance("alice") == (0, 0, 50_000)
+        assert desk.height() == 104
+        await desk.mine(2)
+        assert await desk.balance("alice") == (50_000, 0, 0)
+        await desk.check_chain()
+
+
+async def test_a_reorg_deeper_than_the_guard_halts_and_changes_nothing(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        await desk.pay("alice", 50_000)
+        await desk.mine(8)
+        desk.chains["BTC"].reorg(6)
+        await desk.poke()
+        assert await desk.state() == "halted"
+        assert await desk.balance("alice") == (50_000, 0, 0)
+        assert desk.height() == 108
+
+
+async def test_a_node_that_is_behind_is_a_state_and_takes_nothing_back(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        chain = desk.chains["BTC"]
+        await desk.pay("alice", 50_000)
+        await desk.mine(3)
+        best = chain.tip.ref.block_hash
+        chain.switch(chain.tip.ref.parent_hash)
+        await desk.poke()
+        assert await desk.state() == "behind"
+        assert await desk.balance("alice") == (50_000, 0, 0)
+        chain.switch(best)
+        await desk.pass_time(3)
+        assert await desk.state() == "open"
+
+
+async def test_a_block_scanned_without_a_new_address_is_scanned_again(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        script = await desk.script_of("alice")
+        # As if the scan had begun before the address was issued.
+        slot = desk.parts.slots["BTC"]
+        slot.coin.index.scripts.discard(script)  # type: ignore[attr-defined]
+        slot.address_seq -= 1
+        slot.loaded_seq = slot.address_seq
+        desk.chains["BTC"].pay((script, 50_000))
+        await desk.mine(3)
+        assert desk.readers["BTC"].blocks_read == [101, 101, 102, 103]
+        assert await desk.balance("alice") == (50_000, 0, 0)
+
+
+async def test_an_answer_of_the_ledger_that_is_lost_credits_once(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        await desk.pay("alice", 50_000)
+        desk.faults.append("after commit")
+        await desk.mine()
+        await desk.pass_time(3)
+        assert desk.height() == 101
+        await desk.mine(2)
+        assert await desk.balance("alice") == (50_000, 0, 0)
+        await desk.check_chain()
+
+
+async def test_l04_while_the_disk_is_full_nothing_is_lost_and_it_goes_on_alone(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        await desk.pay("alice", 50_000)
+        desk.faults.extend([UNAVAILABLE] * 12)
+        await desk.mine(3)
+        assert await desk.balance("alice") == (0, 0, 0)
+        await desk.pass_time(30)
+        assert desk.faults == []
+        assert await desk.balance("alice") == (50_000, 0, 0)
+        assert await desk.state() == "open"
+        assert (await desk.tree_states())["watcher:BTC"] == "up"
+
+
+async def test_the_mempool_is_told_only_when_it_changes(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        await desk.pay("alice", 50_000)
+        await desk.poke()
+        seen = "SELECT count(*) FROM event WHERE type = 'deposit.seen'"
+        assert rows(desk.path, seen) == [(1,)]
+        batches = len(desk.batches)
+        await desk.poke()
+        await desk.poke()
+        assert len(desk.batches) == batches
+        await desk.pay("bob", 60_000)
+        await desk.poke()
+        assert rows(desk.path, seen) == [(2,)]
+
+
+async def test_a_mempool_read_while_a_block_came_in_does_not_count(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        tx = await desk.pay("alice", 50_000)
+        await desk.poke()
+        reader = desk.readers["BTC"]
+        honest = reader.mempool
+
+        async def late(index: Any) -> Any:
+            desk.chains["BTC"].mine()
+            reader.mempool = honest  # type: ignore[method-assign]
+            return await honest(index)
+
+        reader.mempool = late  # type: ignore[method-assign]
+        await desk.poke()
+        assert rows(desk.path, "SELECT status FROM deposit WHERE txid = ?", tx.txid) == [("confirming",)]
+        assert rows(desk.path, "SELECT count(*) FROM event WHERE type = 'deposit.conflicted'") == [(0,)]
+
+
+async def test_after_a_restart_old_scripts_and_outputs_are_known_again(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        script = await desk.script_of("alice")
+        await desk.fund("alice", 50_000)
+        refs = desk.chains["BTC"]
+    async with open_desk(tmp_path, is_started=False) as desk:
+        desk.chains["BTC"] = refs
+        refs.pay((script, 30_000))
+        refs.mine(3)
+        await desk.start()
+        await desk.rest()
+        assert await desk.balance("alice") == (80_000, 0, 0)
+        await desk.check_chain()
+
+
+async def test_scripts_are_loaded_whole_even_when_an_address_is_issued_during_the_start(
+    tmp_path: Path,
+) -> None:
+    async with open_desk(tmp_path) as desk:
+        scripts = [await desk.script_of(f"client{number}") for number in range(4)]
+        chain = desk.chains["BTC"]
+    async with open_desk(tmp_path, is_started=False) as desk:
+        desk.chains["BTC"] = chain
+        deriver = desk.derivers["BTC"] = DeskDeriver("BTC")
+        slot = desk.parts.slots["BTC"]
+
+        def issue_the_newest() -> None:
+            # Recorded before the watcher has loaded: its number says nothing of the older scripts.
+            slot.address_seq = len(scripts) + 1
+
+        deriver.on_derive = issue_the_newest
+        await desk.start()
+        await desk.rest()
+        for script in scripts:
+            chain.pay((script, 20_000))
+        await desk.mine(3)
+        for number in range(4):
+            assert await desk.balance(f"client{number}") == (20_000, 0, 0)
+
+
+async def test_no_block_for_long_is_stalled_until_one_comes(tmp_path: Path) -> None:
+    environ = {"CASHIER__COINS__BTC__NODE__STALLED_AFTER_S": "20"}
+    async with open_desk(tmp_path, environ=environ) as desk:
+        assert await desk.state() == "open"
+        await desk.pass_time(25)
+        assert await desk.state() == "stalled"
+        await desk.mine(4)
+        assert await desk.state() == "open"
+
+
+async def test_a_drained_currency_says_so(tmp_path: Path) -> None:
+    async with open_desk(tmp_path, environ={"CASHIER__COINS__BTC__DRAINING": "true"}) as desk:
+        assert await desk.state() == "draining"
+
+
+async def test_metrics_tell_blocks_lag_and_credits(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        await desk.fund("alice", 50_000)
+        value = desk.metrics.registry.get_sample_value
+        labels = {"currency": "BTC"}
+        assert value("cashier_blocks_processed_total", labels) == 6
+        assert value("cashier_node_height_blocks", labels) == 106
+        assert value("cashier_node_lag_blocks", labels) == 0
+        assert value("cashier_deposit_credit_seconds_count", labels) == 1
+        assert value("cashier_currency_state", {**labels, "state": "open"}) == 1
