@@ -39,6 +39,7 @@ HEADERS_AHEAD_MAX = 24  # more known headers than this above the blocks: the nod
 HOLDINGS_TIMEOUT_S = 900.0  # a scan of the whole set of unspent outputs takes minutes on a main network
 HOLDINGS_SCRIPTS_MAX = 300_000  # one request must stay below the node's 32 MB
 LONG_POLL_MARGIN_S = 10.0
+REFS_KEPT = 256
 NO_PARENT = "0" * 64
 _NOT_FOUND = -5
 _OUT_OF_RANGE = -8
@@ -61,6 +62,7 @@ class BitcoinReader:
         self._rules = block_rules(settings)
         self._is_rest_on = settings.node.rest
         self._mempool = MempoolReader(rpc, self._rules)
+        self._refs: dict[str, BlockRef] = {}  # a place in the chain never changes for one hash
 
     async def identify(self) -> None:
         """See ChainReader. Compares the genesis hash, and the node's own name of its chain."""
@@ -109,7 +111,10 @@ class BitcoinReader:
         """See ChainReader. Raises NodeBehindError when the node no longer knows the block."""
         if not isinstance(index, WatchIndex):
             raise TypeError("index must be a coins.index.WatchIndex")
-        (ref, _), raw = await asyncio.gather(self._header(block_hash), self._raw_block(block_hash))
+        ref = self._refs.get(block_hash)
+        if ref is None:
+            ref, _ = await self._header(block_hash)
+        raw = await self._raw_block(block_hash)
         scan = await self._scan(raw, index)
         if scan.block_hash != block_hash or ref.block_hash != block_hash:
             raise NodeDataError(f"asked for block {block_hash}, got {scan.block_hash}")
@@ -207,6 +212,9 @@ class BitcoinReader:
             time=as_int(header.get("time"), "time", 0, 2**32 - 1),
             work=as_work(header.get("chainwork"), "chainwork"),
         )
+        while len(self._refs) >= REFS_KEPT:
+            del self._refs[next(iter(self._refs))]
+        self._refs[block_hash] = ref
         return ref, as_int(header.get("confirmations"), "confirmations", -1) >= 0
 
     async def _raw_block(self, block_hash: str) -> bytes:
