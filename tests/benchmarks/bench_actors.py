@@ -10,15 +10,17 @@ import statistics
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from actors.directory import Directory
 from actors.runtime import AsyncioActor
 from ledger.request import Request
+from tests.benchmarks.table import Row, row
 
 ROUNDS = 9
 ASKS = 4000
 MANY = 64
+ASK_BAR = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,23 +93,23 @@ async def _measure(askers: int) -> tuple[float, float, float]:
     return ours, theirs, ratio
 
 
-def rows() -> list[dict[str, Any]]:
+def rows() -> list[Row]:
     """The rows of the table: asks per second, one asker (which has a bar) and many."""
     table = []
-    for askers, bar in ((1, 0.4), (MANY, None)):
+    for askers, bar in ((1, ASK_BAR), (MANY, None)):
         ours, theirs, ratio = asyncio.run(_measure(askers))
         table.append(
-            {
-                "what": f"ask through an address, {askers} asker{'s' if askers > 1 else ''}, asks/s",
-                "ours": round(ours),
-                "compared_with": f"hand-written asyncio.Queue task: {theirs:.0f}",
-                "ratio": round(ratio, 2),
-                "bar": bar,
-            }
+            row(
+                f"ask through an address, {askers} asker{'s' if askers > 1 else ''}",
+                f"{ours:,.0f}/s",
+                f"hand-written asyncio.Queue task: {theirs:,.0f}/s",
+                ratio,
+                at_least=bar,
+            )
         )
     return table
 
 
 if __name__ == "__main__":
-    for row in rows():
-        print(row)
+    for each in rows():
+        print(each)

@@ -94,7 +94,9 @@ async def rate_through_actor(directory: Directory, commands: list[PostTransfer],
     return len(commands) / (time.perf_counter() - began)
 
 
-def rate_of_batches(apply: Callable[[list[PostTransfer]], None], commands: list[PostTransfer], k: int) -> float:
+def rate_of_batches(
+    apply: Callable[[list[PostTransfer]], None], commands: list[PostTransfer], k: int
+) -> float:
     """Transfers per second of a batch function given ``k`` at a time."""
     began = time.perf_counter()
     for start in range(0, len(commands), k):

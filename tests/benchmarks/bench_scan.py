@@ -11,7 +11,6 @@ from __future__ import annotations
 import atexit
 import gc
 import importlib
-import json
 import os
 import random
 import shutil
@@ -21,7 +20,6 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from typing import Any
 
 from coincurve import PrivateKey
 
@@ -29,6 +27,7 @@ from coins.bitcoin.scan import BlockRules, scan_block
 from coins.bitcoin.wire import Tx, TxIn, TxOut, sha256d, varint
 from coins.index import WatchIndex
 from coins.types import Outpoint
+from tests.benchmarks.table import Row, row
 
 TXS = 4_000
 OUTPUTS = 12_002
@@ -99,8 +98,8 @@ def best_of_two(
     return min(pair[0] for pair in pairs), min(pair[1] for pair in pairs)
 
 
-def rows() -> list[dict[str, Any]]:
-    """The table's rows: what, ours, compared_with, ratio, bar, ok."""
+def rows() -> list[Row]:
+    """The rows of the table."""
     own = [b"\x00\x14" + random.Random(3 + number).randbytes(20) for number in range(20)]
     raw = full_block(own)
     few, many = watch_index(SCRIPTS_FEW), watch_index(SCRIPTS_MANY)
@@ -110,32 +109,16 @@ def rows() -> list[dict[str, Any]]:
     few_s, many_s = best_of_two(lambda: scan_block(raw, few, RULES), lambda: scan_block(raw, many, RULES), 30)
     library_s = best_of(_library_parser(raw), 2)
     memory_mb = _index_memory_mb()
+    block = f"full block ({OUTPUTS:,} outputs, {len(raw) / 1e6:.2f} MB) scanned"
+    few_shown = f"{few_s * 1e3:.1f} ms"
     return [
-        {
-            "what": f"full block ({OUTPUTS:,} outputs, {len(raw) / 1e6:.2f} MB) scanned, 5k scripts",
-            "ours": f"{few_s * 1e3:.2f} ms",
-            "compared_with": f"bitcoinlib Block.parse_bytes {library_s * 1e3:.0f} ms",
-            "ratio": round(library_s / few_s, 1),
-            "bar": f">= {LIBRARY_BAR:g}",
-            "ok": library_s / few_s >= LIBRARY_BAR,
-        },
-        {
-            "what": "the same block, 1M watched scripts",
-            "ours": f"{many_s * 1e3:.2f} ms",
-            "compared_with": f"5k watched scripts {few_s * 1e3:.2f} ms",
-            "ratio": round(many_s / few_s, 3),
-            "bar": f"<= {SIZE_BAR:g}",
-            "ok": many_s / few_s <= SIZE_BAR,
-        },
-        {
-            "what": "index of 1M scripts, resident memory",
-            "ours": f"{memory_mb:.0f} MB",
-            "compared_with": "an empty index",
-            "ratio": round(memory_mb / MEMORY_BAR_MB, 2),
-            "bar": f"<= {MEMORY_BAR_MB:g} MB",
-            "ok": memory_mb <= MEMORY_BAR_MB,
-        },
-    ]
+        row(f"{block}, 5k watched scripts", few_shown, f"bitcoinlib's block parser: {library_s * 1e3:,.0f} ms",
+            library_s / few_s, at_least=LIBRARY_BAR),
+        row(f"{block}, 1M watched scripts", f"{many_s * 1e3:.1f} ms", f"5k watched scripts: {few_shown}",
+            many_s / few_s, at_most=SIZE_BAR),
+        row("memory of an index of 1M scripts", f"{memory_mb:.0f} MB", "the process before", memory_mb,
+            at_most=MEMORY_BAR_MB, unit=" MB"),
+    ]  # fmt: skip
 
 
 def _library_parser(raw: bytes) -> Callable[[], object]:
@@ -169,4 +152,5 @@ def _index_memory_mb() -> float:
 
 
 if __name__ == "__main__":
-    print(json.dumps(rows(), indent=1))
+    for each in rows():
+        print(each)
