@@ -59,10 +59,14 @@ async def _principal(
     if scheme.lower() != "bearer":
         return None
     if isinstance(access, ForWebsite) and is_website_key(token):
-        key = await gateway.ask(READER, GetKey(token_hash(token)), request_id)
+        digest = token_hash(token)
+        key = await gateway.lookups.get(digest, lambda: gateway.ask(READER, GetKey(digest), request_id))
         return None if key is None or key.revoked_at is not None else Website(key)
     if isinstance(access, ForClient) and is_session_token(token):
-        session = await gateway.ask(READER, GetSession(token_hash(token)), request_id)
+        digest = token_hash(token)
+        session = await gateway.lookups.get(
+            digest, lambda: gateway.ask(READER, GetSession(digest), request_id)
+        )
         return None if session is None or session.state != "open" else Client(session)
     return None
 

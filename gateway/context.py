@@ -11,6 +11,7 @@ from actors.messages import Request
 from config.schema import GatewaySettings
 from gateway.coins import Coins
 from gateway.limiter import Rate, RateLimiter
+from gateway.lookup import Lookups
 from gateway.stream import StreamHub
 from gateway.token import RandomBytes
 
@@ -57,6 +58,7 @@ class Gateway:
     base_url: str
     limiter: RateLimiter
     hub: StreamHub
+    lookups: Lookups = field(default_factory=Lookups)
     key_rate: Rate = field(init=False)
     session_rate: Rate = field(init=False)
     ip_rate: Rate = field(init=False)
