@@ -105,10 +105,10 @@ class LedgerActor(AsyncioActor):
                 self._thread, self._store.apply_batch, commands, self._clock.now_s()
             )
         except StoreUnavailableError as error:
-            logger.error("the ledger can not write: %s", error)
+            logger.error("the ledger cannot write: %s", error)
             self._metrics.ledger_batch(len(batch), loop.time() - began, is_committed=False)
             for deferred in batch:
-                deferred.reject(Unavailable("the ledger can not write at the moment"))
+                deferred.reject(Unavailable("the ledger cannot write at the moment"))
             return
         self._metrics.ledger_batch(len(batch), loop.time() - began, is_committed=True)
         for deferred, result in zip(batch, results, strict=True):
