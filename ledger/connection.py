@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -55,6 +56,14 @@ def connect(path: Path, *, read_only: bool = False, busy_timeout_ms: int = BUSY_
         db.close()
         raise
     return db
+
+
+def make_private(path: Path) -> None:
+    """Make an empty file that only we may read; SQLite gives its log the same permissions. Raises OSError.
+
+    A file that is there keeps what its owner decided.
+    """
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 def is_unavailable(error: sqlite3.Error) -> bool:

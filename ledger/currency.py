@@ -116,11 +116,16 @@ def register_coin(tx: Tx, command: RegisterCoin) -> CurrencyView:
 
 
 def set_currency_state(tx: Tx, command: SetCurrencyState) -> CurrencyView:
-    """Record a state; the event ``currency.<state>`` only when it changes."""
+    """Record a state; the event ``currency.<state>`` only when it changes.
+
+    What is not in the configuration stays ``disabled`` until it is registered again: a late word of
+    a watcher that is being stopped does not open it.
+    """
     if command.state not in STATES:
         raise ValueError(f"{command.state} is not a state of a currency")
     coin = tx.coin(command.currency)
-    if (coin.state, coin.state_detail) == (command.state, command.detail):
+    is_late = not coin.is_configured and command.state != "disabled"
+    if is_late or (coin.state, coin.state_detail) == (command.state, command.detail):
         return view_of(tx, coin)
     tx.db.execute(
         "UPDATE coin SET state = ?, state_detail = ?, is_configured = ? WHERE currency = ?",

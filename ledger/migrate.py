@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from ledger.connection import make_private
 from ledger.errors import MigrationError
 
 FOLDER = Path(__file__).parent / "migrations"
@@ -103,6 +104,7 @@ def _back_up(db: sqlite3.Connection, path: Path, version: int) -> None:
     target = path.with_name(f"{path.name}.before-{version:04d}.bak")
     if target.exists():
         raise MigrationError(f"{target.name} exists already: move it away, the backup of today goes there")
+    make_private(target)
     db.execute("VACUUM INTO ?", (str(target),))
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from ledger import dispatch, migrate
 from ledger.commands import Command
-from ledger.connection import BUSY_TIMEOUT_MS, connect, is_unavailable
+from ledger.connection import BUSY_TIMEOUT_MS, connect, is_unavailable, make_private
 from ledger.context import Tx
 from ledger.dispatch import Result
 from ledger.errors import StoreLockedError, StoreOpenError, StoreUnavailableError
@@ -74,10 +74,11 @@ class SqliteStore:
         """
         self._take_lock()
         try:
+            make_private(self.path)
             self._db = connect(self.path, busy_timeout_ms=self._busy_timeout_ms)
             migrate.migrate(self._db, self.path, self._now_s, migrate.load())
             self._checkpoint_db = connect(self.path, busy_timeout_ms=self._busy_timeout_ms)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             self.close()
             raise StoreOpenError(f"cannot open the database {self.path}: {error}") from error
         except BaseException:

@@ -65,6 +65,8 @@ def test_a_disabled_currency_comes_back_as_down(tmp_path: Path) -> None:
     store = make_books(tmp_path)
     do(store, SetCurrencyState("BTC", "disabled", ""))
     assert rows(store.path, "SELECT is_configured FROM coin") == [(0,)]
+    assert do(store, SetCurrencyState("BTC", "open", "a late word")).state == "disabled"
+    assert rows(store.path, "SELECT is_configured FROM coin") == [(0,)]
     assert do(store, BTC).state == "down"
     assert rows(store.path, "SELECT is_configured FROM coin") == [(1,)]
     store.close()

@@ -68,6 +68,7 @@ def test_an_older_database_is_copied_before_it_is_changed(path: Path) -> None:
     run(path, FIRST)
     assert run(path, FIRST, SECOND) == 1
     backup = path.with_name("books.sqlite.before-0002.bak")
+    assert backup.stat().st_mode & 0o777 == 0o600
     assert rows(backup, "SELECT x FROM a") == [(1,)]
     assert rows(backup, "SELECT count(*) FROM sqlite_master WHERE name = 'b'") == [(0,)]
     assert rows(path, "SELECT count(*) FROM b") == [(0,)]

@@ -182,6 +182,14 @@ def test_a_folder_that_may_not_be_written_is_one_clear_line(tmp_path: Path) -> N
     assert done.stdout == f"cannot write in {folder}: Permission denied\n", done.stderr
 
 
+def test_only_the_owner_may_read_the_books(tmp_path: Path) -> None:
+    store = make_books(tmp_path)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    store.close()
+    names = ("books.sqlite", "books.sqlite-wal", "books.sqlite-shm", "books.sqlite.lock")
+    assert modes == dict.fromkeys(names, 0o600)
+
+
 def test_c6_serial_order_is_batch_order(tmp_path: Path) -> None:
     store = make_books(tmp_path)
     fund(store, "a", 10)
