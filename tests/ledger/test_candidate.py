@@ -64,7 +64,7 @@ def test_inputs_of_another_intent_are_taken(till: Till) -> None:
         till.do(ReserveAttempt("at_b", replace(second, inputs=(gone,))))
 
 
-def test_a_second_attempt_must_conflict_with_every_earlier_one(till: Till) -> None:
+def test_w05_a_second_attempt_must_conflict_with_every_earlier_one(till: Till) -> None:
     till.open("alice", 60_000)
     work = till.work()[0]
     by_amount = sorted(work.utxos, key=lambda u: u.amount)

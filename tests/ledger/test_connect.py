@@ -231,15 +231,28 @@ def test_a_scan_that_missed_a_script_is_refused(till: Till) -> None:
     assert till.deposits() == ["confirming"]
 
 
-def test_e15_amounts_to_the_limit_are_exact(tmp_path: Path) -> None:
-    till = Till(tmp_path, ETH)
-    amount = 2**255 - 1
-    till.deposit("alice", amount, blocks=6)
-    till.deposit("bob", 2**255, blocks=3)
-    assert till.client("alice") == (amount, 0, 0, 0)
-    assert till.client("bob")[0] == 2**255
-    assert till.onchain()["deposit"] == 2**256 - 1
+@pytest.mark.parametrize("decimals", [0, 6, 8, 18, 30])
+def test_e15_one_unit_and_the_most_there_can_be_are_exact(tmp_path: Path, decimals: int) -> None:
+    till = Till(tmp_path, ETH, decimals=decimals, minimum_deposit=1)
+    most = 2**256 - 1
+    till.deposit("alice", 1, blocks=3)
+    till.deposit("bob", most, blocks=3)
+    assert till.client("alice") == (1, 0, 0, 0)
+    assert till.client("bob") == (most, 0, 0, 0)
+    assert till.onchain()["deposit"] == 2**256
+    view = till.open("bob", 2**255)
+    assert till.client("bob") == (most - 2**255 - view.fee, 2**255 + view.fee, 0, 0)
     till.check()
+    till.close()
+
+
+def test_d26_blocks_nobody_told_of_are_found_all_the_same(till: Till) -> None:
+    for number in range(20):
+        till.chain.pay((till.address(f"c{number % 4}"), 10_000 + number))
+        till.chain.mine()
+    applied = till.follow()
+    assert (applied.credited, applied.tip) == (18, till.chain.tip.ref)
+    assert sum(till.client(f"c{n}")[0] for n in range(4)) == sum(10_000 + n for n in range(18))
 
 
 def test_e01_a_reverted_tx_with_value_is_nothing(tmp_path: Path) -> None:
