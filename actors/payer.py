@@ -66,16 +66,16 @@ class Payer:
             "ledger", GetUnsettledAttempts(self._slot.currency), timeout_s=self._timeout_s
         )
         mine = [attempt for attempt in attempts if attempt.plan.kind == self._kind]
-        if mine:
-            await self.check_node()
         for attempt in mine:
             if attempt.signed is None:
+                await self._check_node()
                 await self._sign_and_send(attempt)
             elif attempt.state == "signed" or await self._is_lost(attempt):
+                await self._check_node()
                 await self._send(attempt)
         self._forget_checked({attempt.attempt_id for attempt in attempts})
 
-    async def check_node(self) -> None:
+    async def _check_node(self) -> None:
         """Nothing is signed for, or sent to, a node of another chain, even if it was swapped a moment ago."""
         await self._slot.coin.reader.identify()
 
@@ -84,7 +84,7 @@ class Payer:
 
         Raises PlanError (nothing was reserved), NodeUnavailableError, WrongNetworkError, SignerError.
         """
-        await self.check_node()
+        await self._check_node()
         spender = self._slot.coin.spender
         quote = await spender.quote()
         if work.change is None and work.source is None:

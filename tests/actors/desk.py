@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -40,7 +40,7 @@ from config.loader import load
 from config.schema import Settings
 from ledger.connection import connect
 from ledger.dispatch import Result
-from ledger.errors import StoreUnavailableError
+from ledger.errors import DomainError, StoreUnavailableError
 from ledger.queries import GetWithdrawal, Query
 from ledger.reader import READERS, LedgerReader
 from ledger.snapshot import Snapshot
@@ -75,14 +75,26 @@ class LoopThread(Executor):
 class FaultyStore(SqliteStore):
     """A store whose next batches fail as they are told, before or after their commit."""
 
-    def __init__(self, path: Path, faults: list[BaseException | str], batches: list[int], **kwargs: Any):
+    def __init__(
+        self,
+        path: Path,
+        faults: list[BaseException | str],
+        batches: list[int],
+        planned: Callable[[str], BaseException | str | None] = lambda _: None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(path, **kwargs)
         self.faults = faults
         self.batches = batches
+        self.planned = planned
 
     def apply_batch(self, commands: Any, now_s: int) -> list[Result]:
         self.batches.append(len(commands))
         fault = self.faults.pop(0) if self.faults else None
+        for command in commands:
+            fault = fault or self.planned(type(command).__name__)
+        if isinstance(fault, DomainError):
+            return [Result(error=fault) for _ in commands]
         if isinstance(fault, BaseException):
             raise fault
         results = super().apply_batch(commands, now_s)
@@ -107,6 +119,15 @@ class LoopReader:
             return READERS[type(query)](Snapshot(self._db, self._now_s()), query)
         finally:
             self._db.execute("ROLLBACK")
+
+    async def answer_quick(self, queries: Sequence[Query[Any]]) -> list[Result]:
+        results = []
+        for query in queries:
+            try:
+                results.append(Result(await self.answer(query)))
+            except DomainError as refusal:
+                results.append(Result(error=refusal))
+        return results
 
     async def close(self) -> None:
         self._db.close()
@@ -238,6 +259,8 @@ class Desk:
         self.server = QuietServer()
         self.faults: list[BaseException | str] = []
         self.batches: list[int] = []
+        self.failed_at: list[str] = []
+        self._faults_at: list[tuple[str, BaseException | str]] = []
         self.chains = {name: FakeChain(name, KINDS[name]) for name in settings.coins}
         self.readers: dict[str, DeskReader] = {}
         self.spenders: dict[str, DeskSpender] = {}
@@ -268,11 +291,25 @@ class Desk:
         self._count = 0
 
     def _open_store(self) -> SqliteStore:
-        store = FaultyStore(self.path, self.faults, self.batches, now_s=self.clock.now_s(),
+        store = FaultyStore(self.path, self.faults, self.batches, self._planned, now_s=self.clock.now_s(),
                             webhook_url=self.parts.settings.webhooks.url)  # fmt: skip
         store.open()
         self.stores.append(store)
         return store
+
+    def fail_at(self, command: str, fault: BaseException | str) -> None:
+        """The next batch with a command of this class crashes, loses its answer, finds the disk full, or
+        is refused with a DomainError."""
+        known: dict[str, BaseException] = {"crash": RuntimeError("a fault"), "disk full": UNAVAILABLE}
+        self._faults_at.append((command, known.get(fault, fault) if isinstance(fault, str) else fault))
+
+    def _planned(self, command: str) -> BaseException | str | None:
+        for position, (name, fault) in enumerate(self._faults_at):
+            if name == command:
+                del self._faults_at[position]
+                self.failed_at.append(command)
+                return fault
+        return None
 
     async def _open_reader(self) -> LedgerReader:
         self.loop_reader = LoopReader(self.path, self.clock.now_s)

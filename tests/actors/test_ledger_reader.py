@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,16 @@ from actors.directory import Directory
 from actors.errors import InboxFull, OutcomeUnknown, Unavailable
 from actors.ledger_reader import LedgerReaderActor
 from ledger.commands import GetWatchState
-from ledger.errors import InvalidCursorError, StoreUnavailableError
-from ledger.queries import GetBalances, GetBooks, ListDeposits
+from ledger.dispatch import Result
+from ledger.errors import InvalidCursorError, NotFoundError, StoreUnavailableError
+from ledger.queries import GetBalances, GetBooks, ListDeposits, Query
 from ledger.reader import LedgerReader
 from tests.actors.house import actor_of, ended
 from tests.actors.named import PATIENCE_S
 from tests.fakes.clock import until
 from tests.ledger.books import NOW, fund, make_books
+
+REFUSED = GetBalances("refused")
 
 
 class Slow:
@@ -26,6 +30,7 @@ class Slow:
 
     def __init__(self) -> None:
         self.asked: list[object] = []
+        self.batches: list[list[object]] = []
         self.may_answer = asyncio.Event()
         self.error: BaseException | None = None
         self.is_closed = False
@@ -36,6 +41,14 @@ class Slow:
             raise self.error
         await self.may_answer.wait()
         return ()
+
+    async def answer_quick(self, queries: Sequence[object]) -> list[Result]:
+        self.batches.append(list(queries))
+        if self.error is not None:
+            raise self.error
+        await self.may_answer.wait()
+        refused = NotFoundError("for the test")
+        return [Result(error=refused) if query == REFUSED else Result(()) for query in queries]
 
     async def close(self) -> None:
         self.is_closed = True
@@ -83,7 +96,9 @@ async def test_a_slow_question_does_not_hold_up_the_next() -> None:
     reader = Slow()
     directory, actor = await start(reader)
     tasks = [
-        asyncio.ensure_future(directory.ask("ledger_reader", GetBalances(str(number)), timeout_s=PATIENCE_S))
+        asyncio.ensure_future(
+            directory.ask("ledger_reader", ListDeposits(cursor=str(number)), timeout_s=PATIENCE_S)
+        )
         for number in range(5)
     ]
     await until(lambda: len(reader.asked) == 5)
@@ -93,15 +108,47 @@ async def test_a_slow_question_does_not_hold_up_the_next() -> None:
     assert reader.is_closed
 
 
-async def test_a_disk_that_fails_is_answered_not_executed_and_the_actor_lives() -> None:
+async def test_quick_questions_that_wait_are_answered_together_and_refused_alone() -> None:
+    reader = Slow()
+    directory, actor = await start(reader)
+    questions = [GetBalances("first"), *(GetBalances(str(number)) for number in range(70)), REFUSED]
+    tasks = [
+        asyncio.ensure_future(directory.ask("ledger_reader", question, timeout_s=PATIENCE_S))
+        for question in questions
+    ]
+    await until(lambda: len(reader.batches) == 1)
+    listed = asyncio.ensure_future(directory.ask("ledger_reader", ListDeposits(), timeout_s=PATIENCE_S))
+    reader.may_answer.set()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert results[:-1] == [()] * 71
+    assert isinstance(results[-1], NotFoundError)
+    assert await listed == ()
+    assert [len(batch) for batch in reader.batches] == [64, 8]
+    await stop(actor)
+
+
+async def test_questions_of_another_kind_are_not_mixed_in() -> None:
+    reader = Slow()
+    reader.may_answer.set()
+    directory, actor = await start(reader)
+    kinds: list[Query[Any]] = [GetBalances("a"), ListDeposits(), GetBalances("b"), GetBalances("c")]
+    asks = [directory.ask("ledger_reader", each, timeout_s=PATIENCE_S) for each in kinds]
+    assert await asyncio.gather(*asks) == [()] * 4
+    assert reader.batches == [[GetBalances("a")], [GetBalances("b"), GetBalances("c")]]
+    assert reader.asked == [ListDeposits()]
+    await stop(actor)
+
+
+@pytest.mark.parametrize("question", [GetBalances("alice"), ListDeposits()])
+async def test_a_disk_that_fails_is_answered_not_executed_and_the_actor_lives(question: Query[Any]) -> None:
     reader = Slow()
     reader.error = StoreUnavailableError("input/output error")
     directory, actor = await start(reader)
     with pytest.raises(Unavailable):
-        await directory.ask("ledger_reader", GetBalances("alice"), timeout_s=PATIENCE_S)
+        await directory.ask("ledger_reader", question, timeout_s=PATIENCE_S)
     reader.error = None
     reader.may_answer.set()
-    assert await directory.ask("ledger_reader", GetBalances("alice"), timeout_s=PATIENCE_S) == ()
+    assert await directory.ask("ledger_reader", question, timeout_s=PATIENCE_S) == ()
     await stop(actor)
 
 
@@ -113,7 +160,7 @@ async def test_more_than_the_inbox_holds_are_refused_as_not_executed() -> None:
     for number in range(5):
         tasks.append(
             asyncio.ensure_future(
-                directory.ask("ledger_reader", GetBalances(str(number)), timeout_s=PATIENCE_S)
+                directory.ask("ledger_reader", ListDeposits(cursor=str(number)), timeout_s=PATIENCE_S)
             )
         )
         await until(lambda: not actor.actor_inbox.queue)
@@ -122,7 +169,7 @@ async def test_more_than_the_inbox_holds_are_refused_as_not_executed() -> None:
     reader.may_answer.set()
     results = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(each) for each in results] == [tuple, tuple, tuple, InboxFull, InboxFull]
-    assert await directory.ask("ledger_reader", GetBalances("again"), timeout_s=PATIENCE_S) == ()
+    assert await directory.ask("ledger_reader", ListDeposits(cursor="again"), timeout_s=PATIENCE_S) == ()
     await stop(actor)
 
 
