@@ -1,4 +1,4 @@
-"""Who asks, and what each may do: scopes of keys, actions of sessions. Deny by default. Pure."""
+"""Who asks, and what each may do: scopes of keys, actions of sessions. Deny by default."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``Cashier-Signature``: the proof that a money-moving request is the website's own and new. Pure."""
+"""``Cashier-Signature``: the proof that a money-moving request is the website's own and new."""
 
 from __future__ import annotations
 

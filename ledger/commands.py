@@ -1,15 +1,15 @@
 """Everything that changes the books, as frozen commands; one command is one atomic step. Pure.
 
-A command that moves money for a caller carries :class:`Idempotency` and, for signed requests,
-:class:`SpentNonce`. Errors named here are DomainErrors of ``ledger/errors.py``: the command then
-changed nothing. ``id`` fields are made by the asker (random, so that a retry with the same key
-is harmless); times are stamped by the ledger from the clock handed to it.
+Errors named here are DomainErrors of ``ledger/errors.py``: the command then changed nothing. Commands
+about access (sessions, keys) are in ``ledger/access.py`` and given here again. ``id`` fields are made
+by the asker (random, so that a retry with the same key is harmless); times are stamped by the ledger
+from the clock handed to it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any
 
 from coins.types import (
     AttemptPlan,
@@ -23,49 +23,27 @@ from coins.types import (
     OwnScript,
     PayoutWork,
 )
-from ledger.request import Request
+from ledger.access import CreateKey as CreateKey
+from ledger.access import CreateSession as CreateSession
+from ledger.access import EndSession as EndSession
+from ledger.access import ExchangeCode as ExchangeCode
+from ledger.access import RevokeKey as RevokeKey
+from ledger.access import UseNonce as UseNonce
+from ledger.request import Command as Command
+from ledger.request import Idempotency as Idempotency
+from ledger.request import SpentNonce as SpentNonce
 from ledger.views import (
     AddressView,
     AttemptWork,
     CurrencyView,
     DeliveryWork,
     DeltaApplied,
-    KeyView,
     Outcome,
     ReconciliationView,
-    SessionView,
     TransferView,
     WatchState,
     WithdrawalView,
 )
-
-R = TypeVar("R", covariant=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Idempotency:
-    """``owner`` scopes the key (``key:…``, ``session:…``); ``request_hash`` is over method, path and
-    parsed body. Same key, other hash: IdempotencyKeyReusedError."""
-
-    owner: str
-    key: str
-    request_hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class SpentNonce:
-    """A signature nonce that must not have been used by this key; stays used if the command is refused."""
-
-    key_id: str
-    nonce: str
-    expires_at: int
-
-
-class Command(Request[R], Generic[R]):
-    """A request to the single writer."""
-
-    receiver: ClassVar[str] = "ledger"
-
 
 # -- coins ------------------------------------------------------------------------------------
 
@@ -334,69 +312,6 @@ class AnnounceHouseFunding(Command[None]):
     txid: str
     by: str
     reason: str
-
-
-# -- sessions and keys ------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class CreateSession(Command[Outcome[SessionView]]):
-    """The handshake. Only hashes of code and token are kept."""
-
-    id: str
-    website: str
-    client_id: str
-    actions: tuple[str, ...]
-    currencies: tuple[str, ...] | None
-    ttl_s: int
-    code_ttl_s: int
-    code_hash: str
-    locale: str | None
-    return_url: str | None
-    withdrawal_limit: str | None
-    idempotency: Idempotency
-
-
-@dataclass(frozen=True, slots=True)
-class ExchangeCode(Command[SessionView]):
-    """One-time code for a session token (hash given). Errors: SessionInvalidError."""
-
-    code_hash: str
-    token_hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class EndSession(Command[None]):
-    """Code and token are dead at once. Errors: NotFoundError."""
-
-    session_id: str
-    website: str
-
-
-@dataclass(frozen=True, slots=True)
-class CreateKey(Command[KeyView]):
-    """A website key; only the hash of its secret is kept. Scopes as in the contract."""
-
-    id: str
-    website: str
-    key_hash: str
-    scopes: tuple[str, ...]
-    by: str
-
-
-@dataclass(frozen=True, slots=True)
-class RevokeKey(Command[KeyView]):
-    """Errors: NotFoundError."""
-
-    id: str
-    by: str
-
-
-@dataclass(frozen=True, slots=True)
-class UseNonce(Command[None]):
-    """Spend a signature nonce for a request that changes nothing here. Errors: NonceUsedError."""
-
-    nonce: SpentNonce
 
 
 # -- outbox and reconciliation ------------------------------------------------------------------------

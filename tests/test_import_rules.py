@@ -58,8 +58,8 @@ PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"actors\.(notifier|webhook)", ("aiohttp", "yarl")),  # the one outgoing HTTP of the actors
     (
         r"actors\.service",
-        ("coins.signer", "config.changes"),
-    ),  # starts the signer, turns new settings into a new tree
+        ("coins.signer",),
+    ),  # starts the signer
     (
         r"ledger\.(connection|store|migrate|context|reader\w*|\w+_row)",
         ("sqlite3", "aiosqlite"),
@@ -70,7 +70,7 @@ PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),  # a plan is stored as the very text the signer is shown
     (r"monitoring\.exporter", ("aiohttp",)),  # its port answers on the same event loop
     (r"coins\.bitcoin(\..*)?", ("bitcoinlib",)),
-    (r"coins\.evm(\..*)?", ("web3", "hexbytes")),
+    (r"coins\.evm(\..*)?", ("hexbytes",)),
     (
         r"coins\.signer\.__main__",
         ("config.loader", "config.errors"),
