@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import secrets
 import signal
 import sys
@@ -90,9 +91,11 @@ async def _serve(settings: Settings, config: Path | None) -> int:
     from gateway.front import make_front
     from monitoring import log
 
-    log.configure(settings.monitoring.log_level, settings.monitoring.log_format)
+    log.configure(
+        settings.monitoring.log_level, settings.monitoring.log_format, secrets=secret_values(settings)
+    )
     logger = log.get_logger("cashier")
-    service = Service(settings, config, make_front)
+    service = Service(settings, config, make_front, random.SystemRandom())
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     hangup = asyncio.Event()

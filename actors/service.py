@@ -75,10 +75,13 @@ LoadSettings = Callable[[], Settings]
 class Service:
     """One cashier process. ``start``, then ``reload`` as often as wanted, then ``stop``."""
 
-    def __init__(self, settings: Settings, config: Path | None, make_front: MakeFront) -> None:
-        """Nothing is opened yet; ``config`` is handed to the signer process."""
+    def __init__(
+        self, settings: Settings, config: Path | None, make_front: MakeFront, rng: random.Random
+    ) -> None:
+        """Nothing is opened yet; ``config`` is handed to the signer process, ``rng`` spreads pauses."""
         self.settings = settings
         self._config = config
+        self._rng = rng
         self._clock = SystemClock()
         self.metrics = Metrics()
         self.directory = Directory(MetricsObserver(self.metrics), max_parked=settings.actors.parked_max)
@@ -122,7 +125,7 @@ class Service:
             settings=self.settings,
             directory=self.directory,
             clock=self._clock,
-            rng=random.Random(),
+            rng=self._rng,
             metrics=self.metrics,
             ids=Ids(),
             open_store=self._open_store,
