@@ -6,6 +6,7 @@ normal side of a class is the side that makes its balance grow; no balance is ev
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -14,6 +15,9 @@ from coins.types import Location
 
 HOUSE = "house"
 """The client id of the business itself; reserved, no client may have it."""
+
+
+_CLIENT_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 
 
 class AccountClass(StrEnum):
@@ -67,6 +71,11 @@ class Account:
     def is_debit_normal(self) -> bool:
         """Whether a debit makes the balance grow."""
         return self.account_class in DEBIT_NORMAL
+
+
+def is_client_id(text: str) -> bool:
+    """Whether a client may be called so: 1 to 64 of ``A-Z a-z 0-9 _ . -``, and not ``house``."""
+    return text != HOUSE and _CLIENT_ID.fullmatch(text) is not None
 
 
 def onchain(currency: str, location: Location) -> str:

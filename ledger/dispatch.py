@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ledger import codec
+from ledger.accounts import is_client_id
 from ledger.commands import Command, Idempotency, SpentNonce
 from ledger.context import Tx
-from ledger.errors import DomainError, IdempotencyKeyReusedError, NonceUsedError
+from ledger.errors import DomainError, IdempotencyKeyReusedError, InvalidClientError, NonceUsedError
 from ledger.handlers import HANDLERS
 from ledger.views import Outcome
 
@@ -53,6 +54,7 @@ def execute(tx: Tx, command: Command[Any]) -> Result:
     idempotency: Idempotency | None = getattr(command, "idempotency", None)
     tx.db.execute("SAVEPOINT command")
     try:
+        _refuse_client_id(command)
         if idempotency is None:
             value = handler(tx, command)
         else:
@@ -64,6 +66,13 @@ def execute(tx: Tx, command: Command[Any]) -> Result:
         return Result(error=refusal.with_traceback(None))
     tx.db.execute("RELEASE command")
     return Result(value)
+
+
+def _refuse_client_id(command: Command[Any]) -> None:
+    """A name that cannot stand in an account's name is refused before anything is booked on it."""
+    client_id: str | None = getattr(command, "client_id", None)
+    if client_id is not None and not is_client_id(client_id):
+        raise InvalidClientError("a client id is 1 to 64 of A-Z a-z 0-9 _ . - and not house")
 
 
 def spend_nonce(tx: Tx, nonce: SpentNonce) -> None:

@@ -18,6 +18,7 @@
     ├─ SessionInvalidError          session_invalid
     ├─ TooManyAddressesError        too_many_addresses
     ├─ SameAccountError             same_account
+    ├─ InvalidClientError           invalid_client_id
     ├─ AlreadyExistsError           already_exists
     ├─ InvalidCursorError           invalid_cursor
     ├─ ReconciliationBusyError      reconciliation_busy
@@ -167,6 +168,12 @@ class SameAccountError(DomainError):
     """A transfer from an account to itself."""
 
     code = "same_account"
+
+
+class InvalidClientError(DomainError):
+    """A text that no client may be called: of other signs, too long, or the reserved ``house``."""
+
+    code = "invalid_client_id"
 
 
 class AlreadyExistsError(DomainError):

@@ -8,7 +8,7 @@ from typing import Any
 
 from ledger.commands import CreateSession, EndSession, ExchangeCode
 from ledger.context import Tx
-from ledger.errors import NotFoundError, SessionInvalidError
+from ledger.errors import AlreadyExistsError, NotFoundError, SessionInvalidError
 from ledger.views import Outcome, SessionView
 
 SESSION_COLUMNS = (
@@ -43,7 +43,8 @@ def create_session(tx: Tx, command: CreateSession) -> Outcome[SessionView]:
     row = tx.db.execute(
         "INSERT INTO session (id, website, client_id, actions, currencies, locale, return_url,"
         " withdrawal_limit, code_hash, code_expires_at, expires_at, created_at)"
-        f" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {SESSION_COLUMNS}",  # nosec B608
+        f" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+        f" RETURNING {SESSION_COLUMNS}",  # nosec B608
         (
             command.id,
             command.website,
@@ -59,13 +60,15 @@ def create_session(tx: Tx, command: CreateSession) -> Outcome[SessionView]:
             tx.now_s,
         ),
     ).fetchone()
+    if row is None:
+        raise AlreadyExistsError(f"session {command.id} or its code exists")
     return Outcome(to_session(row, tx.now_s))
 
 
 def exchange_code(tx: Tx, command: ExchangeCode) -> SessionView:
     """Trade a code for the token whose hash is given: once, in time, while the session is open."""
     row = tx.db.execute(
-        "UPDATE session SET code_used_at = ?, token_hash = ?"
+        "UPDATE OR IGNORE session SET code_used_at = ?, token_hash = ?"
         " WHERE code_hash = ? AND code_used_at IS NULL AND ended_at IS NULL"
         f" AND code_expires_at > ? AND expires_at > ? RETURNING {SESSION_COLUMNS}",  # nosec B608
         (tx.now_s, command.token_hash, command.code_hash, tx.now_s, tx.now_s),

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from coins.amounts import AMOUNT_MAX
 from ledger import accounts
-from ledger.accounts import HOUSE, Part
+from ledger.accounts import HOUSE, Part, is_client_id
 from ledger.commands import AnnounceHouseFunding, PostTransfer
 from ledger.context import Tx
 from ledger.errors import (
+    AboveMaximumError,
     AlreadyExistsError,
     BelowMinimumError,
     ExternalIdUsedError,
     InsufficientFundsError,
+    InvalidClientError,
     SameAccountError,
 )
 from ledger.journal import JournalEntry, Posting
@@ -24,8 +27,13 @@ from ledger.views import Outcome, TransferView
 def post_transfer(tx: Tx, command: PostTransfer) -> Outcome[TransferView]:
     """Book ``source`` to ``target``; the house gives only what it has and what nobody is owed."""
     tx.coin(command.currency)
-    if command.amount < 1:
+    for party in (command.source, command.target):
+        if party != HOUSE and not is_client_id(party):
+            raise InvalidClientError("a transfer is between clients and house")
+    if type(command.amount) is not int or command.amount < 1:
         raise BelowMinimumError("a transfer moves at least one base unit")
+    if command.amount > AMOUNT_MAX:
+        raise AboveMaximumError("no amount is that large")
     if command.source == command.target:
         raise SameAccountError("a transfer needs two different accounts")
     _refuse_used_ids(tx, command)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ledger.commands import CreateSession, EndSession, ExchangeCode, Idempotency
-from ledger.errors import NotFoundError, SessionInvalidError
+from ledger.errors import AlreadyExistsError, InvalidClientError, NotFoundError, SessionInvalidError
 from tests.ledger.books import NOW, do, make_books, open_store
 
 SESSION = CreateSession(
@@ -64,4 +65,27 @@ def test_an_ended_session_gives_no_token(tmp_path: Path) -> None:
         do(store, EndSession("ses_1", "shop"))
     with pytest.raises(SessionInvalidError):
         do(store, ExchangeCode("code", "token"))
+    store.close()
+
+
+@pytest.mark.parametrize("name", ["house", "", "a:b", "x" * 65])
+def test_nobody_is_the_house_or_has_a_name_of_other_signs(tmp_path: Path, name: str) -> None:
+    store = make_books(tmp_path)
+    with pytest.raises(InvalidClientError):
+        do(store, replace(SESSION, client_id=name))
+    store.close()
+
+
+def test_ids_codes_and_tokens_are_never_shared(tmp_path: Path) -> None:
+    store = make_books(tmp_path)
+    do(store, SESSION)
+    key = Idempotency("key:shop", "k2", "h")
+    for other in (replace(SESSION, code_hash="code-2"), replace(SESSION, id="ses_2")):
+        with pytest.raises(AlreadyExistsError):
+            do(store, replace(other, idempotency=key))
+    do(store, replace(SESSION, id="ses_2", code_hash="code-2", idempotency=key))
+    do(store, ExchangeCode("code", "token"))
+    with pytest.raises(SessionInvalidError):
+        do(store, ExchangeCode("code-2", "token"))
+    do(store, ExchangeCode("code-2", "token-2"))
     store.close()

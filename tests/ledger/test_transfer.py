@@ -100,6 +100,25 @@ def test_refusals_name_their_reason(tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.parametrize("name", ["a:b", "", "x" * 65, "house:BTC", "é", "a b", "client:a:BTC:available"])
+def test_w22_a_hostile_name_is_refused_and_the_books_go_on(tmp_path: Path, name: str) -> None:
+    store = make_books(tmp_path)
+    fund(store, "alice", 100)
+    batch = [transfer(1, "alice", name, 1), transfer(2, name, "alice", 1), transfer(3, "alice", "bob", 1)]
+    assert codes(store.apply_batch(batch, NOW)) == ["invalid_client_id", "invalid_client_id", None]
+    store.close()
+
+
+@pytest.mark.parametrize("amount", [0, -1, 1.5, True, 2**256])
+def test_w22_a_hostile_amount_is_refused_and_the_books_go_on(tmp_path: Path, amount: int) -> None:
+    store = make_books(tmp_path)
+    fund(store, "alice", 100)
+    results = store.apply_batch([transfer(1, "alice", "bob", amount), transfer(2, "alice", "bob", 1)], NOW)
+    assert [result.error is None for result in results] == [False, True]
+    store.close()
+    assert check_books(store.path) == []
+
+
 def test_w13_one_refusal_in_a_batch_leaves_its_neighbours_alone(tmp_path: Path) -> None:
     store = make_books(tmp_path)
     fund(store, "alice", 100)
