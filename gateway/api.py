@@ -40,6 +40,7 @@ PATH_PATTERNS: Mapping[str, str] = {
     "id": r"^[a-z]{1,8}_[A-Za-z0-9_:.-]{1,160}$",
 }
 """The form of each part of a path that varies."""
+_PATHS = {name: re.compile(pattern, re.ASCII) for name, pattern in PATH_PATTERNS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,13 +210,13 @@ def _body(route: Route, value: Any) -> BaseModel | None:
 def _query(route: Route, request: web.Request) -> BaseModel | None:
     """The query string as the route's model; a route without one takes no parameters."""
     query = request.query
+    if not query and route.query is None:
+        return None
     repeated = next((name for name in query if len(query.getall(name)) > 1), None)
     if repeated is not None:
         raise invalid("query", "a parameter is repeated")
     if route.query is None:
-        if query:
-            raise invalid("query", "this request takes no parameters")
-        return None
+        raise invalid("query", "this request takes no parameters")
     try:
         return route.query.model_validate(dict(query))
     except ValidationError as error:
@@ -225,7 +226,7 @@ def _query(route: Route, request: web.Request) -> BaseModel | None:
 def _params(route: Route, request: web.Request) -> Mapping[str, str]:
     """The varying parts of the path. An id or currency of impossible form cannot exist: 404."""
     for name, value in request.match_info.items():
-        if not re.fullmatch(PATH_PATTERNS[name], value, re.ASCII):
+        if not _PATHS[name].fullmatch(value):
             if name == "client_id":
                 raise invalid("path.client_id", "1 to 64 of A-Z a-z 0-9 _ . -")
             raise ProblemError("not_found" if name == "id" else "unknown_currency")

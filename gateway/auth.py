@@ -94,12 +94,21 @@ def client_address(request: web.Request, trusted: Sequence[str]) -> str:
     left of it was sent by the caller. An IPv6 caller is known by its /64, which is one customer.
     """
     address = request.remote or ""
-    hops = [hop.strip() for hop in ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")]
-    while trusted and hops and _is_in(address, trusted) and _parsed(hops[-1]) is not None:
-        address = hops.pop()
+    if trusted:
+        address = _behind_proxies(request, address, trusted)
+    if ":" not in address:
+        return address
     parsed = _parsed(address)
     if isinstance(parsed, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return address
+
+
+def _behind_proxies(request: web.Request, address: str, trusted: Sequence[str]) -> str:
+    """The first address from the right that no trusted proxy has."""
+    hops = [hop.strip() for hop in ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")]
+    while hops and _is_in(address, trusted) and _parsed(hops[-1]) is not None:
+        address = hops.pop()
     return address
 
 

@@ -53,10 +53,8 @@ async def get_client_session(call: Call[None, None]) -> Reply:
 async def list_client_currencies(call: Call[None, None]) -> Reply:
     """The currencies of the session."""
     views = await call.ask(ListCurrencies())
-    coins, client = call.gateway.coins, call.client
-    return Reply(
-        CurrencyList(data=[render.currency(view, coins) for view in views if client.sees(view.currency)])
-    )
+    client = call.client
+    return Reply(CurrencyList(data=[render.currency(view) for view in views if client.sees(view.currency)]))
 
 
 async def get_client_address(call: Call[None, None]) -> Reply:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Protocol, TypeVar
 
 from aiohttp import web
@@ -62,13 +64,20 @@ class Gateway:
     key_rate: Rate = field(init=False)
     session_rate: Rate = field(init=False)
     ip_rate: Rate = field(init=False)
+    _request_prefix: str = field(init=False)
+    _request_number: Iterator[int] = field(default_factory=count)
 
     def __post_init__(self) -> None:
-        """Read the rates once."""
+        """Read the rates once; request ids are a random beginning and a number, which is quick."""
+        self._request_prefix = f"req_{self.random_bytes(8).hex()}"
         settings = self.settings
         self.key_rate = Rate(settings.key_rate_per_s, settings.key_burst)
         self.session_rate = Rate(settings.session_rate_per_s, settings.session_burst)
         self.ip_rate = Rate(settings.ip_rate_per_s, settings.ip_burst)
+
+    def next_request_id(self) -> str:
+        """An id no other request of this or another process has."""
+        return f"{self._request_prefix}{next(self._request_number):08x}"
 
     async def ask(self, name: str, message: Request[R], request_id: str) -> R:
         """Ask an actor within the configured deadline."""

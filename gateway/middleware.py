@@ -32,7 +32,7 @@ async def around(request: web.Request, handler: Next) -> web.StreamResponse:
     gateway = request.app[GATEWAY]
     started_at = gateway.clock.monotonic()
     given = request.headers.get("X-Request-Id", "")
-    request_id = given if _REQUEST_ID.fullmatch(given) else f"req_{gateway.random_bytes(12).hex()}"
+    request_id = given if _REQUEST_ID.fullmatch(given) else gateway.next_request_id()
     request[REQUEST_ID] = request_id
     resource = request.match_info.route.resource
     route = UNMATCHED if resource is None else resource.canonical

@@ -17,6 +17,7 @@ from actors.messages import (
     TransferView,
     WithdrawalView,
 )
+from coins.amounts import format_amount
 from gateway.coins import Coins
 from gateway.replies import (
     AddressReply,
@@ -32,6 +33,9 @@ from gateway.replies import (
     TransferReply,
     WithdrawalReply,
 )
+
+_AMOUNTS = frozenset({"amount", "fee", "chain", "books", "difference"})
+"""Members of objects without a reply of their own that are amounts where they are numbers."""
 
 
 def moment(at: int) -> str:
@@ -68,7 +72,7 @@ def client_session(view: SessionView) -> ClientSessionReply:
     )
 
 
-def currency(view: CurrencyView, coins: Coins) -> CurrencyReply:
+def currency(view: CurrencyView) -> CurrencyReply:
     """A currency; it brings its own decimals."""
     return CurrencyReply(
         currency=view.currency,
@@ -77,10 +81,10 @@ def currency(view: CurrencyView, coins: Coins) -> CurrencyReply:
         network=view.network,
         decimals=view.decimals,
         confirmations_required=view.confirmations_required,
-        minimum_deposit=coins.display(view.currency, view.minimum_deposit),
-        minimum_withdrawal=coins.display(view.currency, view.minimum_withdrawal),
-        maximum_withdrawal=coins.display(view.currency, view.maximum_withdrawal),
-        withdrawal_fee=coins.display(view.currency, view.withdrawal_fee),
+        minimum_deposit=format_amount(view.minimum_deposit, view.decimals),
+        minimum_withdrawal=format_amount(view.minimum_withdrawal, view.decimals),
+        maximum_withdrawal=format_amount(view.maximum_withdrawal, view.decimals),
+        withdrawal_fee=format_amount(view.withdrawal_fee, view.decimals),
         deposits=view.deposits,
         withdrawals=view.withdrawals,
         state=view.state,
@@ -197,6 +201,8 @@ def event(view: EventView, coins: Coins) -> EventReply:
 def event_data(view: EventView, coins: Coins) -> dict[str, Any]:
     """The object an event tells of; kinds that no GET returns are rendered by the names of their members."""
     kind = view.type.partition(".")[0]
+    if kind == "address":
+        return _address_event(view.data, coins)
     renderer = _RENDERERS.get(kind)
     if renderer is None:
         return _plain(view.data, coins)
@@ -219,7 +225,7 @@ def _transfer_event(data: Mapping[str, Any], coins: Coins) -> Model:
 
 
 def _currency_event(data: Mapping[str, Any], coins: Coins) -> Model:
-    return currency(CurrencyView(**data), coins)
+    return currency(CurrencyView(**data))
 
 
 _RENDERERS: Mapping[str, Callable[[Mapping[str, Any], Coins], Model]] = {
@@ -231,14 +237,34 @@ _RENDERERS: Mapping[str, Callable[[Mapping[str, Any], Coins], Model]] = {
 
 
 def _plain(data: Mapping[str, Any], coins: Coins) -> dict[str, Any]:
-    """Amounts and times of an object are known by their names; everything else is given as it is."""
+    """Amounts and times are known by the names of their members; everything else is given as it is."""
     name = data.get("currency")
-    rendered: dict[str, Any] = {}
-    for key, value in data.items():
-        if key in ("amount", "fee", "minimum_deposit") and isinstance(value, int) and isinstance(name, str):
-            rendered[key] = coins.display(name, value)
-        elif (key == "at" or key.endswith("_at")) and isinstance(value, int):
-            rendered[key] = moment(value)
-        else:
-            rendered[key] = value
-    return rendered
+    return {key: _value(key, value, name, coins) for key, value in data.items()}
+
+
+def _value(key: str, value: Any, name: Any, coins: Coins) -> Any:
+    """One member of an object in the currency ``name``; the lines of an object are in its currency."""
+    if key in _AMOUNTS and isinstance(value, int) and isinstance(name, str):
+        return coins.display(name, value)
+    if (key == "at" or key.endswith("_at")) and isinstance(value, int):
+        return moment(value)
+    if isinstance(value, list):
+        return [
+            {k: _value(k, v, name, coins) for k, v in item.items()} if isinstance(item, dict) else item
+            for item in value
+        ]
+    return value
+
+
+def _address_event(data: Mapping[str, Any], coins: Coins) -> dict[str, Any]:
+    """An address with its client; its URI is made where the address is asked for."""
+    info = coins.info(data["currency"])
+    return {
+        "client_id": data["client_id"],
+        "currency": data["currency"],
+        "address": data["address"],
+        "network": info.network,
+        "confirmations_required": info.confirmations_required,
+        "minimum_deposit": coins.display(data["currency"], info.minimum_deposit),
+        "created_at": moment(data["created_at"]),
+    }

@@ -73,7 +73,7 @@ async def end_session(call: Call[None, None]) -> Reply:
 async def list_currencies(call: Call[None, None]) -> Reply:
     """Every currency with its state."""
     views = await call.ask(ListCurrencies())
-    return Reply(CurrencyList(data=[render.currency(view, call.gateway.coins) for view in views]))
+    return Reply(CurrencyList(data=[render.currency(view) for view in views]))
 
 
 async def get_or_create_address(call: Call[None, None]) -> Reply:
