@@ -35,6 +35,7 @@ CODES: dict[str, tuple[int, str]] = {
     "not_cancellable": (409, "The withdrawal can no longer be cancelled"),
     "currency_closed": (409, "The currency is closed for this"),
     "too_many_addresses": (409, "The client has as many addresses as are allowed"),
+    "invalid_client_id": (422, "The client_id cannot be used"),
     "same_account": (422, "Source and target are the same account"),
     "invalid_address": (422, "The address is not valid"),
     "wrong_network": (422, "The address belongs to another network"),

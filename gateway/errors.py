@@ -31,6 +31,7 @@ REFUSALS = frozenset(
         "idempotency_key_reused",
         "insufficient_funds",
         "invalid_address",
+        "invalid_client_id",
         "invalid_cursor",
         "limit_exceeded",
         "nonce_used",

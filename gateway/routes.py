@@ -10,9 +10,9 @@ READ = ForWebsite(Scope.READ)
 _OPENING = (
     "insufficient_funds", "invalid_amount", "invalid_address", "wrong_network", "forbidden_address",
     "below_minimum", "above_maximum", "limit_exceeded", "currency_closed", "currency_unavailable",
-    "unknown_currency",
+    "unknown_currency", "invalid_client_id",
 )  # fmt: skip
-_ADDRESS = ("unknown_currency", "currency_closed")
+_ADDRESS = ("unknown_currency", "currency_closed", "invalid_client_id")
 
 WEBSITE_ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/sessions", "Open a client session (the handshake)", ForWebsite(Scope.SESSIONS),
@@ -47,7 +47,7 @@ WEBSITE_ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/transfers", "Move money between clients and the house", ForWebsite(Scope.TRANSFERS),
           website.create_transfer, replies.TransferReply, 201, bodies.TransferBody, is_idempotent=True,
           codes=("insufficient_funds", "invalid_amount", "external_id_used", "same_account",
-                 "unknown_currency")),
+                 "unknown_currency", "invalid_client_id")),
     Route("GET", "/v1/events", "The feed of events", READ,
           website.list_events, replies.EventList, query=bodies.EventsQuery),
     Route("GET", "/v1/events/stream", "The feed as server-sent events", READ,
