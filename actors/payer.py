@@ -57,9 +57,10 @@ class Payer:
         self._metrics = metrics.currency(slot.currency, slot.settings.decimals)
         self._kind = kind
 
-    async def resume(self) -> None:
-        """Bring every attempt that is not settled one step on; the same bytes may be sent again.
+    async def resume(self) -> int:
+        """Bring every attempt that is not settled one step on; answers how many there are.
 
+        The same bytes may be sent again.
         Raises NodeUnavailableError, WrongNetworkError or SignerError: the rest is tried on the next tick.
         """
         attempts = await self._directory.ask(
@@ -73,7 +74,8 @@ class Payer:
             elif attempt.state == "signed" or await self._is_lost(attempt):
                 await self._check_node()
                 await self._send(attempt)
-        self._forget_checked({attempt.attempt_id for attempt in attempts})
+        self._forget_checked({attempt.attempt_id for attempt in mine})
+        return len(mine)
 
     async def _check_node(self) -> None:
         """Nothing is signed for, or sent to, a node of another chain, even if it was swapped a moment ago."""
