@@ -88,6 +88,7 @@ async def _serve(settings: Settings, config: Path | None) -> int:
     """Wire, start, wait for a signal or the root's end, drain."""
     from actors.service import Service
     from actors.tree import reason_of
+    from config.secrets import secret_values
     from gateway.front import make_front
     from monitoring import log
 
@@ -284,7 +285,7 @@ def list_keys(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
 @keys_app.command("new-seed")
 def new_seed(config: ConfigOption = None) -> None:
-    """Make the encrypted seed of a new cashier; back up the file and its passphrase, apart from each other."""
+    """Make the encrypted seed of a new cashier; back up the file and its passphrase apart."""
     from coins.signer.errors import SeedFileError
     from coins.signer.seed import generate_seed_file
 
