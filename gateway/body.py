@@ -22,6 +22,11 @@ async def read_body(request: web.Request, *, limit: int, timeout_s: float) -> by
         raise ProblemError("unsupported_media_type", "The body must not be encoded.")
     if request.content_length is not None and request.content_length > limit:
         raise _too_large(limit)
+    if request.content.is_eof():  # all of it came with the head: nothing to wait for
+        raw = request.content.read_nowait()
+        if len(raw) > limit:
+            raise _too_large(limit)
+        return raw
     parts: list[bytes] = []
     size = 0
     try:
