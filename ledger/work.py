@@ -24,10 +24,6 @@ ACCOUNT_FAMILIES = frozenset({"evm"})
 LARGEST, OLDEST = 400, 100
 """How many outputs one piece of work offers: enough to pay with, and old ones so that none piles up."""
 
-_UTXO = (
-    "SELECT u.txid, u.output_index, u.amount, s.script, s.address, s.branch, s.script_index"
-    " FROM utxo u CROSS JOIN own_script s ON s.sequence = u.script_sequence"
-)
 SPENDABLE = (
     "u.currency = ? AND u.spent_by IS NULL AND u.reserved_by IS NULL AND u.amount <> '0'"
     " AND CASE WHEN u.location = 'deposit' THEN EXISTS (SELECT 1 FROM deposit d WHERE d.chain = u.chain"
@@ -38,6 +34,18 @@ SPENDABLE = (
 )
 """Final deposits, own change that is confirmed, other money of the house once it is final. Arguments:
 currency, then the highest block of change, of other money and of a coinbase that may be spent."""
+
+
+_OFFERED = (
+    "SELECT u.txid, u.output_index, u.amount, s.script, s.address, s.branch, s.script_index FROM utxo u"
+    " INDEXED BY {} CROSS JOIN own_script s ON s.sequence = u.script_sequence"
+    f" WHERE {SPENDABLE} AND u.chain = ?"
+)
+LARGEST_SPENDABLE = (
+    f"{_OFFERED.format('utxo_by_amount')} ORDER BY length(u.amount) DESC, u.amount DESC LIMIT {LARGEST}"
+)
+OLDEST_SPENDABLE = f"{_OFFERED.format('utxo_unspent')} ORDER BY u.height LIMIT {OLDEST}"
+"""Both walk an index in the order asked for and stop at the limit, however many outputs there are."""
 
 
 def spendable_arguments(tx: Tx, coin: CoinRow) -> tuple[str, int, int, int]:
@@ -103,13 +111,10 @@ def _spendable(tx: Tx, coin: CoinRow) -> tuple[Utxo, ...]:
     """Outputs that may be spent now: the largest, and the oldest."""
     arguments = spendable_arguments(tx, coin)
     found: dict[Outpoint, Utxo] = {}
-    for order, limit in (("length(u.amount) DESC, u.amount DESC", LARGEST), ("u.height, u.txid", OLDEST)):
-        sql = f"{_UTXO} WHERE {SPENDABLE} ORDER BY {order} LIMIT ?"  # nosec B608
-        for txid, index, amount, script, address, branch, script_index in tx.db.execute(
-            sql, (*arguments, limit)
-        ):
+    for sql in (LARGEST_SPENDABLE, OLDEST_SPENDABLE):
+        for txid, index, amount, script, *path in tx.db.execute(sql, (*arguments, coin.chain)):
             outpoint = Outpoint(txid, index)
-            own = OwnScript(script, address, Branch(branch), script_index)
+            own = OwnScript(script, path[0], Branch(path[1]), path[2])
             found[outpoint] = Utxo(outpoint, int(amount), own)
     return tuple(found.values())
 

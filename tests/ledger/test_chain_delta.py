@@ -18,7 +18,7 @@ from ledger.chain_delta import HANDLERS
 from ledger.commands import ApplyChainDelta
 from tests.ledger.life import STEPS, Life
 
-SEEDS, LENGTH = 4, 120
+SEEDS, LENGTH = 4, 80
 
 
 @pytest.mark.parametrize("currency", ["BTC", "ETH"])
@@ -100,7 +100,7 @@ class AccountTillLife(TillLife):
 
 
 _SETTINGS = settings(
-    max_examples=12,
+    max_examples=8,
     stateful_step_count=12,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
