@@ -106,7 +106,9 @@ class ReconcilerActor(AnsweringActor):
 
     def _tell(self, slot: CoinSlot, view: ReconciliationView) -> None:
         """Metrics and, for a difference, the log; the event was written with the result."""
-        difference = sum(int(line["difference"]) for line in view.lines)
+        differences = [int(line["difference"]) for line in view.lines]
+        # Opposite differences of two locations must not look like none.
+        difference = sum(differences) or max(differences, key=abs, default=0)
         metrics = self._metrics.currency(slot.currency, slot.settings.decimals)
         metrics.reconciled(difference, self._clock.now_s())
         if view.status != "ok":

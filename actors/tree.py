@@ -31,6 +31,7 @@ from actors.address import AddressActor
 from actors.childspec import ChildSpec
 from actors.clock import Clock
 from actors.directory import Directory
+from actors.errors import ActorError
 from actors.gateway import GatewayActor, Server
 from actors.identity import Ids
 from actors.ledger import LedgerActor, private_thread
@@ -267,8 +268,8 @@ class Tree:
 
 
 def reason_of(error: BaseException) -> str:
-    """The innermost cause of a supervisor's end, in one line."""
+    """What made a supervisor give up, in one line: the first cause that is not a supervisor's own."""
     seen: BaseException = error
-    while seen.__cause__ is not None:
+    while isinstance(seen, ActorError) and seen.__cause__ is not None:
         seen = seen.__cause__
     return f"{seen}" or type(seen).__name__
