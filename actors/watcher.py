@@ -14,6 +14,7 @@ from actors.look import AtTip, FirstBlock, Moved, Seen, Trouble, look
 from actors.messages import GetWatcherStatus, TipMoved, WatcherStatus, WorkReady
 from actors.runtime import AsyncioActor
 from actors.slot import CoinSlot
+from coins.errors import CoinError
 from coins.types import Block, BlockRef, Head, MempoolView, Outpoint
 from config.schema import ActorSettings
 from ledger.commands import ApplyChainDelta, ApplyMempool, GetWatchState, SetAnchor, SetCurrencyState
@@ -252,8 +253,12 @@ class WatcherActor(AsyncioActor):
         await self._look()
 
     async def _wait_and_look(self, head: Head) -> None:
-        """Wait for the node's next block (bounded), then look."""
-        await self._slot.coin.reader.wait_head(head, self._slot.settings.node.poll_interval_s)
+        """Wait for the node's next block (bounded), then look; the look tells what is wrong with a node."""
+        try:
+            await self._slot.coin.reader.wait_head(head, self._slot.settings.node.poll_interval_s)
+        except CoinError as error:
+            logger.info("%s: waiting for the next block ended early: %s", self._chain, error)
+            await self._clock.sleep(RETRY_FIRST_S)
         await self._look()
 
     async def _look(self) -> None:

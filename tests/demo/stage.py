@@ -138,14 +138,14 @@ class Stage:
         while asyncio.get_running_loop().time() < deadline:
             if self.process is None or self.process.poll() is not None:
                 raise StageError(f"the cashier ended: {self.log_tail()}")
-            state = await asyncio.to_thread(self._readiness)
+            state = await asyncio.to_thread(self.readiness)
             currencies = state.get("currencies", {})
             if len(currencies) == len(self.chains) and all(c["ready"] for c in currencies.values()):
                 return
             await asyncio.sleep(0.1)
         raise StageError(f"the cashier was not ready within {START_S:.0f} s: {self.log_tail()}")
 
-    def _readiness(self) -> dict[str, Any]:
+    def readiness(self) -> dict[str, Any]:
         """The body of /readyz; empty while nobody answers."""
         try:
             with urllib.request.urlopen(

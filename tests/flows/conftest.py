@@ -19,9 +19,11 @@ OpenShop = Callable[..., Awaitable[Shop]]
 def _stages(folder: Path) -> Iterator[MakeStage]:
     stages: list[Stage] = []
 
-    def make(*only: str, **extra: str) -> Stage:
+    def make(*only: str, before_start: Callable[[Stage], None] | None = None, **extra: str) -> Stage:
         stage = Stage(folder / f"stage{len(stages)}", extra=extra, only=only)
         stages.append(stage)
+        if before_start is not None:
+            before_start(stage)
         stage.start_chains()
         stage.configure()
         return stage
