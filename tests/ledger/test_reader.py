@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -285,6 +286,13 @@ async def test_a_cancelled_question_leaves_its_connection_usable(reader: LedgerR
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         assert (await reader.answer(GetBalances("bob")))[0].available == 2**70
+
+
+async def test_quick_questions_are_answered_from_one_state(reader: LedgerReader) -> None:
+    asked: list[Query[Any]] = [GetBalances("alice"), GetKey("nobody's"), GetAddress("bob", "BTC")]
+    results = await reader.answer_quick(asked)
+    assert [result.unwrap() for result in results] == [await reader.answer(query) for query in asked]
+    assert await reader.answer_quick([]) == []
 
 
 async def test_what_is_no_question_is_a_fault(reader: LedgerReader) -> None:
