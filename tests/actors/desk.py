@@ -222,10 +222,12 @@ class QuietServer:
 
     def __init__(self) -> None:
         self.sequences: list[int] = []
+        self.news = asyncio.Event()
         self.is_closed = False
 
     def outbox_ready(self, sequence: int) -> None:
         self.sequences.append(sequence)
+        self.news.set()
 
     async def close(self) -> None:
         self.is_closed = True
