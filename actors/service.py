@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import random
 import socket
 from collections.abc import Callable
@@ -24,10 +25,11 @@ from actors.gateway import Server
 from actors.heartbeat import Heartbeat
 from actors.identity import Ids
 from actors.observer import MetricsObserver
-from actors.tree import Parts, Tree, reason_of
+from actors.tree import Parts, Tree, cause_of, reason_of
 from coins import registry
 from coins.family import Coin
 from coins.signer.client import SignerClient
+from coins.signer.errors import SignerChildError
 from coins.signer.process import SignerProcess
 from config.schema import Settings, diff
 from ledger.commands import SetCurrencyState
@@ -207,7 +209,7 @@ class Service:
             return await self._exporter.start()
         except OSError as error:
             raise StartError(
-                f"monitoring cannot listen on {settings.host}:{settings.port}: {error.strerror}"
+                f"monitoring cannot listen on {settings.host}:{settings.port}: {_words_of(error)}"
             ) from None
 
     async def _until_started(self) -> None:
@@ -218,8 +220,10 @@ class Service:
         try:
             await self.directory.ask("root", GetTree(), timeout_s=bound_s)
         except ActorError as error:
-            reason = reason_of(self.given_up.result()) if self.given_up.done() else str(error)
-            raise StartError(f"the cashier could not start: {reason}") from None
+            root_cause = cause_of(self.given_up.result()) if self.given_up.done() else error
+            # The signer says itself whether its seed or passphrase is wrong.
+            code = root_cause.exit_code if isinstance(root_cause, SignerChildError) else UNREACHABLE
+            raise StartError(f"the cashier could not start: {reason_of(root_cause)}", code) from None
 
     async def _retire(self) -> None:
         """Currencies of the books that the configuration no longer enables are shown as disabled."""
@@ -356,6 +360,11 @@ def listen(host: str, port: int, section: str) -> socket.socket:
         listener.close()
         raise StartError(f"{section} cannot listen on {host}:{port}: {error.strerror}") from None
     return listener
+
+
+def _words_of(error: OSError) -> str:
+    """The system's own words for an error; those of the event loop repeat the address."""
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def tree_as_dict(view: ChildView) -> dict[str, Any]:

@@ -13,7 +13,8 @@ root (one_for_one)
 │        └─ sweep:<currency>  account chains only
 ├─ services (one_for_one)
 │  ├─ notifier
-│  └─ reconciler
+│  ├─ reconciler
+│  └─ gauges                  metrics of the books and the actors
 └─ gateway                    answers 503 while the core restarts
 """
 
@@ -33,6 +34,7 @@ from actors.clock import Clock
 from actors.directory import Directory
 from actors.errors import ActorError
 from actors.gateway import GatewayActor, Server
+from actors.gauges import GaugesActor
 from actors.identity import Ids
 from actors.ledger import LedgerActor, private_thread
 from actors.ledger_reader import LedgerReaderActor
@@ -206,6 +208,17 @@ class Tree:
                     parts.slots, parts.directory, parts.clock, settings.actors, parts.metrics, parts.ids
                 ),
             ),
+            self._actor(
+                "gauges",
+                lambda: GaugesActor.start(
+                    parts.directory,
+                    parts.clock,
+                    settings.actors,
+                    parts.metrics,
+                    parts.slots,
+                    settings.ledger.path,
+                ),
+            ),
         ]
 
     def _actor(
@@ -267,9 +280,14 @@ class Tree:
         )
 
 
+def cause_of(error: BaseException) -> BaseException:
+    """What made a supervisor give up: the first cause that is not a supervisor's own."""
+    while isinstance(error, ActorError) and error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
 def reason_of(error: BaseException) -> str:
-    """What made a supervisor give up, in one line: the first cause that is not a supervisor's own."""
-    seen: BaseException = error
-    while isinstance(seen, ActorError) and seen.__cause__ is not None:
-        seen = seen.__cause__
-    return f"{seen}" or type(seen).__name__
+    """What made a supervisor give up, in one line."""
+    cause = cause_of(error)
+    return f"{cause}" or type(cause).__name__

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from coins.errors import SignerError
+
 
 class SignerStartError(Exception):
     """The signer cannot start: one clear line why. ``exit_code`` 2 is wrong usage, 3 is a missing thing."""
@@ -13,3 +15,11 @@ class SignerStartError(Exception):
 
 class SeedFileError(SignerStartError):
     """The seed file is missing, unreadable, of a wrong form, or the passphrase does not open it."""
+
+
+class SignerChildError(SignerError):
+    """The signer's process ended before it served; ``exit_code`` is that of its SignerStartError."""
+
+    def __init__(self, reason: str, exit_code: int) -> None:
+        super().__init__(reason)
+        self.exit_code = exit_code

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from coins.errors import SignerError
+from coins.signer.errors import SignerChildError
 
 READY = "ready"
 """The line a signer writes to its standard output once it takes connections."""
@@ -55,7 +56,8 @@ class SignerProcess:
     async def start(self) -> None:
         """Start the child and wait until it takes connections.
 
-        Raises SignerError with the child's own last words when it ends before, or says nothing in time.
+        Raises SignerChildError with the child's own last words when it ends before, SignerError when it
+        says nothing in time.
         """
         if self.is_alive:
             raise SignerError("the signer runs already")
@@ -88,7 +90,8 @@ class SignerProcess:
             raise
         if not is_ready.result():
             code = await self.wait()
-            raise SignerError(f"the signer did not start (exit code {code}): {' | '.join(self._last)}")
+            words = " | ".join(self._last)
+            raise SignerChildError(f"the signer did not start (exit code {code}): {words}", code)
 
     def _child_environ(self) -> dict[str, str]:
         """The child's environment; it finds the rooms wherever we were started from."""
