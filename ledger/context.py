@@ -187,14 +187,15 @@ class Tx:
         sequence: int = (last or 0) + 1
         text = data if isinstance(data, str) else codec.to_json(data)
         # Of the content and not of the sequence alone: after a restore from a backup another event may
-        # get the same sequence, and a receiver must not take it for one it already has.
+        # get the same sequence, and a receiver must not take it for one it already has. The sequence comes
+        # first, so that the index of ids grows at its end and not at a random page for each event.
         seed = f"{sequence}|{event_type}|{object_id}|{self.now_s}|{text}".encode()
         self.db.execute(
             "INSERT INTO event (sequence, id, type, occurred_at, client_id, object_type, object_id, data)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 sequence,
-                f"evt_{blake2b(seed, digest_size=12).hexdigest()}",
+                f"evt_{sequence:012x}{blake2b(seed, digest_size=10).hexdigest()}",
                 event_type,
                 self.now_s,
                 client_id,

@@ -174,10 +174,10 @@ class Filler:
                 f"tr_filled_{number}", f"filled-{number}", client_name(payer), client_name(payee),
                 currency, 1 + number % 1_000, "bet", now_s,
             )  # fmt: skip
-            parties = (
+            debit, credit = (
                 accounts.client(party, currency, Part.AVAILABLE) for party in (view.source, view.target)
             )
-            posting = Posting(*parties, view.amount)
+            posting = Posting(debit, credit, view.amount)
             entry = JournalEntry("transfer", "transfer", view.id, (posting,), "key:filled", reason="bet")
             entry_row, posting_row = self.entry(entry)
             self.events += 1

@@ -118,7 +118,7 @@ def event_row(command: PostTransfer, now_s: int, last: int | None, view: str) ->
     """The event's row."""
     sequence = (last or 0) + 1
     seed = f"{sequence}|transfer.posted|{command.id}|{now_s}|{view}".encode()
-    event_id = f"evt_{hashlib.blake2b(seed, digest_size=12).hexdigest()}"
+    event_id = f"evt_{sequence:012x}{hashlib.blake2b(seed, digest_size=10).hexdigest()}"
     return (sequence, event_id, "transfer.posted", now_s, None, "transfer", command.id, view)
 
 
