@@ -13,6 +13,7 @@ from ledger.views import (
     CurrencyView,
     DepositView,
     EventView,
+    Gauges,
     KeyView,
     Page,
     ReconciliationView,
@@ -139,6 +140,11 @@ class GetBooks(Query[BooksView]):
     """Every account of a currency at the block the ledger stands at."""
 
     currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class GetGauges(Query[Gauges]):
+    """What operators watch, of every currency in the configuration."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -243,6 +243,32 @@ class BooksView:
 
 
 @dataclass(frozen=True, slots=True)
+class CurrencyGauges:
+    """What operators watch of one currency. ``hot`` is what payouts can spend; fees and payments are sums."""
+
+    currency: str
+    decimals: int
+    oldest_unsigned_at: int | None
+    oldest_unconfirmed_at: int | None
+    attention: int
+    cases: int
+    hot: int
+    paid_in_week: int
+    network_fees: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """All currencies, the last event, and what webhooks have not brought to the website yet."""
+
+    currencies: tuple[CurrencyGauges, ...]
+    last_sequence: int
+    deliveries_waiting: int
+    oldest_delivery_at: int | None
+    deliveries_dead: int
+
+
+@dataclass(frozen=True, slots=True)
 class ReconciliationView:
     """One comparison of chain and books at one block. ``status`` is ``ok`` or ``mismatch``."""
 

@@ -1,0 +1,128 @@
+"""Keeps the metrics that are not born where something happens: ages, depths, balances, counts of events."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from actors.clock import Clock
+from actors.directory import Directory
+from actors.errors import DeliveryError
+from actors.slot import CoinSlot
+from actors.ticking import Tick, TickingActor
+from config.schema import ActorSettings
+from ledger.commands import SetCurrencyState
+from ledger.errors import DomainError
+from ledger.queries import GetGauges, ListEvents
+from ledger.views import CurrencyGauges, EventView, Gauges
+from monitoring.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+WEEK_S = 7 * 86_400
+TICK_S = 5.0
+EVENTS_MAX = 500
+
+
+class GaugesActor(TickingActor):
+    """Looks at the books and at the directory every few seconds; nobody waits for it."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        clock: Clock,
+        settings: ActorSettings,
+        metrics: Metrics,
+        slots: Mapping[str, CoinSlot],
+        database: Path,
+    ) -> None:
+        """``slots`` is the live table of the currencies that run now, ``database`` the file of the books."""
+        super().__init__(clock, TICK_S)
+        self._directory = directory
+        self._timeout_s = settings.ask_timeout_s
+        self._metrics = metrics
+        self._slots = slots
+        self._log_file = database.with_name(database.name + "-wal")
+        self._sequence: int | None = None
+        self._fees: dict[str, int] = {}
+
+    async def on_start(self) -> None:
+        """Begin to look."""
+        self.start_ticking()
+
+    async def on_receive(self, message: object) -> object:
+        """Look at each tick; what does not answer now is looked at at the next."""
+        if not isinstance(message, Tick):
+            raise TypeError(f"{self.address} does not understand {message!r}")
+        self.tick_taken()
+        self._look_at_actors()
+        self._metrics["ledger_wal_bytes"].set(self._log_size())
+        try:
+            gauges = await self._directory.ask("ledger_reader", GetGauges(), timeout_s=self._timeout_s)
+            self._look_at_books(gauges)
+            await self._count_events(gauges.last_sequence)
+        except (DeliveryError, DomainError) as error:
+            logger.info("the books are not measured this time: %s", error)
+        return None
+
+    def _look_at_actors(self) -> None:
+        """Who is up and what waits; a currency that gave up while the ledger was away is told to it again."""
+        states = {}
+        for view in self._directory.views():
+            bound = self._metrics.actor(view.name)
+            bound.up(is_up=view.state == "up")
+            bound.inbox(view.inbox_depth)
+            states[view.name] = view.state
+        for currency in self._slots:
+            if states.get(f"coin:{currency}") == "gone":
+                detail = "gave up, it is tried again with growing pauses"
+                self._directory.tell("ledger", SetCurrencyState(currency, "halted", detail))
+
+    def _log_size(self) -> int:
+        try:
+            return self._log_file.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def _look_at_books(self, gauges: Gauges) -> None:
+        """Set what was read; currencies that do not run any more have no series."""
+        self._metrics.webhook_outbox(
+            gauges.deliveries_waiting, gauges.oldest_delivery_at, gauges.deliveries_dead
+        )
+        for each in gauges.currencies:
+            if each.currency in self._slots:
+                self._look_at_currency(each)
+
+    def _look_at_currency(self, each: CurrencyGauges) -> None:
+        metrics = self._metrics.currency(each.currency, each.decimals)
+        metrics.oldest_withdrawals(each.oldest_unsigned_at, each.oldest_unconfirmed_at)
+        metrics.open_work(each.attention, each.cases)
+        paid = each.paid_in_week
+        metrics.hot(each.hot, each.hot * WEEK_S / paid if paid else float("inf"))
+        before = self._fees.get(each.currency, each.network_fees)
+        metrics.network_fee(max(0, each.network_fees - before))
+        self._fees[each.currency] = each.network_fees
+
+    async def _count_events(self, last: int) -> None:
+        """Count deposits and withdrawals by the states they entered since the last look."""
+        if self._sequence is None:
+            self._sequence = last
+        while self._sequence < last:
+            events = await self._directory.ask(
+                "ledger_reader", ListEvents(self._sequence, EVENTS_MAX), timeout_s=self._timeout_s
+            )
+            if not events:
+                return
+            for event in events:
+                self._count(event)
+            self._sequence = events[-1].sequence
+
+    def _count(self, event: EventView) -> None:
+        noun, _, state = event.type.partition(".")
+        slot = self._slots.get(str(event.data.get("currency")))
+        if slot is None or noun not in ("deposit", "withdrawal") or state == "attention":
+            return
+        metrics = self._metrics.currency(slot.currency, slot.settings.decimals)
+        count = metrics.deposit if noun == "deposit" else metrics.withdrawal
+        count(state, int(event.data["amount"]))

@@ -1,0 +1,101 @@
+"""Metrics of the books and the actors: what an operator sees is what is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from coins.errors import NodeUnavailableError
+from coins.types import BroadcastOutcome, BroadcastResult
+from tests.actors.desk import UNAVAILABLE, Desk, open_desk
+
+BTC = {"currency": "BTC"}
+
+
+def value(desk: Desk, name: str, **labels: str) -> Any:
+    """A sample as it would be scraped now."""
+    return desk.metrics.registry.get_sample_value(f"cashier_{name}", labels)
+
+
+async def test_waiting_withdrawals_and_the_hot_wallet_are_measured(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        await desk.fund("alice", 1_000_000)
+        await desk.pass_time(6)
+        assert value(desk, "hot_balance_units", **BTC) == 0.01
+        assert value(desk, "hot_float_seconds", **BTC) == float("inf")
+        assert value(desk, "withdrawal_oldest_unsigned_seconds", **BTC) == 0
+        desk.readers["BTC"].trouble = NodeUnavailableError("gone")
+        await desk.withdraw("alice", 100_000)
+        await desk.pass_time(10)
+        assert value(desk, "withdrawal_oldest_unsigned_seconds", **BTC) == 10
+        desk.readers["BTC"].trouble = None
+        await desk.pass_time(10)
+        assert value(desk, "withdrawal_oldest_unsigned_seconds", **BTC) == 0
+        assert value(desk, "withdrawal_oldest_unconfirmed_seconds", **BTC) == 20
+        await desk.mine(6)
+        await desk.pass_time(6)
+        assert value(desk, "withdrawal_oldest_unconfirmed_seconds", **BTC) == 0
+        hot = 1_000_000 - 100_000 - 100
+        assert value(desk, "hot_balance_units", **BTC) == hot / 10**8
+        assert value(desk, "hot_float_seconds", **BTC) == hot * 604_800 / 100_000
+        assert value(desk, "network_fees_units_total", **BTC) == 100 / 10**8
+
+
+async def test_deposits_and_withdrawals_are_counted_by_state_once(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        await desk.pass_time(6)
+        await desk.fund("alice", 1_000_000)
+        await desk.withdraw("alice", 100_000)
+        await desk.rest()
+        await desk.mine(6)
+        await desk.pass_time(20, 5)
+        for state in ("confirming", "credited", "final"):
+            assert value(desk, "deposits_total", state=state, **BTC) == 1
+            assert value(desk, "deposits_amount_units_total", state=state, **BTC) == 0.01
+        for state in ("approved", "signed", "broadcast", "confirmed", "final"):
+            assert value(desk, "withdrawals_total", state=state, **BTC) == 1
+        assert value(desk, "withdrawals_total", state="failed", **BTC) == 0
+
+
+async def test_attention_and_open_cases_are_measured(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        await desk.fund("alice", 1_000_000)
+        await desk.pay("bob", 1_000)  # below the minimum: parked, a case
+        await desk.mine()
+
+        async def no_answer(_: Any) -> BroadcastResult:
+            return BroadcastResult(BroadcastOutcome.UNKNOWN, "no answer")
+
+        desk.spenders["BTC"].broadcast = no_answer  # type: ignore[method-assign,assignment]
+        await desk.withdraw("alice", 100_000)
+        await desk.pass_time(6)
+        assert value(desk, "withdrawals_attention", **BTC) == 1
+        assert value(desk, "cases_open", **BTC) == 1
+
+
+async def test_actors_and_the_log_of_the_database_are_measured(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        await desk.pass_time(6)
+        for name in ("ledger", "ledger_reader", "watcher:BTC", "notifier", "gateway"):
+            assert value(desk, "actor_up", actor=name) == 1
+            assert value(desk, "actor_inbox_messages", actor=name) is not None
+        assert value(desk, "ledger_wal_bytes") > 0
+
+
+async def test_books_that_do_not_answer_are_measured_later(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        assert desk.loop_reader is not None
+        desk.loop_reader.fault = UNAVAILABLE
+        await desk.clock.advance(6)
+        desk.loop_reader.fault = None
+        assert (await desk.tree_states())["gauges"] == "up"
+        await desk.fund("alice", 1_000_000)
+        await desk.pass_time(6)
+        assert value(desk, "hot_balance_units", **BTC) == 0.01
+
+
+async def test_a_coin_that_gave_up_while_the_ledger_was_away_is_shown_halted(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        desk.directory.gone("coin:BTC")
+        await desk.pass_time(6)
+        assert await desk.state() == "halted"
