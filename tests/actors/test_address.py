@@ -14,7 +14,8 @@ from coins.errors import NodeUnavailableError, SignerError
 from coins.types import Branch
 from ledger.commands import RecordScript
 from ledger.errors import CurrencyClosedError, CurrencyUnavailableError, TooManyAddressesError
-from tests.actors.desk import UNAVAILABLE, DeskDeriver, open_desk
+from tests.actors.desk import open_desk
+from tests.actors.doors import UNAVAILABLE, DeskDeriver
 from tests.fakes.chain import FakeChain
 from tests.fakes.coin import FakeDeriver, make_coin
 from tests.ledger.books import rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from actors.gateway import GatewayActor, Server
 from actors.messages import OutboxReady
-from tests.actors.desk import QuietServer
+from tests.actors.doors import QuietServer
 from tests.actors.house import actor_of, ended, exit_of
 from tests.fakes.clock import until
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from coins.errors import NodeUnavailableError
 from coins.types import BroadcastOutcome, BroadcastResult
-from tests.actors.desk import UNAVAILABLE, Desk, open_desk
+from tests.actors.desk import Desk, open_desk
+from tests.actors.doors import UNAVAILABLE
 
 BTC = {"currency": "BTC"}
 

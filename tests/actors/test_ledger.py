@@ -24,7 +24,7 @@ from ledger.errors import InsufficientFundsError, StoreUnavailableError
 from ledger.store import SqliteStore
 from ledger.views import Outcome
 from monitoring.metrics import Metrics
-from tests.actors.desk import FaultyStore, LoopThread
+from tests.actors.doors import FaultyStore, LoopThread
 from tests.actors.house import actor_of, ended
 from tests.actors.named import PATIENCE_S, start_as
 from tests.fakes.clock import FakeClock, settle, until

@@ -103,7 +103,8 @@ async def test_a_slow_question_does_not_hold_up_the_next() -> None:
     ]
     await until(lambda: len(reader.asked) == 5)
     reader.may_answer.set()
-    assert await asyncio.gather(*tasks) == [()] * 5
+    answers: list[Any] = await asyncio.gather(*tasks)
+    assert answers == [()] * 5
     await stop(actor)
     assert reader.is_closed
 
@@ -122,7 +123,8 @@ async def test_quick_questions_that_wait_are_answered_together_and_refused_alone
     results = await asyncio.gather(*tasks, return_exceptions=True)
     assert results[:-1] == [()] * 71
     assert isinstance(results[-1], NotFoundError)
-    assert await listed == ()
+    page: Any = await listed
+    assert page == ()
     assert [len(batch) for batch in reader.batches] == [64, 8]
     await stop(actor)
 
@@ -169,7 +171,8 @@ async def test_more_than_the_inbox_holds_are_refused_as_not_executed() -> None:
     reader.may_answer.set()
     results = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(each) for each in results] == [tuple, tuple, tuple, InboxFull, InboxFull]
-    assert await directory.ask("ledger_reader", ListDeposits(cursor="again"), timeout_s=PATIENCE_S) == ()
+    again: Any = await directory.ask("ledger_reader", ListDeposits(cursor="again"), timeout_s=PATIENCE_S)
+    assert again == ()
     await stop(actor)
 
 

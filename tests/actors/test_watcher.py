@@ -15,8 +15,11 @@ from coins.errors import (
     NodeUnavailableError,
     WrongNetworkError,
 )
-from tests.actors.desk import UNAVAILABLE, DeskDeriver, DeskReader, open_desk
+from tests.actors.desk import open_desk
+from tests.actors.doors import UNAVAILABLE, DeskDeriver, DeskReader
 from tests.ledger.books import rows
+
+MAX_REORG = 5
 
 
 async def test_a_payment_is_seen_confirmed_and_credited_at_the_right_block(tmp_path: Path) -> None:
@@ -191,6 +194,26 @@ async def test_a_reorg_takes_back_and_gives_again(tmp_path: Path) -> None:
         await desk.mine(2)
         assert await desk.balance("alice") == (50_000, 0, 0)
         await desk.check_chain()
+
+
+async def test_w11_a_payout_undone_and_mined_again_much_later_is_still_seen(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        await desk.fund("alice", 200_000)
+        view = await desk.withdraw("alice", 60_000)
+        await desk.rest()
+        await desk.mine()
+        assert [state for _, state, _ in desk.attempts()] == ["mined"]
+        desk.chains["BTC"].reorg(1)
+        await desk.poke()
+        for _ in range(2 * MAX_REORG):
+            await desk.mine(txs=())
+        assert [state for _, state, _ in desk.attempts()] == ["broadcast"]
+        await desk.mine()
+        assert [state for _, state, _ in desk.attempts()] == ["mined"]
+        await desk.check_chain()
+        await desk.mine(6)
+        assert (await desk.withdrawal(view.id)).status == "final"
+        assert rows(desk.path, "SELECT kind FROM unclaimed_case") == []
 
 
 async def test_a_reorg_deeper_than_the_guard_halts_and_changes_nothing(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from ledger.errors import (
     InputsTakenError,
     InsufficientFundsError,
 )
-from tests.actors.desk import UNAVAILABLE, Desk, open_desk
+from tests.actors.desk import Desk, open_desk
+from tests.actors.doors import UNAVAILABLE
 from tests.ledger.books import rows
 
 FUNDS = 1_000_000
