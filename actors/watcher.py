@@ -157,8 +157,10 @@ class WatcherActor(AsyncioActor):
         """Hand the delta to the ledger, then follow it here."""
         delta = moved.delta
         applied = await self._directory.ask("ledger", ApplyChainDelta(delta), timeout_s=self._timeout_s * 6)
-        for _ in delta.disconnected:
+        for ref in delta.disconnected:
             self._known.popleft()
+            while self._spent and self._spent[-1][0] >= ref.height:
+                self._spent.pop()  # unspent again: its next spend must be seen, however late it comes
         for block in delta.connected:
             self._known.appendleft(block.ref)
             self._forget_spent(block)
