@@ -39,7 +39,10 @@ def _moment(text: str) -> int:
         raise ValueError("must be an RFC 3339 time like 2026-01-31T12:00:00Z") from None
     if moment.tzinfo is None:
         raise ValueError("must name its zone, like 2026-01-31T12:00:00Z")
-    return int(moment.astimezone(UTC).timestamp())
+    try:
+        return int(moment.astimezone(UTC).timestamp())
+    except OverflowError:  # the first and last hours of the calendar, in a zone that leads out of it
+        raise ValueError("is outside of the calendar") from None
 
 
 Account = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="A client's id, or `house`")]

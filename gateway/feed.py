@@ -80,20 +80,24 @@ async def _pump(
 ) -> None:
     """Write what there is, wait for the bell, read on."""
     heartbeat_s = call.gateway.settings.sse_heartbeat_s
+    now = asyncio.get_running_loop().time
+    judged_at = now()
     await _write(response, b": open\n\n", heartbeat_s)
     while True:
         for view in events:
             after = view.sequence
             if _is_visible(call, view):
                 await _write(response, _frame(call, view), heartbeat_s)
-        if len(events) < PAGE:
-            is_rung = await waiter.wait(heartbeat_s)
-            if waiter.is_closing:
+        is_rung = len(events) == PAGE or await waiter.wait(heartbeat_s)
+        if waiter.is_closing:
+            return
+        # Also of a stream that is never silent: news must not keep a revoked token alive.
+        if not is_rung or now() - judged_at >= heartbeat_s:
+            if not await is_still_valid(call.gateway, call.request, call.route.access, call.request_id):
                 return
-            if not is_rung:
-                if not await is_still_valid(call.gateway, call.request, call.route.access, call.request_id):
-                    return
-                await _write(response, b": heartbeat\n\n", heartbeat_s)
+            judged_at = now()
+        if not is_rung:
+            await _write(response, b": heartbeat\n\n", heartbeat_s)
         events = await call.ask(ListEvents(after, PAGE, client_id))
 
 

@@ -182,6 +182,7 @@ async def test_what_cannot_exist_is_not_found() -> None:
     [("?limit=0", "query.limit"), ("?limit=501", "query.limit"), ("?limit=x", "query.limit"),
      ("?cursor=a%20b", "query.cursor"),
      ("?page=2", "query.page"), ("?limit=1&limit=2", "query"), ("?from=yesterday", "query.from"),
+     ("?to=9999-12-31T23:59:59-23:59", "query.to"), ("?from=0001-01-01T00:00:00%2B23:59", "query.from"),
      ("?to=2026-01-01T00:00:00", "query.to"), ("?status=A%00", "query.status"), ("?txid=zz", "query.txid"),
      ("?client_id=house", "query.client_id")],
 )  # fmt: skip

@@ -182,6 +182,22 @@ async def test_a_session_that_ends_ends_its_stream() -> None:
         assert len(rig.app[GATEWAY].hub) == 0
 
 
+async def test_a_revoked_key_ends_its_stream_however_much_there_is_to_tell() -> None:
+    async with feeding(sse_heartbeat_s=0.05) as (rig, feed):
+        token, _ = rig.key()
+        async with stream(rig, token, "/v1/events/stream") as opened, asyncio.timeout(WAIT_S):
+            view = rig.directory.keys[token_hash(token)]
+            rig.directory.keys[token_hash(token)] = replace(view, revoked_at=1)
+            while True:  # as fast as it is read: the stream is never silent
+                sequence = feed.add().sequence
+                outbox_ready(rig.app, sequence)
+                if "id" not in (block := await opened.block()):
+                    assert block == {}
+                    break
+                assert int(block["id"]) == sequence
+        assert len(rig.app[GATEWAY].hub) == 0
+
+
 async def test_a_ledger_that_goes_away_ends_the_stream_and_the_next_try_is_told() -> None:
     async with feeding() as (rig, feed), stream(rig, rig.session()) as opened:
         rig.directory.replies[ListEvents] = Unavailable("ledger_reader restarts")
