@@ -34,7 +34,8 @@ class StageError(Exception):
 class Stage:
     """A folder with everything in it. The cashier may be killed and started again at will.
 
-    ``extra`` is added to the cashier's environment; ``only`` names the currencies, all if empty.
+    ``extra`` is added to the cashier's environment, an empty text takes a variable away; ``only`` names
+    the currencies, all if empty.
     """
 
     folder: Path
@@ -105,7 +106,8 @@ class Stage:
                 f"{prefix}APPROVAL_ABOVE": "20",
                 f"{prefix}NODE__POLL_INTERVAL_S": "0.3",
             }
-        return values | dict(self.extra)
+        values |= self.extra
+        return {name: text for name, text in values.items() if text or name not in self.extra}
 
     def cli(self, *arguments: str) -> str:
         """Output of one command of the command line. Raises StageError with its complaint."""

@@ -124,9 +124,10 @@ class Shop:
     # -- currency --------------------------------------------------------------------------------
 
     async def currency_row(self) -> dict[str, Any]:
-        """What the website is told of the currency."""
+        """What the website is told of the currency; without state and height while it is not offered."""
         rows = await self.website.get("/v1/currencies")
-        return next(dict(row) for row in rows["data"] if row["currency"] == self.currency)
+        found = (dict(row) for row in rows["data"] if row["currency"] == self.currency)
+        return next(found, {"state": "", "height": None})
 
     async def until_currency(self, is_done: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The currency once it is so."""
