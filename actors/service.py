@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 import random
+import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,7 @@ from actors.errors import ActorError
 from actors.gateway import Server
 from actors.heartbeat import Heartbeat
 from actors.identity import Ids
+from actors.messages import GetWatcherStatus
 from actors.observer import MetricsObserver
 from actors.tree import Parts, Tree, cause_of, reason_of
 from coins import registry
@@ -178,6 +180,12 @@ class Service:
         """Open the database once before anything runs: its troubles are one line, not a crash."""
         try:
             self.settings.ledger.path.parent.mkdir(parents=True, exist_ok=True)
+            free_mb = shutil.disk_usage(self.settings.ledger.path.parent).free // 2**20
+            if free_mb < self.settings.ledger.min_free_mb:
+                raise StartError(
+                    f"only {free_mb} MB are free in {self.settings.ledger.path.parent},"
+                    f" ledger.min_free_mb is {self.settings.ledger.min_free_mb}"
+                )
             self._open_store().close()
         except OSError as error:
             raise StartError(f"cannot use {self.settings.ledger.path.parent}: {error.strerror}") from None
@@ -260,10 +268,22 @@ class Service:
             views = await self.directory.ask("ledger_reader", ListCurrencies(), timeout_s=timeout_s)
         except (ActorError, DomainError) as error:
             return Readiness(False, (), f"the books do not answer: {type(error).__name__}")
-        return Readiness(True, tuple(self._health(view) for view in views))
+        return Readiness(True, tuple([await self._health(view) for view in views]))
 
-    def _health(self, view: CurrencyView) -> CurrencyHealth:
-        return CurrencyHealth(view.currency, view.state, view.height, None, view.state_detail)
+    async def _health(self, view: CurrencyView) -> CurrencyHealth:
+        """What the books say of a currency, and how far its watcher is behind its node."""
+        try:
+            status = await self.directory.ask(
+                f"watcher:{view.chain}", GetWatcherStatus(), timeout_s=1.0, wait_up=False
+            )
+        except ActorError as error:
+            return CurrencyHealth(
+                view.currency, view.state, view.height, None, view.state_detail or str(error)
+            )
+        lag = None
+        if status.height is not None and status.node_height is not None:
+            lag = status.node_height - status.height
+        return CurrencyHealth(view.currency, view.state, view.height, lag, view.state_detail)
 
     async def reload(self, load: LoadSettings) -> None:
         """Start, drain, change and stop exactly the currencies whose settings differ.

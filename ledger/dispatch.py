@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import logging
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from ledger import codec
 from ledger.accounts import is_client_id
-from ledger.commands import Command, Idempotency, SpentNonce
+from ledger.commands import ApplyChainDelta, ApplyMempool, Command, Idempotency, SpentNonce
 from ledger.context import Tx
-from ledger.errors import DomainError, IdempotencyKeyReusedError, InvalidClientError, NonceUsedError
+from ledger.errors import (
+    BlockRefusedError,
+    DomainError,
+    IdempotencyKeyReusedError,
+    InvalidClientError,
+    LedgerError,
+    NonceUsedError,
+)
 from ledger.handlers import HANDLERS
 from ledger.views import Outcome
+
+logger = logging.getLogger(__name__)
+
+CHAIN_NEWS = frozenset({ApplyChainDelta, ApplyMempool})
+"""Commands that carry what a node told; a node can tell anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +56,8 @@ def execute(tx: Tx, command: Command[Any]) -> Result:
 
     The nonce is spent first and stays spent. Then a key that was answered before gets that answer
     again; a new key's first success is stored beside the change. A refusal undoes the rest. Anything
-    else that is raised is a fault and undoes the whole SQL transaction (the caller's task).
+    else that is raised is a fault and undoes the whole SQL transaction (the caller's task), except that
+    news of a chain which cannot be booked is refused: one chain's block must not stop the others.
     """
     handler = handler_of(command)
     nonce: SpentNonce | None = getattr(command, "nonce", None)
@@ -60,12 +75,22 @@ def execute(tx: Tx, command: Command[Any]) -> Result:
         else:
             value = _once(tx, idempotency, handler, command)
     except DomainError as refusal:
-        tx.db.execute("ROLLBACK TO command")
-        tx.db.execute("RELEASE command")
-        tx.forget_coins()
-        return Result(error=refusal.with_traceback(None))
+        return _undo(tx, refusal.with_traceback(None))
+    except Exception as fault:
+        if type(command) not in CHAIN_NEWS or isinstance(fault, sqlite3.Error | LedgerError):
+            raise
+        logger.exception("%s could not be booked", type(command).__name__)
+        return _undo(tx, BlockRefusedError(f"it could not be booked: {type(fault).__name__}"))
     tx.db.execute("RELEASE command")
     return Result(value)
+
+
+def _undo(tx: Tx, refusal: DomainError) -> Result:
+    """Take back what the command changed and answer with the refusal."""
+    tx.db.execute("ROLLBACK TO command")
+    tx.db.execute("RELEASE command")
+    tx.forget_coins()
+    return Result(error=refusal)
 
 
 def _refuse_client_id(command: Command[Any]) -> None:

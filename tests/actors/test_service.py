@@ -27,6 +27,7 @@ async def test_it_starts_tells_its_health_and_stops(tmp_path: Path) -> None:
     status, ready = await get(monitoring_port, "/readyz")
     assert status == 200
     assert ready["currencies"]["BTC"]["ready"]
+    assert ready["currencies"]["BTC"]["lag_blocks"] == 0
     status, tree = await get(monitoring_port, "/tree")
     assert (status, tree["name"]) == (200, "root")
     await service.stop()
@@ -78,6 +79,15 @@ async def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> No
     error = await fails(till)
     assert error.code == 3
     assert "file" in str(error)
+
+
+async def test_a_disk_that_is_nearly_full_is_one_line(tmp_path: Path) -> None:
+    till = Till(tmp_path, "BTC")
+    till.main["ledger"]["min_free_mb"] = 1_048_576
+    till.write()
+    error = await fails(till)
+    assert error.code == 3
+    assert "min_free_mb" in str(error)
 
 
 async def test_a_file_that_is_no_database_is_one_line(tmp_path: Path) -> None:

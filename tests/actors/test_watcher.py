@@ -15,6 +15,7 @@ from coins.errors import (
     NodeUnavailableError,
     WrongNetworkError,
 )
+from ledger import connect
 from tests.actors.desk import open_desk
 from tests.actors.doors import UNAVAILABLE, DeskDeriver, DeskReader
 from tests.ledger.books import rows
@@ -180,6 +181,37 @@ async def test_d23_a_block_that_the_ledger_refuses_halts_the_coin(tmp_path: Path
         await desk.pass_time(3)
         assert await desk.state() == "open"
         assert await desk.balance("alice") == (0, 0, 50_000)
+
+
+async def test_d36_a_block_that_the_books_break_on_stops_neither_the_ledger_nor_other_coins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_desk(tmp_path, "BTC", "LTC") as desk:
+        scripts = [await desk.script_of(f"client{number}") for number in range(100)]
+        for script in scripts:
+            desk.chains["BTC"].pay((script, 20_000))
+        ledger = desk.directory._entries["ledger"].incarnation
+        booked: list[object] = []
+        honest = connect._book_deposit
+
+        def failing(*arguments: Any) -> None:
+            booked.append(arguments)
+            if len(booked) % 100 == 37:
+                raise KeyError("tx 37 of 100")
+            honest(*arguments)
+
+        monkeypatch.setattr(connect, "_book_deposit", failing)
+        await desk.mine()
+        assert await desk.state() == "halted"
+        assert desk.height() == 100
+        assert rows(desk.path, "SELECT count(*) FROM deposit") == [(0,)]
+        monkeypatch.setattr(connect, "_book_deposit", honest)
+        await desk.fund("bob", 7_000_000, "LTC")
+        assert await desk.balance("bob", "LTC") == (7_000_000, 0, 0)
+        await desk.pass_time(5)
+        assert await desk.state() == "open"
+        assert rows(desk.path, "SELECT count(*) FROM deposit WHERE currency = 'BTC'") == [(100,)]
+        assert desk.directory._entries["ledger"].incarnation == ledger
 
 
 async def test_a_reorg_takes_back_and_gives_again(tmp_path: Path) -> None:
