@@ -36,20 +36,34 @@ class GaugesActor(TickingActor):
         metrics: Metrics,
         slots: Mapping[str, CoinSlot],
         database: Path,
+        beat_s: float,
     ) -> None:
-        """``slots`` is the live table of the currencies that run now, ``database`` the file of the books."""
+        """``slots`` is the live table of the currencies that run now, ``database`` the file of the books.
+
+        ``beat_s`` is the pause between two signs of life of the event loop.
+        """
         super().__init__(clock, TICK_S)
         self._directory = directory
         self._timeout_s = settings.ask_timeout_s
         self._metrics = metrics
         self._slots = slots
         self._log_file = database.with_name(database.name + "-wal")
+        self._beat_s = beat_s
         self._sequence: int | None = None
         self._fees: dict[str, int] = {}
 
     async def on_start(self) -> None:
         """Begin to look."""
+        self.spawn(self._beat(), "beat")
         self.start_ticking()
+
+    async def _beat(self) -> None:
+        """How much later than asked the loop comes back is how late everything on it is."""
+        while True:
+            began = self.clock.monotonic()
+            await self.clock.sleep(self._beat_s)
+            lag_s = self.clock.monotonic() - began - self._beat_s
+            self._metrics["event_loop_lag_seconds"].set(max(0.0, lag_s))
 
     async def on_receive(self, message: object) -> object:
         """Look at each tick; what does not answer now is looked at at the next."""

@@ -280,7 +280,7 @@ class Service:
             return CurrencyHealth(
                 view.currency, view.state, view.height, None, view.state_detail or str(error)
             )
-        lag = None
+        lag: int | None = None
         if status.height is not None and status.node_height is not None:
             lag = status.node_height - status.height
         return CurrencyHealth(view.currency, view.state, view.height, lag, view.state_detail)

@@ -217,6 +217,7 @@ class Tree:
                     parts.metrics,
                     parts.slots,
                     settings.ledger.path,
+                    settings.monitoring.heartbeat_interval_s,
                 ),
             ),
         ]

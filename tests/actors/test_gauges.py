@@ -83,6 +83,21 @@ async def test_actors_and_the_log_of_the_database_are_measured(tmp_path: Path) -
         assert value(desk, "ledger_wal_bytes") > 0
 
 
+async def test_a_loop_that_comes_late_is_measured(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        await desk.pass_time(1)
+        assert value(desk, "event_loop_lag_seconds") == 0
+        honest = desk.clock.sleep
+
+        async def late(seconds: float) -> None:
+            await honest(seconds + 0.5)
+
+        desk.clock.sleep = late  # type: ignore[method-assign]
+        await desk.clock.advance(1)
+        assert value(desk, "event_loop_lag_seconds") == 0.5
+        desk.clock.sleep = honest  # type: ignore[method-assign]
+
+
 async def test_books_that_do_not_answer_are_measured_later(tmp_path: Path) -> None:
     async with open_desk(tmp_path) as desk:
         assert desk.loop_reader is not None
