@@ -23,6 +23,7 @@ os.environ.setdefault("BCL_DATA_DIR", str(Path(__file__).resolve().parent / ".da
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree as RichTree
 
@@ -40,8 +41,17 @@ app = typer.Typer(
 keys_app = typer.Typer(help="Website keys, and the seed of a new cashier.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
 
+
+def _own_or_before(context: typer.Context, config: Path | None) -> Path | None:
+    """`run.py --config FILE check` means the same as `run.py check --config FILE`."""
+    return config or context.find_root().params.get("config")
+
+
 ConfigOption = Annotated[
-    Path | None, typer.Option("--config", help="Configuration file; default config/cashier.toml.")
+    Path | None,
+    typer.Option(
+        "--config", help="Configuration file; default config/cashier.toml.", callback=_own_or_before
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 SCOPES = ("read", "sessions", "deposits", "withdrawals", "transfers")
@@ -145,11 +155,15 @@ def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     rows = asyncio.run(_check(settings))
     if as_json:
         print(json.dumps(rows, indent=2))
-    else:
-        table = Table("currency", "network", "node", title=None)
+    elif rows:
+        table = Table("currency", "network")
+        for name in ("node", "result"):
+            table.add_column(name, overflow="fold")  # never cut short: it may hold an address or a hash
         for row in rows:
-            table.add_row(row["currency"], row["network"], row["result"])
+            table.add_row(*(escape(row[name]) for name in ("currency", "network", "node", "result")))
         Console().print(table)
+    else:
+        print("the configuration is right, but no currency is enabled: see config/coins/*.toml")
     if any(row["result"] != "ok" for row in rows):
         raise typer.Exit(UNREACHABLE)
 
@@ -171,7 +185,7 @@ async def _check(settings: Settings) -> list[dict[str, str]]:
                 await reader.close()
         except CoinError as error:
             result = str(error)
-        rows.append({"currency": currency, "network": coin.network, "result": result})
+        rows.append({"currency": currency, "network": coin.network, "node": coin.node.url, "result": result})
     return rows
 
 
@@ -192,7 +206,9 @@ def tree(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         with urllib.request.urlopen(url, timeout=10) as reply:
             view = json.load(reply)
     except (OSError, ValueError) as error:
-        raise fail(f"no cashier answers at {url}: {error}", UNREACHABLE) from None
+        reason = getattr(error, "reason", error)
+        words = getattr(reason, "strerror", None) or reason
+        raise fail(f"no cashier answers at {url}: {words}", UNREACHABLE) from None
     if as_json:
         print(json.dumps(view, indent=2))
     else:
@@ -208,7 +224,7 @@ def _branch(view: dict[str, Any], parent: RichTree) -> RichTree:
     if view["inbox_depth"]:
         text += f"  {view['inbox_depth']} waiting"
     if view["last_error"]:
-        text += f"  [dim]{view['last_error']}[/dim]"
+        text += f"  [dim]{escape(view['last_error'])}[/dim]"
     parent.label = text
     for child in view["children"]:
         _branch(child, parent.add(""))
@@ -258,12 +274,12 @@ def list_keys(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     from ledger.queries import ListKeys
     from ledger.reader import LedgerReader
 
-    settings = settings_of(config)
+    path = settings_of(config).ledger.path
+    if not path.exists():
+        raise fail(f"there is no database {path} yet: `keys create` or `serve` makes it", UNREACHABLE)
 
     async def read() -> Any:
-        reader = await LedgerReader(
-            settings.ledger.path, now_s=lambda: int(time.time()), connections=1
-        ).open()
+        reader = await LedgerReader(path, now_s=lambda: int(time.time()), connections=1).open()
         try:
             return await reader.answer(ListKeys())
         finally:
@@ -291,7 +307,11 @@ def new_seed(config: ConfigOption = None) -> None:
 
     signer = settings_of(config).signer
     if signer.passphrase is None:
-        raise fail("signer.passphrase is not set: set CASHIER__SIGNER__PASSPHRASE_FILE", USAGE)
+        raise fail(
+            "signer.passphrase is not set: set CASHIER__SIGNER__PASSPHRASE_FILE "
+            "(or CASHIER__SIGNER__PASSPHRASE)",
+            USAGE,
+        )
     try:
         generate_seed_file(signer.seed_file, signer.passphrase.get_secret_value())
     except SeedFileError as error:

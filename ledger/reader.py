@@ -42,6 +42,14 @@ def is_quick(question: object) -> bool:
 class _ReadConnection(aiosqlite.Connection):
     """A connection that runs a whole function in one hop to its thread."""
 
+    async def open(self) -> None:
+        """Connect; after a failure the thread has ended, so that it never speaks to a closed loop."""
+        try:
+            await self
+        except sqlite3.Error:
+            await asyncio.to_thread(self._thread.join)
+            raise
+
     async def ask(
         self, function: Callable[[sqlite3.Connection, Any, int], Any], query: Any, now_s: int
     ) -> Any:
@@ -104,7 +112,7 @@ class LedgerReader:
         try:
             for number in range(1 + self._count):
                 connection = _ReadConnection(self._connect, iter_chunk_size=64)
-                await connection
+                await connection.open()
                 self._all.append(connection)
                 if number:
                     self._free.put_nowait(connection)
