@@ -72,3 +72,8 @@ def is_unavailable(error: sqlite3.Error) -> bool:
     """Whether an error is of the disk (full, failing) rather than of what was asked."""
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and code & 0xFF in UNAVAILABLE_CODES
+
+
+def is_disk_fault(error: Exception) -> bool:
+    """As :func:`is_unavailable`, for an error that may not be of the database at all."""
+    return isinstance(error, sqlite3.Error) and is_unavailable(error)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from ledger import codec
 from ledger.accounts import is_client_id
 from ledger.commands import ApplyChainDelta, ApplyMempool, Command, Idempotency, SpentNonce
+from ledger.connection import is_disk_fault
 from ledger.context import Tx
 from ledger.errors import (
     BlockRefusedError,
@@ -77,7 +77,7 @@ def execute(tx: Tx, command: Command[Any]) -> Result:
     except DomainError as refusal:
         return _undo(tx, refusal.with_traceback(None))
     except Exception as fault:
-        if type(command) not in CHAIN_NEWS or isinstance(fault, sqlite3.Error | LedgerError):
+        if type(command) not in CHAIN_NEWS or isinstance(fault, LedgerError) or is_disk_fault(fault):
             raise
         logger.exception("%s could not be booked", type(command).__name__)
         return _undo(tx, BlockRefusedError(f"it could not be booked: {type(fault).__name__}"))
