@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from coins.types import Branch, Outpoint, OwnScript, PayoutWork, TxOutput, Utxo
+from ledger.attempt import AttemptState
 from ledger.attempt_row import plan_of, read_attempts, to_work
 from ledger.coin_row import CoinRow
 from ledger.commands import GetPayoutWork, GetSweepWork, GetUnsettledAttempts
@@ -174,12 +175,14 @@ def get_sweep_work(tx: Tx, command: GetSweepWork) -> tuple[PayoutWork, ...]:
         " ORDER BY b.script_sequence",
         (coin.currency,),
     )
+    final_height = (tip_height(tx, coin.chain) or 0) - coin.final_depth + 1
     work: list[PayoutWork] = []
     for sequence, amount, script, address, branch, index in rows.fetchall():
+        # Parked money is never called final, but a reorg undoes it as any other: it waits as long.
         young = tx.db.execute(
             "SELECT amount FROM deposit WHERE script_sequence = ? AND currency = ?"
-            " AND status IN ('confirming', 'credited')",
-            (sequence, coin.currency),
+            " AND (status IN ('confirming', 'credited') OR (status = 'parked' AND block_height > ?))",
+            (sequence, coin.currency, final_height),
         )
         final = int(amount) - sum(int(part) for (part,) in young)
         if final < max(coin.sweep_threshold, 1):
@@ -224,13 +227,18 @@ def _sweep_intent(tx: Tx, coin: CoinRow, sequence: int, amount: int) -> str:
 
 
 def get_unsettled_attempts(tx: Tx, command: GetUnsettledAttempts) -> tuple[AttemptWork, ...]:
-    """Attempts to resume or to send again, oldest first; none while another of the intent is in a block."""
+    """Attempts to resume or to send again, oldest first; none while another of the intent is in a block.
+
+    What is signed may be out already and is sent again in any state of the currency; what is not is
+    given out to be signed only in one that allows payouts.
+    """
     condition = (
         "a.currency = ? AND a.state IN ('prepared', 'signed', 'broadcast', 'unknown') AND NOT EXISTS"
         " (SELECT 1 FROM attempt m WHERE m.intent_id = a.intent_id AND m.state IN ('mined', 'reverted'))"
     )
+    is_paying = tx.coin(command.currency).state in PAYING_STATES
     rows = read_attempts(tx.db, f"{condition} ORDER BY a.created_at, a.id", (command.currency,))
-    return tuple(to_work(row) for row in rows)
+    return tuple(to_work(row) for row in rows if is_paying or row.state is not AttemptState.PREPARED)
 
 
 HANDLERS: Mapping[type[Any], Callable[[Tx, Any], Any]] = {

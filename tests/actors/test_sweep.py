@@ -77,6 +77,21 @@ async def test_a_node_that_is_down_only_delays_a_sweep(tmp_path: Path) -> None:
         assert swept(desk) == ["broadcast"]
 
 
+async def test_parked_money_is_swept_no_sooner_than_a_reorg_can_undo_it(tmp_path: Path) -> None:
+    async with open_desk(tmp_path, "ETH", environ={"CASHIER__COINS__ETH__MINIMUM_DEPOSIT": "2"}) as desk:
+        await desk.pay("alice", DEPOSIT, "ETH")
+        await desk.mine(5, "ETH")
+        assert rows(desk.path, "SELECT status FROM deposit") == [("parked",)]
+        assert swept(desk) == []
+        desk.chains["ETH"].reorg(5)
+        await desk.poke("ETH")
+        await desk.mine(6, "ETH")
+        assert swept(desk) == ["broadcast"]
+        await desk.mine(6, "ETH")
+        assert swept(desk) == ["mined"]
+        await desk.check_chain("ETH")
+
+
 async def test_a_signer_that_refuses_is_not_flooded(tmp_path: Path) -> None:
     async with open_desk(tmp_path, "ETH") as desk:
         desk.spenders["ETH"].refusal = SignerError("no")

@@ -144,6 +144,24 @@ def test_signed_bytes_are_kept_and_never_changed_or_abandoned(till: Till) -> Non
         till.do(AbandonAttempt("at_none", "no"))
 
 
+@pytest.mark.parametrize("state", ["behind", "stalled", "disagree", "down", "halted", "paused"])
+def test_in_doubt_nothing_is_given_out_to_be_signed_and_what_is_signed_stays_in_flight(
+    till: Till, state: str
+) -> None:
+    plan = a_plan(till)
+    till.do(ReserveAttempt("at_a", plan))
+    till.do(SetCurrencyState("BTC", state, "in doubt"))
+    assert till.do(GetUnsettledAttempts("BTC")) == ()
+    till.do(SetCurrencyState("BTC", "open", ""))
+    (work,) = till.do(GetUnsettledAttempts("BTC"))
+    assert (work.attempt_id, work.state) == ("at_a", "prepared")
+    bytes_ = signed(plan)
+    till.do(RecordSigned("at_a", bytes_.txid, bytes_.raw))
+    till.do(SetCurrencyState("BTC", state, "in doubt"))
+    (work,) = till.do(GetUnsettledAttempts("BTC"))
+    assert (work.state, work.signed) == ("signed", bytes_)
+
+
 def test_an_unknown_answer_is_attention_and_releases_nothing(till: Till) -> None:
     plan = a_plan(till)
     till.do(ReserveAttempt("at_a", plan))
