@@ -14,8 +14,8 @@ from actors.directory import Directory
 from actors.identity import Ids
 from actors.messages import IssueScript
 from actors.slot import CoinSlot
-from coins.errors import CoinError, PlanError, SignerError
-from coins.types import Branch, BroadcastOutcome, BroadcastResult, PayoutWork
+from coins.errors import CoinError, NodeUnavailableError, PlanError, SignerError
+from coins.types import Branch, BroadcastOutcome, BroadcastResult, OwnScript, PayoutWork
 from ledger.commands import (
     AbandonAttempt,
     GetUnsettledAttempts,
@@ -23,7 +23,7 @@ from ledger.commands import (
     RecordSigned,
     ReserveAttempt,
 )
-from ledger.errors import IllegalTransitionError, InputsTakenError
+from ledger.errors import CurrencyUnavailableError, IllegalTransitionError, InputsTakenError
 from ledger.failpoint import failpoint
 from ledger.views import AttemptWork
 from monitoring.metrics import Metrics
@@ -90,12 +90,7 @@ class Payer:
         spender = self._slot.coin.spender
         quote = await spender.quote()
         if work.change is None and work.source is None:
-            change = await self._directory.ask(
-                f"address:{self._slot.currency}",
-                IssueScript(Branch.CHANGE, f"change:{work.intent_id}"),
-                timeout_s=self._timeout_s,
-            )
-            work = replace(work, change=change)
+            work = replace(work, change=await self._change_for(work.intent_id))
         plan = spender.plan(work, quote)
         failpoint("payout.planned")
         try:
@@ -108,6 +103,17 @@ class Payer:
         failpoint("payout.reserved")
         await self._sign_and_send(attempt)
         return True
+
+    async def _change_for(self, intent_id: str) -> OwnScript:
+        """A script of ours for the change. Raises NodeUnavailableError while the node's wallet gives none."""
+        try:
+            return await self._directory.ask(
+                f"address:{self._slot.currency}",
+                IssueScript(Branch.CHANGE, f"change:{intent_id}"),
+                timeout_s=self._timeout_s,
+            )
+        except CurrencyUnavailableError as error:
+            raise NodeUnavailableError(f"no address for the change: {error.detail}") from error
 
     async def _sign_and_send(self, attempt: AttemptWork) -> None:
         """Sign a reserved attempt; bytes that cannot be had release it, for nothing has left."""
