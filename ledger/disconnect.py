@@ -32,8 +32,12 @@ CONFLICTED_BY_BLOCK = (
     " WHERE n.attempt_id = a.id AND u.chain = ? AND u.spent_hash = ?)"
     " OR EXISTS (SELECT 1 FROM chain_movement m JOIN own_script s ON s.sequence = m.script_sequence"
     " WHERE m.chain = ? AND m.block_hash = ? AND m.nonce = a.nonce AND s.script = a.sender))"
+    " AND NOT EXISTS (SELECT 1 FROM attempt_input n JOIN utxo u ON u.chain = n.chain AND u.txid = n.txid"
+    " AND u.output_index = n.output_index WHERE n.attempt_id = a.id AND u.spent_by <> a.txid"
+    " AND u.chain = ? AND u.spent_hash <> ?)"
 )
-"""Attempts of a currency that conflict with a chain tx of a block (chain and hash given twice)."""
+"""Attempts of a currency that conflict with a chain tx of a block, and with none below it (chain and
+hash given three times)."""
 
 
 def disconnect(book: BlockBook) -> None:
@@ -152,7 +156,7 @@ def _restore_conflicted(book: BlockBook) -> None:
     """Attempts that lost an input or a nonce to a chain tx of this block may be mined again."""
     block = (book.chain, book.ref.block_hash)
     for currency in book.coins:
-        rows = read_attempts(book.tx.db, CONFLICTED_BY_BLOCK, (currency, *block, *block))
+        rows = read_attempts(book.tx.db, CONFLICTED_BY_BLOCK, (currency, *block * 3))
         for attempt in rows:
             move_attempt(book.tx, attempt, AttemptEvent.RESTORED, Who.CHAIN, "the conflict is undone")
 

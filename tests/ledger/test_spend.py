@@ -167,6 +167,21 @@ def test_money_gone_without_us_is_unexplained_and_never_refunded(till: Till) -> 
     till.check()
 
 
+def test_a_payout_robbed_twice_stays_conflicted_until_both_are_undone(till: Till) -> None:
+    deposits = [till.deposit("alice", 100_000, blocks=blocks) for blocks in (1, 6)]
+    till.open("alice", 150_000)
+    till.pay_all()
+    payout = next(iter(till.chain.mempool.values()))
+    till.chain.mempool.clear()
+    for tx in deposits:
+        till.mine(1, [steal(till, Outpoint(tx.txid, 0), 99_000)])
+    assert till.attempts() == ["conflicted"]
+    till.reorg(1, [[], []])
+    assert till.attempts() == ["conflicted"]
+    till.reorg(3, [[payout], [], [], []])
+    assert till.attempts() == ["mined"]
+
+
 def test_a_conflict_that_is_undone_lets_the_payout_go_on(till: Till) -> None:
     tx = till.deposit("alice", 100_000, blocks=6)
     view = till.open("alice", 60_000)
