@@ -9,27 +9,31 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import fcntl
+import os
 import random
 import shutil
-import signal
 import sys
 from functools import partial
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from tests.demo.chaos import Killer
 from tests.demo.show import Show
 from tests.demo.stage import ROOT, Stage, StageError
+from tests.demo.stay import Stay
 from tests.demo.story import Story, StoryError
 from tests.demo.website import Website
 from tests.fakes.oracle import check_books
 from tests.nodes.errors import NodesError
 
 FOLDER = ROOT / ".demo"
-BLOCK_EVERY_S = 20.0
 CLIENT = "alice"
+BALANCES = ("available", "reserved", "pending")
+MARKER = ".made-by-the-demo"
 
 
 def main() -> int:
@@ -40,18 +44,55 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where nodes and cashier keep their data")
     arguments = parser.parse_args()
     console = Console()
-    shutil.rmtree(arguments.folder, ignore_errors=True)
-    stage = Stage(arguments.folder)
+    folder = arguments.folder.absolute()
+    try:
+        lock = claim(folder)
+    except (StageError, OSError) as error:
+        console.print(f"[red]failed[/red]  {escape(str(error))}", highlight=False, soft_wrap=True)
+        return 2
+    stage = Stage(folder)
     try:
         return asyncio.run(_run(stage, console, arguments.once, arguments.kill))
     except (StageError, NodesError, StoryError) as error:
-        console.print(f"[red]failed[/red]  {error}", highlight=False, soft_wrap=True)
-        console.print(f"log of the cashier: {stage.log_path}", highlight=False)
+        console.print(f"[red]failed[/red]  {escape(str(error))}", highlight=False, soft_wrap=True)
+        console.print(f"log of the cashier: {_near(stage.log_path)}", highlight=False, soft_wrap=True)
         return 1
     except KeyboardInterrupt:
         return 130
     finally:
         stage.stop()
+        os.close(lock)
+
+
+def claim(folder: Path) -> int:
+    """Empty the folder for a new demo; the descriptor whose lock keeps other demos out.
+
+    Raises StageError when another demo is in it, or when it holds something that no demo made.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise StageError(f"another demo runs in {folder}: end it, or name another --folder") from None
+    left = [path for path in folder.iterdir() if path.name != MARKER]
+    if left and folder != FOLDER and not (folder / MARKER).exists():
+        os.close(lock)
+        raise StageError(f"{folder} is not empty and not of a demo: its files stay, name another --folder")
+    (folder / MARKER).touch()
+    for path in left:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink()
+    return lock
+
+
+def _near(path: str | Path) -> str:
+    """A path as one types it from the folder of the project."""
+    path = Path(path)
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
 
 async def _run(stage: Stage, console: Console, once: bool, seed: int | None) -> int:
@@ -80,7 +121,7 @@ async def _run(stage: Stage, console: Console, once: bool, seed: int | None) -> 
             raise StoryError("books", "audit", "; ".join(problems))
         _summary(stage, console, stories)
         if not once:
-            await _stay(stage, console)
+            await Stay(stage.chains, website, CLIENT, console).run()
         return 0
     finally:
         if killer is not None:
@@ -102,10 +143,13 @@ async def _play(stories: list[Story]) -> None:
 
 def _summary(stage: Stage, console: Console, stories: list[Story]) -> None:
     """Balances, links and the key."""
-    table = Table("currency", "available", "reserved", "pending", title=f"balances of {CLIENT}")
+    table = Table(box=None, title=f"balances of {CLIENT}", title_style="bold", title_justify="left")
+    table.add_column("currency")
+    for name in BALANCES:
+        table.add_column(name, justify="right", overflow="fold")  # an amount is never cut short
     for chain, story in zip(stage.chains, stories, strict=True):
-        row = story.balances
-        table.add_row(chain.currency, row["available"], row["reserved"], row["pending"])
+        table.add_row(chain.currency, *(story.balances[name] for name in BALANCES))
+    console.print()
     console.print(table)
     lines = {
         "cashier page": stories[0].link + "  (a link works once, for ten minutes)",
@@ -113,27 +157,11 @@ def _summary(stage: Stage, console: Console, stories: list[Story]) -> None:
         "metrics": f"http://127.0.0.1:{stage.monitoring_port}/metrics",
         "API key": stage.key["key"],
         "signing secret": stage.key["signing_secret"],
-        "supervision tree": f"{sys.executable} run.py tree --config {stage.config}",
+        "supervision tree": f"{_near(sys.executable)} run.py tree --config {_near(stage.config)}",
+        "log": _near(stage.log_path),
     }
     for name, value in lines.items():
         console.print(f"  {name:<16}  {value}", highlight=False, soft_wrap=True)
-
-
-async def _stay(stage: Stage, console: Console) -> None:
-    """Stay up until Ctrl-C, mining a block on each chain now and then."""
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopping.set)
-    console.print(f"up until Ctrl-C; a block every {BLOCK_EVERY_S:.0f} s on each chain")
-    while not stopping.is_set():
-        try:
-            async with asyncio.timeout(BLOCK_EVERY_S):
-                await stopping.wait()
-        except TimeoutError:
-            for chain in stage.chains:
-                await chain.mine()
-    console.print("stopping")
 
 
 if __name__ == "__main__":

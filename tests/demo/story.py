@@ -40,6 +40,11 @@ Tell = Callable[[str, str, str], None]
 """Told (currency, step, a few words) when a step is done."""
 
 
+def short(amount_display: str) -> str:
+    """An amount without its trailing zeros, for a narrow column."""
+    return amount_display.rstrip("0").rstrip(".") if "." in amount_display else amount_display
+
+
 class StoryError(Exception):
     """A step did not come about; names the currency and the step."""
 
@@ -95,7 +100,7 @@ class Story:
         txid = await self._chain.pay(issued["address"])
         self._tell("payment", txid)
         found = await self._until("seen", self._find_deposit(txid), lambda deposit: deposit is not None)
-        self._tell("seen", f"{found['amount']} {self._currency}")
+        self._tell("seen", f"{short(found['amount'])} {self._currency}")
         return str(found["id"])
 
     def _find_deposit(self, txid: str) -> Callable[[], Any]:
@@ -117,7 +122,7 @@ class Story:
             await self._until(step, read, _has_confirmations(count))
             self._tell(step)
         credited = await self._until("credited", read, lambda found: found["status"] in ("credited", "final"))
-        self._tell("credited", f"{credited['amount']} {self._currency}")
+        self._tell("credited", f"{short(credited['amount'])} {self._currency}")
         await self._chain.mine(3)
         await self._until("final", read, lambda found: found["status"] == "final")
         self._tell("final")
@@ -135,7 +140,9 @@ class Story:
                 "external_id": f"{self._client}-{self._currency}",
             },
         )
-        self._tell("withdrawal", f"{asked['amount']} to {asked['address']}, fee {asked['fee']}")
+        self._tell(
+            "withdrawal", f"{short(asked['amount'])} + fee {short(asked['fee'])} to {asked['address']}"
+        )
 
         async def read() -> Any:
             return await self._website.get(f"/v1/withdrawals/{asked['id']}")
@@ -166,7 +173,7 @@ class Story:
         self.balances = next(row for row in rows["data"] if row["currency"] == self._currency)
         currencies = await self._website.get("/v1/currencies")
         height = next(row["height"] for row in currencies["data"] if row["currency"] == self._currency)
-        self._tell("books", f"agree with the chain at height {height}")
+        self._tell("books", f"agree at block {height}")
 
     async def _until(
         self, step: str, read: Callable[[], Any], is_done: Callable[[Any], bool], *, mine: bool = False
