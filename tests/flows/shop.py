@@ -189,7 +189,7 @@ class Shop:
         url = self.stage.base_url + target
         async with self._http.request(method, url, data=data or None, headers=headers) as reply:
             text = await reply.text()
-            return Answer(reply.status, dict(reply.headers), json.loads(text) if text else None)
+            return Answer(reply.status, reply.headers, json.loads(text) if text else None)
 
     # -- the end ---------------------------------------------------------------------------------
 
