@@ -28,10 +28,7 @@ ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     BCL_DATA_DIR=/data/bitcoinlib \
     CASHIER__GATEWAY__HOST=0.0.0.0 \
-    CASHIER__MONITORING__HOST=0.0.0.0 \
-    CASHIER__LEDGER__PATH=/data/cashier.sqlite \
-    CASHIER__SIGNER__SOCKET=/data/signer.sock \
-    CASHIER__SIGNER__SEED_FILE=/data/seed.age
+    CASHIER__MONITORING__HOST=0.0.0.0
 USER cashier
 VOLUME /data
 EXPOSE 8080 9108
@@ -39,5 +36,5 @@ EXPOSE 8080 9108
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD \
     ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:9108/healthz', timeout=2)"]
-ENTRYPOINT ["python", "run.py"]
-CMD ["serve", "--config", "/config/cashier.toml"]
+ENTRYPOINT ["/bin/sh", "/app/config/deploy/entrypoint.sh"]
+CMD ["serve"]

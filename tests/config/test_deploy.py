@@ -42,3 +42,11 @@ def test_entrypoint_serves_when_nothing_is_said(tmp_path: Path) -> None:
 
 def test_entrypoint_passes_its_arguments_on(tmp_path: Path) -> None:
     assert run_entrypoint(tmp_path, "tree", "--json")[:3] == ["run.py", "tree", "--json"]
+
+
+def test_nothing_is_written_beside_the_configuration() -> None:
+    """It lies on a read-only file system there: each file the cashier makes has a path of its own."""
+    made = {"LEDGER__PATH", "GATEWAY__SECRET_FILE", "SIGNER__SEED_FILE", "SIGNER__SOCKET"}
+    for name in ("cashier.service", "entrypoint.sh"):
+        text = (DEPLOY / name).read_text()
+        assert all(f"CASHIER__{setting}" in text for setting in made), name
