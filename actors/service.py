@@ -11,7 +11,7 @@ import os
 import random
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -64,6 +64,9 @@ class Front(Protocol):
 
     def update(self, settings: Settings) -> None:
         """Take over new settings of the currencies."""
+
+    def remember(self, decimals: Mapping[str, int]) -> None:
+        """Learn the decimals of every currency of the books; some may not be configured any more."""
 
     def render_event(self, view: EventView) -> dict[str, Any]:
         """An event as the API shows it; body of its webhook."""
@@ -186,7 +189,9 @@ class Service:
                     f"only {free_mb} MB are free in {self.settings.ledger.path.parent},"
                     f" ledger.min_free_mb is {self.settings.ledger.min_free_mb}"
                 )
-            self._open_store().close()
+            store = self._open_store()
+            self._front.remember(store.decimals())
+            store.close()
         except OSError as error:
             raise StartError(f"cannot use {self.settings.ledger.path.parent}: {error.strerror}") from None
         except StoreError as error:

@@ -29,6 +29,7 @@ class Coins:
     def __init__(self, settings: Mapping[str, Coin]) -> None:
         """Take over the currencies of a configuration (``Settings.coins``)."""
         self._known: dict[str, CoinInfo] = {}
+        self._decimals: dict[str, int] = {}
         self._enabled: frozenset[str] = frozenset()
         self.update(settings)
 
@@ -38,7 +39,12 @@ class Coins:
             self._known[name] = CoinInfo(
                 coin.decimals, coin.network, coin.confirmations, coin.minimum_deposit
             )
+            self._decimals[name] = coin.decimals
         self._enabled = frozenset(name for name, coin in settings.items() if coin.enabled)
+
+    def remember(self, decimals: Mapping[str, int]) -> None:
+        """Know how amounts are written in currencies that only the books still hold."""
+        self._decimals = {**decimals, **self._decimals}
 
     def offered(self, currency: str) -> CoinInfo:
         """An enabled currency, to ask its actors. Raises ProblemError ``unknown_currency``."""
@@ -65,4 +71,4 @@ class Coins:
 
     def display(self, currency: str, amount: int) -> str:
         """Decimal string of whole units. A currency out of the books of this configuration is a fault."""
-        return format_amount(amount, self._known[currency].decimals)
+        return format_amount(amount, self._decimals[currency])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import socket
+from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
@@ -60,6 +61,10 @@ class HttpFront:
     def update(self, settings: Settings) -> None:
         """Take over new settings of the currencies; everything else needs a restart."""
         self._coins.update(settings.coins)
+
+    def remember(self, decimals: Mapping[str, int]) -> None:
+        """Learn the decimals of the currencies in the books, to show what was booked in them."""
+        self._coins.remember(decimals)
 
     def render_event(self, view: EventView) -> dict[str, Any]:
         """An event as the API shows it; body of its webhook."""

@@ -86,6 +86,12 @@ class SqliteStore:
             raise
         self._tx = Tx(self._db, self._now_s, self.webhook_url)
 
+    def decimals(self) -> dict[str, int]:
+        """Decimals of every currency there ever was, by name. Raises StoreUnavailableError when closed."""
+        if self._db is None:
+            raise StoreUnavailableError("the database is closed")
+        return dict(self._db.execute("SELECT currency, decimals FROM coin ORDER BY currency"))
+
     def close(self) -> None:
         """Close the connections (SQLite then moves the log into the database) and free the lock."""
         with self._checkpoint_lock:

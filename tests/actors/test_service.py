@@ -38,6 +38,18 @@ async def test_it_starts_tells_its_health_and_stops(tmp_path: Path) -> None:
     again.close()
 
 
+async def test_the_front_knows_the_currencies_of_the_books_also_without_their_files(tmp_path: Path) -> None:
+    till = Till(tmp_path, "BTC", "LTC")
+    async with running(till) as service:
+        await all_in_state(till, service, BTC="open", LTC="open")
+        assert till.front.decimals == {}
+    (tmp_path / "coins" / "LTC.toml").unlink()
+    till.environ = {name: value for name, value in till.environ.items() if "__LTC__" not in name}
+    async with running(till) as service:
+        await all_in_state(till, service, BTC="open")
+        assert till.front.decimals == {"BTC": 8, "LTC": 8}
+
+
 async def test_stopping_twice_or_unstarted_is_harmless(tmp_path: Path) -> None:
     service = Till(tmp_path, "BTC").service()
     await service.stop()

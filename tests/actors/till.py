@@ -7,7 +7,7 @@ import json
 import random
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -40,10 +40,14 @@ class Front:
     def __init__(self) -> None:
         self.server = QuietServer()
         self.updates: list[Settings] = []
+        self.decimals: dict[str, int] = {}
         self.sockets: list[socket.socket] = []
 
     def update(self, settings: Settings) -> None:
         self.updates.append(settings)
+
+    def remember(self, decimals: Mapping[str, int]) -> None:
+        self.decimals = dict(decimals)
 
     def render_event(self, view: EventView) -> dict[str, Any]:
         return {"id": view.id}

@@ -46,6 +46,15 @@ def test_events_of_a_currency_that_was_switched_off_are_still_shown() -> None:
     assert (body["sequence"], body["type"], body["data"]["amount"]) == (3, "deposit.credited", "0.00150000")
 
 
+def test_what_was_booked_in_a_currency_without_a_file_any_more_is_still_shown() -> None:
+    front = front_of(FakeDirectory())
+    front.remember({"DASH": 8, "BTC": 3})
+    body = front.render_event(event_view(3, "deposit.credited", deposit_view(currency="DASH")))
+    assert (body["data"]["currency"], body["data"]["amount"]) == ("DASH", "0.00150000")
+    body = front.render_event(event_view(3, "deposit.credited", deposit_view()))
+    assert body["data"]["amount"] == "0.00150000", "the configuration's word counts where there is one"
+
+
 def test_the_secret_is_made_at_the_first_start(tmp_path: Path) -> None:
     path = tmp_path / "data" / "gateway.secret"
     settings = load_settings(secret_file=path)
