@@ -11,9 +11,9 @@ import os
 import random
 import shutil
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from pykka import ActorRef
 from pykka.messages import _ActorStop
@@ -22,6 +22,7 @@ from actors.childspec import AddChild, ChildView, GetTree, RemoveChild, RestartC
 from actors.clock import Clock, SystemClock
 from actors.directory import Directory
 from actors.errors import ActorError
+from actors.front import MakeFront
 from actors.gateway import Server
 from actors.heartbeat import Heartbeat
 from actors.identity import Ids
@@ -39,7 +40,7 @@ from ledger.errors import DomainError, StoreError
 from ledger.queries import ListCurrencies
 from ledger.reader import LedgerReader
 from ledger.store import SqliteStore
-from ledger.views import CurrencyView, EventView
+from ledger.views import CurrencyView
 from monitoring.exporter import Exporter, build_app
 from monitoring.health import CurrencyHealth, Liveness, Readiness
 from monitoring.metrics import Metrics
@@ -59,23 +60,6 @@ class StartError(Exception):
         self.code = code
 
 
-class Front(Protocol):
-    """What faces the web."""
-
-    def update(self, settings: Settings) -> None:
-        """Take over new settings of the currencies."""
-
-    def remember(self, decimals: Mapping[str, int]) -> None:
-        """Learn the decimals of every currency of the books; some may not be configured any more."""
-
-    def render_event(self, view: EventView) -> dict[str, Any]:
-        """An event as the API shows it; body of its webhook."""
-
-    async def serve(self, listener: socket.socket) -> Server:
-        """Serve on a listening socket; the socket itself stays open when the server closes."""
-
-
-MakeFront = Callable[[Settings, Directory, Metrics, Clock], Front]
 LoadSettings = Callable[[], Settings]
 
 
