@@ -60,8 +60,6 @@ class NodeSettings(Section):
     """Longest pause between two tries while the node is down."""
     stalled_after_s: Seconds = 7_200.0
     """Age of the newest block above which the currency counts as stalled."""
-    zmq: str = ""
-    """ZMQ address of new blocks, a hint only; empty for none."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -133,8 +131,6 @@ class CoinBase(Section):
     """Most that the signer signs away in one chain transaction."""
     signer_day_cap: Amount
     """Most that the signer signs away within 24 hours."""
-    explorer_tx_url: str = ""
-    """Link to a chain transaction for people, with {txid}; empty for none."""
     node: NodeSettings
     """The currency's own node."""
 
@@ -160,13 +156,6 @@ class CoinBase(Section):
     def _xpub(cls, value: str | None) -> str | None:
         if value is not None and not _XPUB.fullmatch(value):
             raise problem("is not an extended public key")
-        return value
-
-    @field_validator("explorer_tx_url")
-    @classmethod
-    def _explorer(cls, value: str) -> str:
-        if value and (not value.startswith("https://") or value.count("{txid}") != 1):
-            raise problem("is not an https link with one {txid} in it")
         return value
 
     @field_validator("enabled")
@@ -273,8 +262,6 @@ class BitcoinCoinSettings(CoinBase):
     """Bounds of the fee rate."""
     fee_target_blocks: Annotated[int, Field(ge=1, le=1_008)] = 6
     """Blocks within which a payout should be mined."""
-    payouts_per_tx: Annotated[int, Field(ge=1, le=500)] = 50
-    """Most payouts in one chain transaction."""
     rbf: bool
     """Whether the network's nodes replace a transaction by one with a higher fee (BIP 125)."""
     tx: TxFormat
@@ -304,18 +291,10 @@ class EvmCoinSettings(CoinBase):
     """Highest fee per gas ever paid (EIP-1559), in gwei."""
     priority_fee_gwei: Annotated[int, Field(ge=0, le=10_000)] = 1
     """Tip per gas for the block's proposer, in gwei."""
-    fee_bump_percent: Annotated[int, Field(ge=10, le=100)] = 13
-    """How much a replacement raises both fees; nodes want at least 10."""
-    bump_after_s: Seconds = 180.0
-    """How long a payout may wait for a block before its fees are raised."""
-    bumps_max: Annotated[int, Field(ge=0, le=100)] = 10
-    """Most replacements of one chain transaction."""
     gas_limit: Annotated[int, Field(ge=21_000, le=30_000_000)] = 21_000
     """Gas of a plain payment."""
     payout_gas_limit_max: Annotated[int, Field(ge=21_000, le=30_000_000)] = 100_000
     """Most gas a payout to a contract may take."""
-    internal: Literal["none"] = "none"
-    """How payments made by contracts are found; "none": by comparing balances, then an operator's case."""
     sweep_threshold: Amount
     """Balance of a deposit address from which it is swept to the hot wallet."""
     sweeps_parallel_max: Annotated[int, Field(ge=1, le=1_000)] = 20

@@ -68,8 +68,6 @@ class GatewaySettings(Section):
     """Largest request body; a larger one is answered 413."""
     header_limit_bytes: Annotated[int, Field(ge=1024, le=65_536)] = 8_190
     """Largest request line and largest single header."""
-    header_timeout_s: Seconds = 10.0
-    """How long a client may take to send its request head."""
     read_timeout_s: Seconds = 10.0
     """How long a client may take to send its body."""
     keepalive_timeout_s: Seconds = 75.0
@@ -227,8 +225,6 @@ class ActorSettings(Section):
     """Failures of one actor without a minute of health between them before its supervisor gives up."""
     backoff_base_s: Seconds = 0.2
     """Pause before the second restart; the first is immediate."""
-    backoff_factor: Annotated[float, Field(ge=1, le=10)] = 2.0
-    """How the pause grows from restart to restart."""
     backoff_max_s: Seconds = 30.0
     """Longest pause between two restarts."""
     backoff_jitter: Annotated[float, Field(ge=0, le=0.5)] = 0.2
@@ -259,8 +255,6 @@ class ActorSettings(Section):
     """Least pause between two scheduled comparisons of a chain with the books; 0: after every block."""
     tick_batch: Annotated[int, Field(ge=1, le=10_000)] = 100
     """Most pieces of open work taken in one look."""
-    process_workers: Annotated[int, Field(ge=1, le=64)] = 1
-    """Processes for heavy computation (large blocks, ranges of keys)."""
     drain_timeout_s: Seconds = 30.0
     """How long the end of the process (SIGTERM) may take."""
 
