@@ -19,7 +19,7 @@ from pykka import ActorRef
 from pykka.messages import _ActorStop
 
 from actors.childspec import AddChild, ChildView, GetTree, RemoveChild, RestartChild
-from actors.clock import Clock, SystemClock
+from actors.clock import SystemClock
 from actors.directory import Directory
 from actors.errors import ActorError
 from actors.front import MakeFront

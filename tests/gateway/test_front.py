@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientConnectionError, ClientSession
 
+from actors.front import Front
 from gateway.front import HttpFront, make_front
 from gateway.secret import GatewaySecretError
 from tests.gateway.calls import script
@@ -17,7 +18,7 @@ from tests.gateway.fake import SECRET, FakeClock, FakeDirectory, FakeMetrics, Fa
 from tests.gateway.samples import deposit_view, event_view
 
 
-def front_of(directory: FakeDirectory) -> HttpFront:
+def front_of(directory: FakeDirectory) -> Front:
     return HttpFront(load_settings(), directory, FakeMetrics(), FakeClock(), FakeRandom(), SECRET)
 
 
