@@ -1,0 +1,75 @@
+"""Keys from the command line: with and without a server on the same database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ledger.access import CreateKey, RevokeKey
+from ledger.errors import AlreadyExistsError, NotFoundError, StoreOpenError
+from ledger.guest import administer
+from ledger.queries import GetKey
+from ledger.reader import LedgerReader
+from ledger.store import SqliteStore
+from ledger.verify import verify_file
+
+NOW = 1_800_000_000
+KEY = CreateKey("key_1", "shop", "ab" * 32, ("read",), "cli")
+
+
+async def scopes_of(path: Path, key_hash: str) -> tuple[str, ...] | None:
+    """What a request with this key may do; None for a key that is unknown or revoked."""
+    reader = await LedgerReader(path, now_s=lambda: NOW).open()
+    try:
+        view = await reader.answer(GetKey(key_hash))
+        return None if view is None or view.revoked_at is not None else view.scopes
+    finally:
+        await reader.close()
+
+
+async def test_a_key_is_made_in_a_new_database(tmp_path: Path) -> None:
+    path = tmp_path / "books.sqlite"
+    assert administer(path, KEY, NOW).website == "shop"
+    assert await scopes_of(path, KEY.key_hash) == ("read",)
+
+
+async def test_keys_change_beside_a_running_server(tmp_path: Path) -> None:
+    path = tmp_path / "books.sqlite"
+    store = SqliteStore(path, now_s=NOW)
+    store.open()
+    try:
+        administer(path, KEY, NOW)
+        assert await scopes_of(path, KEY.key_hash) == ("read",)
+        revoked = administer(path, RevokeKey(KEY.id, "cli"), NOW + 5)
+        assert revoked.revoked_at == NOW + 5
+        assert await scopes_of(path, KEY.key_hash) is None
+        # The server goes on writing where it was.
+        (result,) = store.apply_batch([CreateKey("key_2", "shop", "cd" * 32, ("read",), "cli")], NOW + 6)
+        assert result.error is None
+    finally:
+        store.close()
+    assert verify_file(path) == []
+
+
+@pytest.mark.parametrize("is_served", [True, False])
+def test_a_refusal_changes_nothing(tmp_path: Path, is_served: bool) -> None:
+    path = tmp_path / "books.sqlite"
+    administer(path, KEY, NOW)
+    store = SqliteStore(path, now_s=NOW)
+    if is_served:
+        store.open()
+    try:
+        with pytest.raises(AlreadyExistsError):
+            administer(path, KEY, NOW)
+        with pytest.raises(NotFoundError):
+            administer(path, RevokeKey("key_9", "cli"), NOW)
+    finally:
+        store.close()
+
+
+def test_what_is_no_database_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "books.sqlite"
+    path.write_bytes(b"not a database at all, but long enough to be looked at" * 50)
+    with pytest.raises(StoreOpenError, match=r"books\.sqlite"):
+        administer(path, KEY, NOW)
