@@ -24,8 +24,6 @@ WRITER_PRAGMAS = (
     "PRAGMA cache_size = -65536",
     # Checkpoints run beside the writer, never inside one of its commits.
     "PRAGMA wal_autocheckpoint = 0",
-    # Each command has its savepoint; kept in a file, the pages it may have to restore are written twice.
-    "PRAGMA temp_store = MEMORY",
 )
 """Settings that are per connection and off by default, or that SQLite would decide otherwise."""
 

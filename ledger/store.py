@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger import dispatch, migrate
-from ledger.commands import Command
+from ledger.commands import ApplyChainDelta, ApplyMempool, Command
 from ledger.connection import BUSY_TIMEOUT_MS, connect, is_unavailable, make_private
 from ledger.context import Tx
 from ledger.dispatch import Result
@@ -27,6 +27,8 @@ DAY_S = 86_400
 PRUNE_EVERY_S = 60
 PRUNE_ROWS = 500
 WAL_WAIT_MS = 100
+LARGE = (ApplyChainDelta, ApplyMempool)
+"""Commands that may change thousands of rows; all others change a few."""
 
 
 class SqliteStore:
@@ -61,6 +63,7 @@ class SqliteStore:
         self._lock_fd: int | None = None
         self._tx: Tx | None = None
         self._pruned_at = 0
+        self._savepoints_in = ""
         self._checkpoint_lock = threading.Lock()
         self._checkpoint_db: sqlite3.Connection | None = None
 
@@ -84,6 +87,7 @@ class SqliteStore:
         except BaseException:
             self.close()
             raise
+        self._savepoints_in = ""
         self._tx = Tx(self._db, self._now_s, self.webhook_url)
 
     def decimals(self) -> dict[str, int]:
@@ -141,6 +145,7 @@ class SqliteStore:
         failpoint("before-begin")
         try:
             self._bound_wal()
+            self._place_savepoints(db, commands)
             db.execute("BEGIN IMMEDIATE")
             results = [dispatch.execute(tx, command) for command in commands]
             self._prune(db, now_s)
@@ -162,6 +167,18 @@ class SqliteStore:
         self._pruned_at = 0
         if db.in_transaction:
             db.execute("ROLLBACK")
+
+    def _place_savepoints(self, db: sqlite3.Connection, commands: Sequence[Command[Any]]) -> None:
+        """Choose where SQLite keeps the pages that a command's savepoint may have to restore.
+
+        In memory it saves a third of a small command's time, which goes into writing a file that nobody
+        reads. But its list in memory is walked from the start at each statement: a block with thousands of
+        payments would take time by their square.
+        """
+        place = "FILE" if any(isinstance(command, LARGE) for command in commands) else "MEMORY"
+        if place != self._savepoints_in:
+            db.execute(f"PRAGMA temp_store = {place}").fetchall()
+            self._savepoints_in = place
 
     def _prune(self, db: sqlite3.Connection, now_s: int) -> None:
         """Now and then drop a bounded number of replies and nonces that can no longer matter.

@@ -36,8 +36,11 @@ RULES = BlockRules("BTC", 21 * 10**14)
 LIBRARY_BAR, SIZE_BAR, MEMORY_BAR_MB = 100.0, 1.25, 150.0
 
 
-def full_block(own: list[bytes], seed: int = 1) -> bytes:
-    """A block as full as the network allows; it pays every script of ``own`` once."""
+def full_block(own: list[bytes], seed: int = 1, parent: bytes = sha256d(b"parent")) -> bytes:
+    """A block as full as the network allows; it pays every script of ``own`` once.
+
+    ``parent`` is the hash of the block before, as on the wire.
+    """
     source = random.Random(seed)
     scripts = [b"\x00\x14" + source.randbytes(20) for _ in range(OUTPUTS - 2)]
     for place, script in zip(source.sample(range(len(scripts)), len(own)), own, strict=True):
@@ -66,7 +69,7 @@ def full_block(own: list[bytes], seed: int = 1) -> bytes:
         parts.append(Tx(2, inputs, outputs, 0).serialize())
     body = b"".join(parts)
     header = (
-        (4).to_bytes(4, "little") + sha256d(b"parent") + sha256d(body) + (1_700_000_000).to_bytes(4, "little")
+        (4).to_bytes(4, "little") + parent + sha256d(body) + (1_700_000_000).to_bytes(4, "little")
     )
     return header + bytes.fromhex("ffff001d") + bytes(4) + varint(TXS + 1) + body
 

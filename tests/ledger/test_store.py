@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from coins.types import ChainDelta
 from ledger import handlers
 from ledger import store as store_module
-from ledger.commands import GetWatchState, SetCurrencyState
+from ledger.commands import ApplyChainDelta, GetWatchState, SetCurrencyState
 from ledger.connection import connect
 from ledger.errors import StoreLockedError, StoreOpenError, StoreUnavailableError
 from ledger.store import SqliteStore
@@ -297,3 +298,21 @@ def test_a_closed_store_takes_nothing(tmp_path: Path) -> None:
     store.close()
     with pytest.raises(StoreUnavailableError):
         store.apply_batch([GetWatchState("BTC")], NOW)
+
+
+def test_savepoints_of_blocks_are_kept_in_a_file_and_others_in_memory(tmp_path: Path) -> None:
+    store = make_books(tmp_path)
+    assert store._db is not None
+
+    def place() -> int:
+        assert store._db is not None
+        (found,) = store._db.execute("PRAGMA temp_store").fetchone()
+        return int(found)
+
+    do(store, SetCurrencyState("BTC", "behind", ""))
+    assert place() == 2
+    do(store, ApplyChainDelta(ChainDelta("BTC", (), (), 0)))
+    assert place() == 1
+    do(store, SetCurrencyState("BTC", "open", ""))
+    assert place() == 2
+    store.close()
