@@ -22,11 +22,13 @@ COMPILE := pip compile --universal --python-version 3.11 --generate-hashes --no-
 
 # The text after `##` is what `make help` shows.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check bench nodes nodes-up nodes-down nodes-mine nodes-pay lock clean venv-run venv-dev
+.PHONY: help install demo test test-long check bench nodes nodes-up nodes-down nodes-mine nodes-pay lock clean venv-run venv-dev
 MAKEFLAGS += --no-print-directory
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: venv-run ## only what the cashier needs to run: the virtual environment .venv
 
 demo: venv-run nodes ## three real nodes and the cashier on them, the main job shown (ONCE=1: end with an exit code)
 	@$(PY) -m tests.demo $(if $(filter-out 0,$(ONCE)),--once) $(ARGS)

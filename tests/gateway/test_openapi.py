@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from aiohttp import web
 from openapi_spec_validator import validate
 
@@ -90,3 +93,9 @@ def _check_errors(route: Route, operation: dict[str, object]) -> None:
     text = " ".join(str(response["description"]) for response in responses.values())
     for code in codes_of(route):
         assert f"`{code}`" in text
+
+
+def test_the_page_of_the_room_names_every_route() -> None:
+    text = (Path(__file__).parents[2] / "gateway" / "README.md").read_text("utf-8")
+    named = set(re.findall(r"`((?:GET|PUT|POST|DELETE) /v1/[^`]*)`", text))
+    assert named >= {f"{route.method} {route.path}" for route in ROUTES}
