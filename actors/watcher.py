@@ -234,7 +234,7 @@ class WatcherActor(AsyncioActor):
             logger.error("%s: the state %s could not be recorded: %s", self._chain, state, error)
             return
         if state != self._state:
-            logger.info("%s is %s %s", self._chain, state, detail)
+            logger.info("%s is %s%s", self._chain, state, detail and f": {detail}")
         self._state, self._detail = state, detail
         self._metrics.state(state)
 

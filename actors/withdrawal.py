@@ -139,6 +139,7 @@ class WithdrawalActor(PayingActor, AnsweringActor):
     """
 
     _waiting: str | None = ""
+    _told = ""
 
     async def on_receive(self, message: object) -> object:
         """Take a request, or work."""
@@ -185,13 +186,16 @@ class WithdrawalActor(PayingActor, AnsweringActor):
                     "ledger", GetPayoutWork(self._slot.currency), timeout_s=self._timeout_s
                 )
                 if not works:
+                    self._told = ""
                     await self._wait_for(None)
                     return False
                 replanned = 0 if await self._payer.pay(works[0]) else replanned + 1
                 if replanned == REPLANS_MAX:
                     return False
         except CoinError as error:
-            logger.info("%s: payouts wait: %s", self._slot.currency, error)
+            if self._told != str(error):  # looked at every second, told when it changes
+                logger.info("%s: payouts wait: %s", self._slot.currency, error)
+                self._told = str(error)
             await self._wait_for(waiting_for(error))
             if isinstance(error, SignerError):
                 raise

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from coins.amounts import AMOUNT_MAX, AmountError, parse_amount
+from coins.amounts import AMOUNT_MAX, AmountError, format_amount, parse_amount
 from ledger import accounts
 from ledger.accounts import Part
 from ledger.attempt import AttemptEvent
@@ -122,12 +122,16 @@ def _payee_amount(coin: CoinRow, command: OpenWithdrawal) -> int:
         raise BelowMinimumError("the amount must be at least one base unit")
     amount = command.amount - coin.withdrawal_fee if command.is_fee_included else command.amount
     if amount > min(coin.maximum_withdrawal, AMOUNT_MAX - coin.withdrawal_fee):
-        raise AboveMaximumError(f"more than {coin.maximum_withdrawal} base units")
-    if amount < max(coin.minimum_withdrawal, coin.dust, 1):
-        raise BelowMinimumError(
-            f"the payee would get less than {max(coin.minimum_withdrawal, coin.dust)} base units"
-        )
+        raise AboveMaximumError(f"more than {_shown(coin, coin.maximum_withdrawal)}")
+    least = max(coin.minimum_withdrawal, coin.dust)
+    if amount < max(least, 1):
+        raise BelowMinimumError(f"the payee would get less than {_shown(coin, least)}")
     return amount
+
+
+def _shown(coin: CoinRow, amount: int) -> str:
+    """An amount as people read it, in whole units."""
+    return f"{format_amount(amount, coin.decimals)} {coin.currency}"
 
 
 def _refuse_own_script(tx: Tx, coin: CoinRow, command: OpenWithdrawal) -> None:
@@ -153,7 +157,7 @@ def _refuse_over_session(tx: Tx, coin: CoinRow, session_id: str, amount: int) ->
         (session_id, coin.currency),
     )
     if sum(int(taken) for (taken,) in rows) + amount > limit:
-        raise LimitExceededError(f"a session may withdraw {limit} base units of {coin.currency}")
+        raise LimitExceededError(f"a session may withdraw {_shown(coin, limit)}")
 
 
 def _session_limit(text: str, decimals: int) -> int:

@@ -140,6 +140,13 @@ def test_w22_bad_amounts_make_no_rows(till: Till, amount: int, is_fee_included: 
     assert till.client("alice") == (100_000, 0, 0, 0)
 
 
+def test_a_limit_is_told_in_whole_units(till: Till) -> None:
+    with pytest.raises(BelowMinimumError, match=r"less than 0\.00001000 BTC"):
+        till.open("alice", 999)
+    with pytest.raises(AboveMaximumError, match=r"more than [0-9]+\.[0-9]{8} BTC"):
+        till.open("alice", 10**30)
+
+
 def test_dust_is_below_the_minimum(tmp_path: Path) -> None:
     till = Till(tmp_path, minimum_withdrawal=1, dust=546)
     till.deposit("alice", 100_000, blocks=3)
