@@ -86,9 +86,12 @@ class Stage:
         passphrase = self.folder / "passphrase"
         passphrase.touch(mode=0o600)
         passphrase.write_text(secrets.token_hex(16))
-        self.cli("keys", "new-seed")
         scopes = [part for scope in SCOPES for part in ("--scope", scope)]
-        self.key = json.loads(self.cli("keys", "create", "--website", "demo", *scopes, "--json"))
+        with ThreadPoolExecutor(2) as pool:
+            seed = pool.submit(self.cli, "keys", "new-seed")
+            key = pool.submit(self.cli, "keys", "create", "--website", "demo", *scopes, "--json")
+        seed.result()
+        self.key = json.loads(key.result())
 
     def environment(self) -> dict[str, str]:
         """The cashier's environment: nodes, depths, secrets."""

@@ -204,7 +204,7 @@ class Shop:
             if is_done(found):
                 return found
             rounds += 1
-            if mine and rounds % 5 == 0:
+            if mine and rounds % 3 == 0:
                 await self.chain.mine()
             await asyncio.sleep(POLL_S)
         raise AssertionError(f"not within {WAIT_S:.0f} s; last seen: {found}\n{self.stage.log_tail()}")

@@ -15,6 +15,7 @@ import pytest
 
 from tests.demo.stage import ROOT, Stage
 from tests.flows.conftest import OpenShop
+from tests.flows.process import children_of, is_alive
 from tests.nodes.regtest import BitcoinNode, free_port
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(120)]
@@ -191,24 +192,3 @@ async def test_sigterm_ends_in_order_and_leaves_no_process(stage: Stage, open_sh
     assert [pid for pid in children if is_alive(pid)] == []
     assert not (stage.folder / "data" / "signer.sock").exists()
     shop.check_books()
-
-
-def children_of(pid: int) -> list[int]:
-    """Processes started by another one, by the kernel's list."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue  # ended meanwhile
-        if int(fields[1]) == pid:
-            found.append(int(stat.parent.name))
-    return found
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process still runs; one that has ended and waits to be collected does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False

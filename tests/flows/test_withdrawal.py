@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import secrets
+import signal
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +16,7 @@ import pytest
 from tests.demo.stage import ROOT, Stage
 from tests.fakes.proxy import NodeProxy
 from tests.flows.conftest import MakeStage, OpenShop
+from tests.flows.process import children_of
 from tests.flows.shop import Answer, Shop
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(120)]
@@ -255,4 +258,49 @@ async def test_large_withdrawal_is_held_and_can_be_cancelled(stage: Stage, open_
     assert (answer.status, answer.code) == (409, "not_cancellable")
     await shop.until_withdrawal(small["id"], "final", mine=True)
     assert await shop.chain.received(payee) == 80_000_000
+    shop.check_books()
+
+
+async def test_killed_signer_comes_back_and_nothing_is_paid_twice(stage: Stage, open_shop: OpenShop) -> None:
+    shop = await open_shop(stage)
+    await shop.fund("signer", "0.60000000")
+    assert stage.process is not None
+    payees = [await shop.chain.foreign_address() for _ in range(3)]
+    orders = []
+    for payee in payees:
+        for pid in children_of(stage.process.pid):
+            os.kill(pid, signal.SIGKILL)
+        orders.append(await shop.withdraw("signer", "0.10000000", payee))
+        await shop.mine()
+    for order in orders:
+        done = await shop.until_withdrawal(order["id"], "final", mine=True)
+        assert [attempt["state"] for attempt in done["attempts"]].count("mined") == 1
+    assert [await shop.chain.received(payee) for payee in payees] == [10_000_000] * 3
+    assert (await shop.balance("signer"))["available"] == "0.29970000"
+    shop.check_books()
+
+
+async def test_reorg_deeper_than_the_guard_halts_and_takes_nothing_back(
+    stage: Stage, open_shop: OpenShop
+) -> None:
+    shop = await open_shop(stage)
+    await shop.fund("deep", "0.50000000")
+    before = await shop.balance("deep")
+    node = shop.node
+    old_tip = str(node.rpc("getblockhash", node.height - 5))
+    await asyncio.to_thread(node.reorg, 6)
+    await shop.until_state("halted")
+    assert await shop.balance("deep") == before
+    order = shop.order("deep", "0.10000000", await shop.chain.foreign_address())
+    refused = await shop.send("POST", "/v1/withdrawals", order, key="deep")
+    assert (refused.status, refused.code) == (503, "currency_unavailable")
+    assert await shop.withdrawals("deep") == []
+
+    # An operator brings the node back to the chain everybody else is on.
+    node.invalidate(str(node.rpc("getblockhash", node.height - 6)))
+    node.reconsider(old_tip)
+    await shop.until_state("open")
+    taken = await shop.send("POST", "/v1/withdrawals", order, key="deep")
+    assert taken.status == 201
+    await shop.until_withdrawal(taken.body["id"], "final", mine=True)
     shop.check_books()
