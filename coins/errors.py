@@ -14,6 +14,8 @@ CoinError
 
 from __future__ import annotations
 
+import os
+
 
 class CoinError(Exception):
     """Base of every error a coin raises; the text names what is wrong and holds no secret."""
@@ -61,3 +63,9 @@ class SignerError(CoinError):
 
 class UnsupportedError(CoinError):
     """A configured feature that this version does not support; the text says which."""
+
+
+def connection_trouble(error: Exception) -> str:
+    """Why a connection failed, in the system's own words; the error's text may hold addresses or headers."""
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if isinstance(number, int) and number > 0 else type(error).__name__

@@ -63,7 +63,7 @@ def test_check_tells_the_whole_trouble_of_a_node(config: Path) -> None:
     assert "…" not in done.stdout
     rows = json.loads(run("check", "--json", "--config", config, **extra).stdout)
     assert rows[0]["node"] == url
-    assert "no connection to the node" in rows[0]["result"]
+    assert rows[0]["result"] == "no connection to the node: Connection refused"
 
 
 def test_keys_of_no_database_and_of_a_damaged_one(config: Path) -> None:

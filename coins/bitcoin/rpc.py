@@ -27,7 +27,12 @@ from urllib.parse import quote
 import aiohttp
 
 from coins.bitcoin.answer import as_int, as_object, as_text, parse_json
-from coins.errors import NodeDataError, NodeSyncingError, NodeUnavailableError
+from coins.errors import (
+    NodeDataError,
+    NodeSyncingError,
+    NodeUnavailableError,
+    connection_trouble,
+)
 from config.schema import NodeSettings
 
 WARMING_UP = -28
@@ -165,8 +170,7 @@ class RpcClient:
         except TimeoutError:
             raise NodeUnavailableError(f"no answer within {timeout.total:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
-            # The text of a client error may hold headers: only its kind is told.
-            raise NodeUnavailableError(f"no connection to the node ({type(error).__name__})") from None
+            raise NodeUnavailableError(f"no connection to the node: {connection_trouble(error)}") from None
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         """The body, refused when it is larger than the configured limit."""

@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from coins.errors import NodeDataError, NodeUnavailableError, WrongNetworkError
+from coins.errors import NodeDataError, NodeUnavailableError, WrongNetworkError, connection_trouble
 from coins.evm.quantity import parse_quantity
 from config.schema import NodeSettings
 
@@ -135,7 +135,7 @@ class EvmRpc:
         except TimeoutError:
             raise NodeUnavailableError(f"the node did not answer within {self._node.timeout_s} s") from None
         except (aiohttp.ClientError, OSError) as error:
-            raise NodeUnavailableError(f"no connection to the node: {type(error).__name__}") from error
+            raise NodeUnavailableError(f"no connection to the node: {connection_trouble(error)}") from error
 
     def _open(self) -> aiohttp.ClientSession:
         """A session with the configured bounds and, where set, user and password."""
