@@ -21,14 +21,14 @@ from actors.address import AddressActor, identity_fingerprint, registration
 from actors.clock import SystemClock
 from actors.directory import Directory
 from actors.ledger import LedgerActor
-from actors.messages import GetWatcherStatus, WatcherStatus
+from actors.messages import GetWatcherStatus, IssueScript, WatcherStatus
 from actors.slot import CoinSlot
 from actors.watcher import WatcherActor
 from coins.bitcoin.reader import BitcoinReader
 from coins.bitcoin.rpc import RpcClient
 from coins.family import Coin
 from coins.index import WatchIndex
-from coins.types import BlockRef
+from coins.types import BlockRef, Branch
 from config.schema import BitcoinCoinSettings, LedgerSettings
 from ledger.commands import ApplyChainDelta, Command, SetAnchor
 from ledger.connection import connect
@@ -115,8 +115,8 @@ class House:
         ledger = LedgerSettings(path=self.store.path)
         self._up("ledger", LedgerActor.start(open_store, self.directory, clock, ledger, metrics))
         self._up("address:BTC", AddressActor.start(slot, self.directory, clock, bounds))
-        while not slot.is_open:
-            await asyncio.sleep(POLL_S)
+        # Its inbox is served from the end of its start on, when the coin is open and registered.
+        await self.directory.ask("address:BTC", IssueScript(Branch.HOT, "hot"), timeout_s=60)
         self._up("watcher:BTC", WatcherActor.start(slot, self.directory, clock, bounds, metrics))
         await self.until(self.node.height)
 

@@ -121,7 +121,7 @@ async def rate_one_each(one_each: OneEach, commands: list[PostTransfer], askers:
 
 @contextmanager
 def checkpoints(path: Path) -> Iterator[None]:
-    """Checkpoints beside whoever writes, from a thread and connection of their own, as the product has them."""
+    """Checkpoints beside whoever writes, from a thread and connection of their own, as in the product."""
     is_over = threading.Event()
     db = connect(path)
 

@@ -71,7 +71,7 @@ class MemoryNode:
         if height == 0:
             return self._genesis_hash
         if not FIRST_HEIGHT <= height <= self.height:
-            raise RpcError(OUT_OF_RANGE, "Block height out of range")
+            raise RpcError("getblockhash", OUT_OF_RANGE, "Block height out of range")
         return self._hashes[height - FIRST_HEIGHT]
 
     def _header(self, block_hash: str) -> dict[str, Any]:
