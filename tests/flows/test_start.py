@@ -6,9 +6,12 @@ import asyncio
 import ctypes
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,6 +24,7 @@ from tests.nodes.regtest import BitcoinNode, free_port
 pytestmark = [pytest.mark.node, pytest.mark.timeout(120)]
 
 USAGE, UNREACHABLE = 2, 3
+BODY = b'{"client_id": "last", "actions": ["deposit"]}'
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
 
 
@@ -170,25 +174,49 @@ async def test_second_server_on_one_database_and_a_node_that_comes_later(
     shop.check_books()
 
 
-async def test_sigterm_ends_in_order_and_leaves_no_process(stage: Stage, open_shop: OpenShop) -> None:
+async def test_sigterm_answers_what_is_in_progress_and_leaves_no_process(
+    stage: Stage, open_shop: OpenShop
+) -> None:
     shop = await open_shop(stage)
     assert stage.process is not None
     children = children_of(stage.process.pid)
     assert children, "the signer is a process of its own"
-    # A request in progress when the signal comes is answered.
-    asking = [asyncio.create_task(shop.send("GET", "/v1/deposits?limit=500")) for _ in range(20)]
-    asking += [asyncio.create_task(shop.send("PUT", f"/v1/clients/last{n}/addresses/BTC")) for n in range(20)]
-    await asyncio.sleep(0)
-    await asking[0]
-    stage.process.terminate()
-    replies = await asyncio.gather(*asking, return_exceptions=True)
-    code = await asyncio.to_thread(stage.process.wait, 30)
-    assert code == 0
-    for reply in replies:
-        # What was taken is answered; a connection that came too late is refused as a whole.
-        assert isinstance(reply, OSError) or (
-            not isinstance(reply, BaseException) and reply.status in (200, 201, 503)
-        ), reply
+    path = stage.folder / "data" / "cashier.sqlite"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        # Somebody else writes: the request has to wait in the middle of its step.
+        other.execute("BEGIN IMMEDIATE")
+        reader, writer = await begin_session(stage)
+        # Answered after the body above was read, for it came later.
+        await shop.currency_row()
+        stage.process.terminate()
+        read_log = partial(asyncio.to_thread, stage.log_path.read_text)
+        await shop.until(read_log, lambda text: '"event": "stopping"' in text)
+        other.execute("ROLLBACK")
+    reply = (await reader.read()).decode()
+    writer.close()
+    assert "HTTP/1.1 201 Created" in reply
+    assert await asyncio.to_thread(stage.process.wait, 30) == 0
     assert [pid for pid in children if is_alive(pid)] == []
     assert not (stage.folder / "data" / "signer.sock").exists()
     shop.check_books()
+
+    # What was answered is there after the next start: the same key gives the same session.
+    shop = await open_shop(stage)
+    again = await shop.send("POST", "/v1/sessions", raw=BODY, key="last-words")
+    assert (again.status, again.headers["Idempotent-Replayed"]) == (201, "true")
+    assert again.body["id"] in reply
+
+
+async def begin_session(stage: Stage) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A handshake that the server has begun to serve and that is sent whole."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", stage.port)
+    head = (
+        "POST /v1/sessions HTTP/1.1\r\nHost: cashier\r\nContent-Type: application/json\r\n"
+        "Idempotency-Key: last-words\r\nExpect: 100-continue\r\nConnection: close\r\n"
+        f"Authorization: Bearer {stage.key['key']}\r\nContent-Length: {len(BODY)}\r\n\r\n"
+    )
+    writer.write(head.encode())
+    assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    writer.write(BODY)
+    await writer.drain()
+    return reader, writer
