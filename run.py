@@ -203,7 +203,7 @@ def tree(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     host = f"[{where.host}]" if ":" in where.host else where.host
     url = f"http://{host}:{where.port}/tree"
     try:
-        with urllib.request.urlopen(url, timeout=10) as reply:
+        with urllib.request.urlopen(url, timeout=10) as reply:  # nosec B310 - our own port
             view = json.load(reply)
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)

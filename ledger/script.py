@@ -89,7 +89,7 @@ def record_script(tx: Tx, command: RecordScript) -> Outcome[AddressView]:
     inserted = tx.db.execute(
         "INSERT INTO own_script (chain, currency, script, address, branch, script_index, location,"
         " client_id, purpose, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        f" RETURNING {ADDRESS_COLUMNS}",
+        f" RETURNING {ADDRESS_COLUMNS}",  # nosec B608
         (
             coin.chain,
             command.currency,

@@ -40,7 +40,7 @@ currency, then the highest block of change, of other money and of a coinbase tha
 _OFFERED = (
     "SELECT u.txid, u.output_index, u.amount, s.script, s.address, s.branch, s.script_index FROM utxo u"
     " INDEXED BY {} CROSS JOIN own_script s ON s.sequence = u.script_sequence"
-    f" WHERE {SPENDABLE} AND u.chain = ?"
+    f" WHERE {SPENDABLE} AND u.chain = ?"  # nosec B608
 )
 LARGEST_SPENDABLE = (
     f"{_OFFERED.format('utxo_by_amount')} ORDER BY length(u.amount) DESC, u.amount DESC LIMIT {LARGEST}"
