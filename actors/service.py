@@ -42,7 +42,7 @@ from ledger.reader import LedgerReader
 from ledger.store import SqliteStore
 from ledger.views import CurrencyView
 from monitoring.exporter import Exporter, build_app
-from monitoring.health import CurrencyHealth, Liveness, Readiness
+from monitoring.health import READY_STATES, CurrencyHealth, Liveness, Readiness
 from monitoring.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -266,9 +266,9 @@ class Service:
                 f"watcher:{view.chain}", GetWatcherStatus(), timeout_s=1.0, wait_up=False
             )
         except ActorError as error:
-            return CurrencyHealth(
-                view.currency, view.state, view.height, None, view.state_detail or str(error)
-            )
+            # What the books say is older than this: nobody looks at the node now.
+            state = "down" if view.state in READY_STATES else view.state
+            return CurrencyHealth(view.currency, state, view.height, None, view.state_detail or str(error))
         lag: int | None = None
         if status.height is not None and status.node_height is not None:
             lag = status.node_height - status.height

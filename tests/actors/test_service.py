@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from actors.childspec import RemoveChild
 from actors.service import StartError, listen
 from ledger.store import SqliteStore
 from tests.actors.till import PATIENCE_S, Till, all_in_state, chains, get, running, states
@@ -36,6 +37,17 @@ async def test_it_starts_tells_its_health_and_stops(tmp_path: Path) -> None:
     again = SqliteStore(tmp_path / "books.sqlite", now_s=1)
     again.open()
     again.close()
+
+
+async def test_a_currency_that_nobody_watches_is_not_ready_whatever_the_books_say(tmp_path: Path) -> None:
+    till = Till(tmp_path, "BTC", "LTC")
+    service = till.service()
+    _, monitoring_port = await service.start()
+    await all_in_state(till, service, BTC="open", LTC="open")
+    await service.directory.ask("coins", RemoveChild("coin:LTC"), timeout_s=PATIENCE_S)
+    assert (await get(monitoring_port, "/readyz?currency=LTC"))[0] == 503
+    assert (await get(monitoring_port, "/readyz?currency=BTC"))[0] == 200
+    await service.stop()
 
 
 async def test_the_front_knows_the_currencies_of_the_books_also_without_their_files(tmp_path: Path) -> None:
