@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.node, pytest.mark.timeout(120)]
 
 @pytest.fixture(scope="module")
 def stage(make_module_stage: MakeStage) -> Stage:
-    return make_module_stage("BTC")
+    return make_module_stage("BTC", CASHIER__COINS__BTC__APPROVAL_ABOVE="0.3")
 
 
 async def test_d01_d02_credit_at_exactly_the_third_block_and_once(stage: Stage, open_shop: OpenShop) -> None:
@@ -232,4 +232,34 @@ async def test_d07_reorg_after_credit_takes_back_and_freezes_that_client_alone(
     await shop.fund("d07-thief", "0.80000000", blocks=3)
     thief = await shop.balance("d07-thief")
     assert (thief["available"], thief["deficit"]) == ("0.30000000", "0.00000000")
+    shop.check_books()
+
+
+async def test_d07_unsigned_payouts_are_rejected_before_anything_is_owed(
+    stage: Stage, open_shop: OpenShop
+) -> None:
+    shop = await open_shop(stage)
+    node = shop.node
+    address = await shop.fund("d07-held", "0.50000000")
+    held = await shop.withdraw("d07-held", "0.40000000", await shop.chain.foreign_address())
+    assert held["status"] == "held"
+    coin = coins(node)[0]
+    rival = spend(node, coin, [(node.new_address(), Decimal(2))], fee=Decimal("0.001"))
+    node.rpc("sendrawtransaction", spend(node, coin, [(address, Decimal(1))]))
+    await shop.mine(3)
+    await shop.until_deposit("d07-held", "credited")
+    body = {"from": "d07-held", "to": "house", "currency": "BTC", "amount": "0.90000000"}
+    await shop.website.post("/v1/transfers", body | {"external_id": "d07-held", "reason": "a bet"})
+
+    await asyncio.to_thread(replace_blocks, node, 3, rival)
+    await shop.until_tip()
+    await shop.until_deposit("d07-held", "reversed")
+    assert (await shop.withdrawal(held["id"]))["status"] == "rejected"
+    # 0.5 + 1 came in, 0.9 went to the house, 1 was taken back.
+    balance = await shop.balance("d07-held")
+    assert (balance["available"], balance["reserved"], balance["deficit"]) == (
+        "0.00000000",
+        "0.00000000",
+        "0.40000000",
+    )
     shop.check_books()

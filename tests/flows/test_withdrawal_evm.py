@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -116,4 +117,35 @@ async def test_w11_payout_reorged_out_is_sent_again_not_refunded(stage: Stage, o
     assert (done["txid"], len(done["attempts"])) == (confirmed["txid"], 1)
     assert anvil.balance(payee) == WEI
     assert (await shop.balance("w11"))["reserved"] == f"0.{'0' * 18}"
+    shop.check_books()
+
+
+async def test_w11_sweep_and_payout_of_it_reorged_out_together(stage: Stage, open_shop: OpenShop) -> None:
+    shop = await open_shop(stage)
+    anvil = shop.anvil
+    hot = hot_address(stage)
+    await shop.fund("both", "7")
+    payee = await shop.chain.foreign_address()
+    before = anvil.balance(hot)
+
+    async def swept() -> int:
+        return anvil.balance(hot) - before
+
+    await shop.until(swept, lambda amount: amount > 6 * WEI, mine=True)
+    height = anvil.height
+    order = await shop.withdraw("both", "6", payee)
+    confirming = await shop.until(
+        partial(shop.withdrawal, order["id"]), lambda row: row["confirmations"] > 0, mine=True
+    )
+    depth = anvil.height - height + 2
+    assert depth <= 5, "the reorg must be within the guard"
+    await asyncio.to_thread(anvil.reorg, depth)
+    await shop.mine()
+    assert anvil.balance(payee) == 0
+    assert anvil.balance(hot) < 6 * WEI
+
+    done = await shop.until_withdrawal(order["id"], "final", mine=True)
+    assert anvil.balance(payee) == 6 * WEI
+    assert done["txid"] == confirming["txid"]
+    assert (await shop.balance("both"))["available"] == "0.999000000000000000"
     shop.check_books()
