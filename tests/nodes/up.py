@@ -23,7 +23,10 @@ STATE_PATH = RUN_FOLDER / "nodes.json"
 ENVIRONMENT_NAME = "cashier.env"
 BITCOIN: dict[str, BitcoinKind] = {"btc": "bitcoind", "ltc": "litecoind"}
 CURRENCIES = (*BITCOIN, "eth")
-USAGE = "usage: up | down | mine <btc|ltc|eth> [blocks] | pay <btc|ltc|eth> <address> <amount>"
+USAGE = (
+    "usage: make nodes-up | nodes-down | nodes-mine COIN=<btc|ltc|eth> N=<blocks>"
+    " | nodes-pay COIN=<btc|ltc|eth> TO=<address> AMOUNT=<decimal>"
+)
 WEI = 10**18
 FAUCET_BLOCKS = 50
 
