@@ -128,7 +128,8 @@ class BlockBook:
         self.tx.db.execute(
             "INSERT INTO unclaimed_case (id, kind, currency, amount, txid, position, deposit_id, status,"
             " reason, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, 'open', ?, ?)"
-            " ON CONFLICT (id) DO UPDATE SET status = 'open', reason = excluded.reason",
+            " ON CONFLICT (id) DO UPDATE SET status = 'open', reason = excluded.reason,"
+            " amount = excluded.amount",
             (case_id, kind, currency, str(amount), txid, position, deposit_id, reason, self.tx.now_s),
         )
         tell_case(self.tx, case_id, "case.opened")

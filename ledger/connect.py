@@ -158,6 +158,10 @@ def _book_deposit(book: BlockBook, coin: CoinRow, owner: Owner, receipt: Receipt
     fresh = new_deposit(book.chain, coin, owner, receipt, book.tx.now_s, DepositState.SEEN)
     row = replace(
         held[0] if held else fresh,
+        amount=receipt.amount,
+        script_sequence=owner.sequence,
+        address=owner.address,
+        client_id=fresh.client_id,
         reason=reason,
         block_height=book.ref.height,
         block_hash=book.ref.block_hash,
@@ -165,6 +169,7 @@ def _book_deposit(book: BlockBook, coin: CoinRow, owner: Owner, receipt: Receipt
         due_height=book.ref.height + fresh.confirmations_required - 1 if reason is None else None,
     )
     if held:
+        _correct(book, held[0], row)
         move_deposit(book.tx, row, event, book.ref.height)
     else:
         step = advance(DEPOSIT, None, event, Who.CHAIN)
@@ -182,6 +187,15 @@ def _book_deposit(book: BlockBook, coin: CoinRow, owner: Owner, receipt: Receipt
         book.open_case("parked", coin.currency, row.amount, row.txid, row.position, reason, row.id)
     journal_id = book.post(kind, "deposit", row.id, [Posting(location, credit, row.amount)], row.txid)
     book_movement(book, coin, owner, receipt, journal_id)
+
+
+def _correct(book: BlockBook, held: DepositRow, row: DepositRow) -> None:
+    """The block's word counts: what a mempool or an undone block said of the same receipt is dropped."""
+    if (held.amount, held.script_sequence) != (row.amount, row.script_sequence):
+        book.tx.db.execute(
+            "UPDATE deposit SET amount = ?, script_sequence = ?, client_id = ? WHERE id = ?",
+            (str(row.amount), row.script_sequence, row.client_id, row.id),
+        )
 
 
 def insert_deposit(book: BlockBook, row: DepositRow) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from coins.types import MempoolView, Outpoint, Receipt, Spend
+from coins.types import Block, BlockRef, ChainDelta, MempoolView, Outpoint, Receipt, Spend
 from ledger.commands import AnnounceHouseFunding, ApplyChainDelta, ApplyMempool
 from ledger.errors import BlockRefusedError, ParentMismatchError, StaleAddressesError
+from tests.fakes.oracle import check_books
 from tests.ledger.till import ETH, Till
 
 
@@ -305,3 +306,21 @@ def test_five_thousand_deposits_in_one_block_are_credited_in_time(tmp_path: Path
     assert till.do(ApplyChainDelta(delta)).credited == 5_000
     assert time.process_time() - started < 2
     till.check()
+
+
+def test_the_same_chain_tx_mined_anew_counts_as_it_is_now(tmp_path: Path) -> None:
+    """A contract may pay another amount when its call is mined again on another branch."""
+    till = Till(tmp_path, ETH)
+    first = Receipt("ETH", "ab" * 32, "log:0", till.address("alice"), 10**18, sender=b"z" * 20)
+    old = till.raw_block(receipts=(first,))
+    till.do(ApplyChainDelta(old))
+    assert till.client("alice") == (0, 0, 10**18, 0)
+    parent = till.known()[1]
+    ref = BlockRef(parent.height + 1, "77" * 32, parent.block_hash, parent.time + 1)
+    block = Block(ref, receipts=(replace(first, amount=10**15, script=till.address("bob")),))
+    delta = ChainDelta("ETH", (old.connected[0].ref,), (block,), till.address_seq)
+    till.do(ApplyChainDelta(delta))
+    assert (till.client("alice"), till.client("bob")) == ((0, 0, 0, 0), (0, 0, 10**15, 0))
+    assert till.onchain()["deposit"] == 10**15
+    assert check_books(till.store.path) == []
+    till.close()

@@ -52,3 +52,16 @@ def test_zero_and_hostile_amounts(till: Till) -> None:
         till.do(view(till, Receipt("BTC", "aa" * 32, "0", b"not ours", 1)))
     assert till.deposits() == []
     till.close()
+
+
+def test_d33_what_a_mempool_said_of_a_payment_is_nothing_once_a_block_tells_it(till: Till) -> None:
+    tx = till.deposit("alice", 5_000)
+    others = till.address("bob")
+    for script, amount in ((others, 5_000), (till.address("alice"), 90_000_000)):
+        lie = Receipt("BTC", tx.txid, "0", script, amount)
+        till.do(view(till, lie))
+    till.mine(6)
+    assert (till.client("alice"), till.client("bob")) == ((5_000, 0, 0, 0), (0, 0, 0, 0))
+    assert till.rows("SELECT client_id, amount, status FROM deposit") == [("alice", "5000", "final")]
+    till.check()
+    till.close()
