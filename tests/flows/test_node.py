@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -72,6 +73,14 @@ async def test_d28_node_that_lost_its_blocks_uncredits_nothing(stage: Stage, ope
     shop.check_books()
 
 
+def restarts(view: dict[str, Any]) -> dict[str, int]:
+    """Restarts of every actor by its name."""
+    found = {str(view["name"]): int(view["restarts"])}
+    for child in view["children"]:
+        found |= restarts(child)
+    return found
+
+
 async def test_d28_plain_restart_under_load(stage: Stage, open_shop: OpenShop) -> None:
     shop = await open_shop(stage, "BTC")
     clients = [f"d28-load{number}" for number in range(6)]
@@ -88,6 +97,9 @@ async def test_d28_plain_restart_under_load(stage: Stage, open_shop: OpenShop) -
         rows = await shop.until(partial(shop.deposits, client), _is_credited)
         assert len(rows) == 1
         assert (await shop.balance(client))["available"] == "0.01000000"
+    # A node that goes away is a state of the currency, no actor dies of it.
+    tree = json.loads(await asyncio.to_thread(stage.cli, "tree", "--json"))
+    assert set(restarts(tree).values()) == {0}, restarts(tree)
     shop.check_books()
 
 
