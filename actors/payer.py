@@ -22,6 +22,7 @@ from ledger.commands import (
     RecordBroadcast,
     RecordSigned,
     ReserveAttempt,
+    StartNonceLane,
 )
 from ledger.errors import CurrencyUnavailableError, IllegalTransitionError, InputsTakenError
 from ledger.failpoint import failpoint
@@ -87,6 +88,8 @@ class Payer:
         Raises PlanError (nothing was reserved), NodeUnavailableError, WrongNetworkError, SignerError.
         """
         await self._check_node()
+        if work.source is not None and work.nonce == 0 and await self._was_used(work.source):
+            return False
         spender = self._slot.coin.spender
         quote = await spender.quote()
         if work.change is None and work.source is None:
@@ -114,6 +117,19 @@ class Payer:
             )
         except CurrencyUnavailableError as error:
             raise NodeUnavailableError(f"no address for the change: {error.detail}") from error
+
+    async def _was_used(self, source: OwnScript) -> bool:
+        """Whether an account that is new to the books has sent before: then it goes on where it stands.
+
+        So it is when a seed gets a new database; a nonce from the beginning could never be mined.
+        """
+        count = await self._slot.coin.reader.sent_count(source.script)
+        if count:
+            name = self._slot.currency
+            logger.warning("%s: %s was used before, its next nonce is %d", name, source.address, count)
+            command = StartNonceLane(name, source.script, count)
+            await self._directory.ask("ledger", command, timeout_s=self._timeout_s)
+        return count > 0
 
     async def _sign_and_send(self, attempt: AttemptWork) -> None:
         """Sign a reserved attempt; bytes that cannot be had release it, for nothing has left."""

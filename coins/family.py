@@ -80,6 +80,9 @@ class ChainReader(Protocol):
     async def is_in_chain_or_mempool(self, txid: str) -> bool | None:
         """True if the node holds it, False if it surely does not, None if it cannot tell."""
 
+    async def sent_count(self, script: bytes) -> int:
+        """How many chain tx an account has sent at the node's head; 0 on chains without accounts."""
+
     async def close(self) -> None:
         """Close the connections to the node."""
 

@@ -10,7 +10,13 @@ from coins.types import AttemptPlan, BroadcastOutcome
 from ledger.attempt import ATTEMPT, LIVE, AttemptEvent, AttemptState
 from ledger.attempt_row import AttemptRow, plan_text, read_attempts, to_work
 from ledger.coin_row import CoinRow
-from ledger.commands import AbandonAttempt, RecordBroadcast, RecordSigned, ReserveAttempt
+from ledger.commands import (
+    AbandonAttempt,
+    RecordBroadcast,
+    RecordSigned,
+    ReserveAttempt,
+    StartNonceLane,
+)
 from ledger.context import Tx
 from ledger.errors import IllegalTransitionError, InputsTakenError, NotFoundError
 from ledger.machine import Who, advance
@@ -207,7 +213,21 @@ def abandon_attempt(tx: Tx, command: AbandonAttempt) -> None:
         move_attempt(tx, row, AttemptEvent.ABANDONED, Who.SENDER, command.reason)
 
 
+def start_nonce_lane(tx: Tx, command: StartNonceLane) -> None:
+    """Go on where the chain stands, while no nonce of the account is ours; a lane never moves back."""
+    coin = tx.coin(command.currency)
+    mine = read_attempts(tx.db, "a.sender = ? AND a.state <> 'abandoned'", (command.sender,))
+    if any(tx.coin(row.currency).chain == coin.chain for row in mine):
+        return
+    tx.db.execute(
+        "INSERT INTO nonce_lane (chain, sender, next_nonce) VALUES (?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET next_nonce = max(next_nonce, excluded.next_nonce)",
+        (coin.chain, command.sender, command.next_nonce),
+    )
+
+
 HANDLERS: Mapping[type[Any], Callable[[Tx, Any], Any]] = {
+    StartNonceLane: start_nonce_lane,
     ReserveAttempt: reserve_attempt,
     RecordSigned: record_signed,
     RecordBroadcast: record_broadcast,

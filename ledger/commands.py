@@ -258,6 +258,18 @@ class RecordBroadcast(Command[AttemptWork]):
 
 
 @dataclass(frozen=True, slots=True)
+class StartNonceLane(Command[None]):
+    """An account of ours was used before these books began: its next nonce is ``next_nonce``.
+
+    Changes nothing once an attempt of ours has a nonce of it.
+    """
+
+    currency: str
+    sender: bytes
+    next_nonce: int
+
+
+@dataclass(frozen=True, slots=True)
 class AbandonAttempt(Command[None]):
     """Release an attempt that was never signed (it could not be). Errors: IllegalTransitionError."""
 

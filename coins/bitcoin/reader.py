@@ -191,6 +191,10 @@ class BitcoinReader:
                 return True
         return None
 
+    async def sent_count(self, script: bytes) -> int:
+        """See ChainReader."""
+        return 0
+
     async def close(self) -> None:
         """See ChainReader."""
         await self._rpc.close()

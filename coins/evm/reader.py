@@ -185,6 +185,11 @@ class EvmReader:
             raise NodeDataError(f"transaction.hash is {found.hash}, asked was {txid}")
         return found is not None
 
+    async def sent_count(self, script: bytes) -> int:
+        """Transactions of an account in the chain: the nonce of its next one."""
+        count = await self._rpc.call("eth_getTransactionCount", "0x" + script.hex(), "latest", result=str)
+        return parse_small(count, "eth_getTransactionCount")
+
     async def close(self) -> None:
         """Close the connections to the node."""
         await self._rpc.close()

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from coins.errors import NodeUnavailableError, SignerError
+from coins.types import Branch
 from tests.actors.desk import Desk, open_desk
+from tests.fakes.chain import FakeTx
+from tests.fakes.coin import own_script
 from tests.ledger.books import rows
 
 DEPOSIT = 10**17
@@ -115,6 +118,31 @@ async def test_a_lost_answer_of_a_sweep_sends_the_same_bytes(tmp_path: Path) -> 
         await desk.mine(6, "ETH")
         assert swept(desk) == ["mined"]
         await desk.check_chain("ETH")
+
+
+async def test_accounts_used_before_these_books_go_on_with_their_next_nonce(tmp_path: Path) -> None:
+    async with open_desk(tmp_path, "ETH", is_started=False) as desk:
+        chain = desk.chains["ETH"]
+        accounts = [own_script("ETH", branch, 0).script for branch in (Branch.HOT, Branch.DEPOSIT)]
+        for script in accounts:
+            chain.pay((script, DEPOSIT))
+            chain.mine()
+            for nonce in range(3):
+                chain.send(FakeTx(((b"p" * 20, DEPOSIT // 4),), sender=script, nonce=nonce, gas_fee=1))
+            chain.mine()
+        await desk.start()
+        await desk.rest()
+        await desk.fund("alice", 5 * DEPOSIT, "ETH")
+        await desk.pass_time(2)
+        assert swept(desk) == ["broadcast"]
+        await desk.mine(6, "ETH")
+        views = [await desk.withdraw("alice", DEPOSIT, "ETH") for _ in range(2)]
+        await desk.pass_time(2)
+        await desk.mine(6, "ETH")
+        assert [(await desk.withdrawal(view.id)).status for view in views] == ["final", "final"]
+        assert rows(desk.path, "SELECT nonce, state FROM attempt ORDER BY created_at, nonce") == [
+            (3, "mined"), (3, "mined"), (4, "mined"),
+        ]  # fmt: skip
 
 
 async def test_utxo_chains_have_no_sweep(tmp_path: Path) -> None:

@@ -101,6 +101,10 @@ class FakeReader:
         self._answer()
         return Holdings(self.chain.tip.ref, {self.chain.chain: chain_holdings(self.chain, scripts)})
 
+    async def sent_count(self, script: bytes) -> int:
+        self._answer()
+        return self.chain.tip.state.nonces.get(script, 0)
+
     async def is_in_chain_or_mempool(self, txid: str) -> bool | None:
         self._answer()
         return txid in self.chain.mempool or txid in self.chain.tip.state.txids

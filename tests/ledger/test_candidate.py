@@ -16,6 +16,7 @@ from ledger.commands import (
     RecordSigned,
     ReserveAttempt,
     SetCurrencyState,
+    StartNonceLane,
 )
 from ledger.errors import IllegalTransitionError, InputsTakenError, NotFoundError
 from tests.fakes.coin import plan_payment, signed
@@ -218,4 +219,18 @@ def test_nonces_are_handed_out_in_order_and_given_back(tmp_path: Path) -> None:
     with pytest.raises(IllegalTransitionError):
         till.do(ReserveAttempt("at_y", foreign_sender))
     till.check()
+    till.close()
+
+
+def test_a_lane_starts_where_the_chain_stands_and_only_before_our_own_first(tmp_path: Path) -> None:
+    till = Till(tmp_path, ETH)
+    till.deposit("alice", 10**18, blocks=6)
+    (work,) = till.work()
+    assert work.source is not None
+    for number, expected in ((3, 3), (2, 3), (5, 5)):
+        till.do(StartNonceLane("ETH", work.source.script, number))
+        assert till.work()[0].nonce == expected
+    till.reserve(till.work()[0])
+    till.do(StartNonceLane("ETH", work.source.script, 9))
+    assert till.rows("SELECT next_nonce FROM nonce_lane") == [(5,)]
     till.close()

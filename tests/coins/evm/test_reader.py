@@ -216,6 +216,10 @@ async def test_identity_syncing_and_unclear_answers() -> None:
         node.answers["eth_getTransactionByHash"] = {"hash": HASH_5}
         with pytest.raises(NodeDataError):
             await reader.is_in_chain_or_mempool(TXID)
+        for answer in ("7", "-0x1", hex(2**63), None, 7):
+            node.answers["eth_getTransactionCount"] = answer
+            with pytest.raises(NodeDataError):
+                await reader.sent_count(OURS)
         await reader.close()
 
 

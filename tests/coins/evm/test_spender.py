@@ -108,6 +108,8 @@ async def test_answers_to_a_broadcast(fresh_anvil: AnvilNode) -> None:
             assert "nonce too low" in result.detail
         assert await coin.reader.is_in_chain_or_mempool(signed.txid) is True
         assert await coin.reader.is_in_chain_or_mempool(other.txid) is False
+        assert await coin.reader.sent_count(hot.script) == 1
+        assert await coin.reader.sent_count(b"\x77" * 20) == 0
         broken = await coin.spender.broadcast(SignedTx(signed.txid, signed.raw[:-4]))
         assert broken.outcome in (BroadcastOutcome.UNKNOWN, BroadcastOutcome.REJECTED)
         await asyncio.to_thread(node.kill)
