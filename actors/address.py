@@ -110,6 +110,7 @@ class AddressActor(AnsweringActor):
         self, purpose: str, own: OwnScript, request: IssueAddress | None
     ) -> Outcome[AddressView]:
         """Into the index first, then into the ledger: a committed script is never unknown to a scan."""
+        await self._slot.may_record.wait()
         self._slot.coin.index.add_script(own.script)
         outcome = await self._directory.ask(
             "ledger",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from coins.family import Coin
@@ -17,7 +18,8 @@ class CoinSlot:
     The first actor of the currency opens the coin in its ``on_start``; its elder is nobody, its
     younger siblings start after it and find the coin open. ``address_seq`` is the number of the
     last own script recorded, whose script is in the coin's index by then; ``loaded_seq`` that of the last
-    one loaded from the ledger: all up to it are in the index.
+    one loaded from the ledger: all up to it are in the index. ``may_record`` is set but while new scripts
+    have to wait for one look at the chain: with one recorded during every look, none would ever count.
     """
 
     def __init__(self, settings: AnyCoinSettings, open_coin: OpenCoin) -> None:
@@ -27,6 +29,8 @@ class CoinSlot:
         self._coin: Coin | None = None
         self.address_seq = 0
         self.loaded_seq = 0
+        self.may_record = asyncio.Event()
+        self.may_record.set()
 
     @property
     def is_open(self) -> bool:

@@ -62,10 +62,12 @@ class WatcherActor(AsyncioActor):
         self._node_height: int | None = None
         self._pause_s = RETRY_FIRST_S
         self._is_lost = False
+        self._step = slot.settings.blocks_per_step
         self._mempool_keys: frozenset[tuple[str, str]] | None = None
 
     async def on_start(self) -> None:
         """Load scripts, live outpoints and the last blocks; then look."""
+        self._slot.may_record.set()
         await self._load()
         await self._report("behind", "catching up after a start")
         self._look_after(0)
@@ -104,6 +106,7 @@ class WatcherActor(AsyncioActor):
 
     async def _take(self, seen: Seen | Reload) -> float:
         """Act on a look; answers how long to wait before the next. Whatever fails, there is a next one."""
+        is_stale = False
         try:
             match seen:
                 case Reload():
@@ -122,14 +125,30 @@ class WatcherActor(AsyncioActor):
         except (StaleAddressesError, ParentMismatchError) as error:
             logger.info("%s: the ledger knows more, loading again: %s", self._chain, error)
             self._is_lost = True
+            is_stale = isinstance(error, StaleAddressesError)
         except DeliveryError as error:
             logger.warning("%s: the ledger did not answer, loading again: %s", self._chain, error)
             self._is_lost = True
             return self._next_pause_s()
         except DomainError as error:
             return await self._refused(error)
+        finally:
+            if not isinstance(seen, Reload):
+                self._pace(is_stale)
         self._pause_s = RETRY_FIRST_S
         return 0
+
+    def _pace(self, is_stale: bool) -> None:
+        """However many addresses are given out, the chain goes on.
+
+        After a scan that missed one, the next is of one block, and new addresses wait for it.
+        """
+        if is_stale:
+            self._step = 1
+            self._slot.may_record.clear()
+        else:
+            self._step = min(self._step * 2, self._slot.settings.blocks_per_step)
+            self._slot.may_record.set()
 
     async def _refused(self, error: DomainError) -> float:
         """The ledger refuses what the node told (impossible numbers, a reorg into what is final): halted."""
@@ -271,7 +290,5 @@ class WatcherActor(AsyncioActor):
         settings = self._slot.settings
         # Scripts committed up to this number are in the index already: they go in before their commit.
         address_seq = self._slot.address_seq
-        seen = await look(
-            self._slot.coin, tuple(self._known), address_seq, settings.max_reorg, settings.blocks_per_step
-        )
+        seen = await look(self._slot.coin, tuple(self._known), address_seq, settings.max_reorg, self._step)
         self.actor_ref.tell(seen)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 from tests.actors.desk import open_desk
 from tests.actors.doors import UNAVAILABLE, DeskDeriver
+from tests.fakes.clock import settle
 from tests.ledger.books import rows
 
 MAX_REORG = 5
@@ -70,6 +72,28 @@ async def test_d27_notices_twice_or_for_nothing_change_nothing(tmp_path: Path) -
         for _ in range(5):
             await desk.poke()
         assert desk.readers["BTC"].blocks_read == [101, 102, 103]
+        assert await desk.balance("alice") == (50_000, 0, 0)
+
+
+async def test_addresses_given_out_during_every_look_do_not_hold_the_chain_up(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        reader = desk.readers["BTC"]
+        read_block = reader.read_block
+        asked: list[asyncio.Future[Any]] = []
+
+        async def read_slowly(height: int, block_hash: str, index: Any) -> Any:
+            asked.append(asyncio.ensure_future(desk.address(f"client{len(asked)}")))
+            await settle()
+            return await read_block(height, block_hash, index)
+
+        reader.read_block = read_slowly  # type: ignore[method-assign]
+        await desk.pay("alice", 50_000)
+        desk.chains["BTC"].mine(20)
+        reader.poke()
+        await desk.rest(lambda: desk.height() == 120)
+        assert len(reader.blocks_read) < 100
+        issued = await asyncio.gather(*asked)
+        assert len({each.view.address for each in issued}) == len(asked)
         assert await desk.balance("alice") == (50_000, 0, 0)
 
 
