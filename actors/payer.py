@@ -24,7 +24,12 @@ from ledger.commands import (
     ReserveAttempt,
     StartNonceLane,
 )
-from ledger.errors import CurrencyUnavailableError, IllegalTransitionError, InputsTakenError
+from ledger.errors import (
+    CurrencyUnavailableError,
+    IllegalTransitionError,
+    InputsTakenError,
+    PayoutsHeldError,
+)
 from ledger.failpoint import failpoint
 from ledger.views import AttemptWork
 from monitoring.metrics import Metrics
@@ -186,6 +191,6 @@ class Payer:
         self._checked = {key: at for key, at in self._checked.items() if key in open_ids}
 
 
-def waiting_for(error: CoinError) -> str:
+def waiting_for(error: CoinError | PayoutsHeldError) -> str:
     """What a payout waits for, in the words of the contract: ``node`` unless planning says otherwise."""
-    return error.waiting_for if isinstance(error, PlanError) else "node"
+    return error.waiting_for if isinstance(error, PlanError | PayoutsHeldError) else "node"

@@ -19,7 +19,7 @@ from actors.ticking import Tick, TickingActor
 from coins.errors import CoinError, InvalidAddressError, SignerError
 from config.schema import ActorSettings
 from ledger.commands import GetPayoutWork, OpenWithdrawal, SetWaiting
-from ledger.errors import AddressRefusedError, DomainError
+from ledger.errors import AddressRefusedError, DomainError, PayoutsHeldError
 from ledger.failpoint import failpoint
 from ledger.request import Request
 from ledger.views import Outcome, WithdrawalView
@@ -192,9 +192,9 @@ class WithdrawalActor(PayingActor, AnsweringActor):
                 replanned = 0 if await self._payer.pay(works[0]) else replanned + 1
                 if replanned == REPLANS_MAX:
                     return False
-        except CoinError as error:
+        except (CoinError, PayoutsHeldError) as error:
             if self._told != str(error):  # looked at every second, told when it changes
-                logger.info("%s: payouts wait: %s", self._slot.currency, error)
+                logger.warning("%s: payouts wait: %s", self._slot.currency, error)
                 self._told = str(error)
             await self._wait_for(waiting_for(error))
             if isinstance(error, SignerError):

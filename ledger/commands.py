@@ -213,8 +213,8 @@ class GetPayoutWork(Command[tuple[PayoutWork, ...]]):
     """Approved withdrawals without a live attempt, oldest first, with what may be spent on them.
 
     Bitcoin-like: the spendable outputs (final deposits, confirmed own change, not reserved) are
-    the same for all; Ethereum: source and next nonce. Nothing while the currency's state forbids
-    payouts. At most ``limit``.
+    the same for all; Ethereum: source and next nonce. At most ``limit``. Error: PayoutsHeldError
+    while the currency's state forbids payouts, or money of it is gone without explanation.
     """
 
     currency: str

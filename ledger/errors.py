@@ -29,6 +29,7 @@
        ├─ ReorgTooDeepError         reorg_too_deep: would undo what is final, halt the coin
        ├─ InputsTakenError          inputs_taken: plan again
        ├─ IllegalTransitionError    illegal_transition: the state table forbids it
+       ├─ PayoutsHeldError          payouts_held: approved, but nothing may leave now
        └─ IdentityChangedError      identity_changed: a currency is not what it was registered as
 
     LedgerError                     a fault: nobody's wish, somebody must look
@@ -226,6 +227,20 @@ class InputsTakenError(ActorRefusalError):
     """An input or the nonce of the plan is reserved or spent by now."""
 
     code = "inputs_taken"
+
+
+class PayoutsHeldError(ActorRefusalError):
+    """There are approved withdrawals, but nothing may leave the house now.
+
+    ``waiting_for`` is what they wait for, in the words of the contract: ``node`` or ``funds``.
+    """
+
+    code = "payouts_held"
+
+    def __init__(self, detail: str, *, waiting_for: str) -> None:
+        """Refuse and say what is waited for."""
+        super().__init__(detail)
+        self.waiting_for = waiting_for
 
 
 class IllegalTransitionError(ActorRefusalError):

@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from coins.types import Branch, Outpoint, OwnScript, PayoutWork, TxOutput, Utxo
+from ledger import accounts
 from ledger.attempt import AttemptState
 from ledger.attempt_row import plan_of, read_attempts, to_work
 from ledger.coin_row import CoinRow
 from ledger.commands import GetPayoutWork, GetSweepWork, GetUnsettledAttempts
 from ledger.context import Tx
+from ledger.errors import PayoutsHeldError
 from ledger.machine import Who, advance
 from ledger.sweep import SWEEP, SweepEvent
 from ledger.transition import tip_height
@@ -55,11 +57,23 @@ def spendable_arguments(tx: Tx, coin: CoinRow) -> tuple[str, int, int, int]:
     return (coin.currency, tip - coin.confirmations + 1, tip - coin.final_depth + 1, tip - 99)
 
 
-def get_payout_work(tx: Tx, command: GetPayoutWork) -> tuple[PayoutWork, ...]:
-    """Approved withdrawals without an attempt, oldest first; nothing in a state that forbids payouts."""
-    coin = tx.coin(command.currency)
+def hold_of(tx: Tx, coin: CoinRow) -> PayoutsHeldError | None:
+    """Why nothing of a currency may be signed now, None when it may.
+
+    Money that is gone without explanation holds payouts too: whoever took it may have the keys, or
+    these books are an old copy and what they would pay has been paid already.
+    """
     if coin.state not in PAYING_STATES:
-        return ()
+        return PayoutsHeldError(f"{coin.currency} is {coin.state}", waiting_for="node")
+    if tx.balance(accounts.unexplained(coin.currency)):
+        reason = f"{coin.currency} has left our scripts by chain tx that are not ours"
+        return PayoutsHeldError(reason, waiting_for="funds")
+    return None
+
+
+def get_payout_work(tx: Tx, command: GetPayoutWork) -> tuple[PayoutWork, ...]:
+    """Approved withdrawals without an attempt, oldest first. Raises PayoutsHeldError."""
+    coin = tx.coin(command.currency)
     rows = tx.db.execute(
         "SELECT i.id, w.script, w.address, w.amount FROM withdrawal w JOIN intent i ON i.withdrawal_id = w.id"
         " WHERE w.currency = ? AND w.status = 'approved' AND NOT EXISTS (SELECT 1 FROM attempt a"
@@ -68,6 +82,8 @@ def get_payout_work(tx: Tx, command: GetPayoutWork) -> tuple[PayoutWork, ...]:
     ).fetchall()
     if not rows:
         return ()
+    if (held := hold_of(tx, coin)) is not None:
+        raise held
     is_account = coin.family in ACCOUNT_FAMILIES
     source = hot_script(tx, coin.chain) if is_account else None
     if is_account and source is None:
@@ -164,7 +180,7 @@ def get_sweep_work(tx: Tx, command: GetSweepWork) -> tuple[PayoutWork, ...]:
     """Deposit accounts whose final money reached the threshold, with an intent to sweep each."""
     coin = tx.coin(command.currency)
     hot = hot_script(tx, coin.chain)
-    if coin.state not in PAYING_STATES or coin.family not in ACCOUNT_FAMILIES or hot is None:
+    if hold_of(tx, coin) is not None or coin.family not in ACCOUNT_FAMILIES or hot is None:
         return ()
     rows = tx.db.execute(
         "SELECT b.script_sequence, b.amount, s.script, s.address, s.branch, s.script_index"
@@ -236,7 +252,7 @@ def get_unsettled_attempts(tx: Tx, command: GetUnsettledAttempts) -> tuple[Attem
         "a.currency = ? AND a.state IN ('prepared', 'signed', 'broadcast', 'unknown') AND NOT EXISTS"
         " (SELECT 1 FROM attempt m WHERE m.intent_id = a.intent_id AND m.state IN ('mined', 'reverted'))"
     )
-    is_paying = tx.coin(command.currency).state in PAYING_STATES
+    is_paying = hold_of(tx, tx.coin(command.currency)) is None
     rows = read_attempts(tx.db, f"{condition} ORDER BY a.created_at, a.id", (command.currency,))
     return tuple(to_work(row) for row in rows if is_paying or row.state is not AttemptState.PREPARED)
 

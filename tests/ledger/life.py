@@ -142,6 +142,14 @@ class Life:
         else:
             own = {script.script for script in self.till.scripts.values()}
             held = [(o, a) for o, (script, a) in chain.tip.state.outputs.items() if script in own]
+            # Rather what a payout in flight spends: afterwards nothing is paid until it is explained.
+            flying = {
+                Outpoint(*key)
+                for key in self.till.rows(
+                    "SELECT txid, output_index FROM utxo WHERE reserved_by IS NOT NULL AND spent_by IS NULL"
+                )
+            }
+            held = [entry for entry in held if entry[0] in flying] or held
             outpoint, amount = pick(held) if held else (Outpoint("", 0), 0)
             theft = FakeTx(((thief, amount),), (outpoint,))
         if amount > 0:

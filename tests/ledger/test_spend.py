@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from coins.types import Branch, Location, Outpoint, OwnScript
-from ledger.commands import RecordScript, RecordSigned, ReserveScript
+from ledger.commands import GetPayoutWork, RecordScript, RecordSigned, ReserveScript
+from ledger.errors import PayoutsHeldError
 from tests.fakes.chain import FakeTx
 from tests.fakes.coin import foreign, signed
 from tests.ledger.till import Till
@@ -182,6 +183,30 @@ def test_a_payout_robbed_twice_stays_conflicted_until_both_are_undone(till: Till
     assert till.attempts() == ["mined"]
 
 
+def test_w34_nothing_more_is_paid_while_money_is_gone_without_explanation(till: Till) -> None:
+    stolen = till.deposit("alice", 100_000, blocks=3)
+    till.deposit("bob", 100_000, blocks=6)
+    till.open("bob", 60_000)
+    till.mine(1, [steal(till, Outpoint(stolen.txid, 0), 99_000)])
+    with pytest.raises(PayoutsHeldError) as held:
+        till.do(GetPayoutWork("BTC"))
+    assert held.value.waiting_for == "funds"
+    till.reorg(1, [[], []])
+    assert len(till.work()) == 1
+
+
+def test_a_restored_copy_of_the_books_does_not_pay_again(till: Till) -> None:
+    """The copy knows an approved withdrawal; its chain tx, mined since, is not one of the copy's attempts."""
+    tx = till.deposit("alice", 100_000, blocks=6)
+    view = till.open("alice", 60_000)
+    paid_before = steal(till, Outpoint(tx.txid, 0), 60_000)
+    till.mine(1, [paid_before])
+    till.deposit("bob", 100_000, blocks=6)
+    with pytest.raises(PayoutsHeldError):
+        till.do(GetPayoutWork("BTC"))
+    assert till.status(view.id) == "approved"
+
+
 def test_a_conflict_that_is_undone_lets_the_payout_go_on(till: Till) -> None:
     tx = till.deposit("alice", 100_000, blocks=6)
     view = till.open("alice", 60_000)
@@ -205,6 +230,9 @@ def test_a_prepared_attempt_that_lost_its_input_is_planned_again(till: Till) -> 
     till.reserve(till.work()[0])
     till.mine(1, [steal(till, Outpoint(tx.txid, 0), 99_000)])
     assert till.attempts() == ["abandoned"]
+    assert till.pay_all() == 0  # held: nobody has explained the theft
+    till.reorg(1, [[], []])
+    till.chain.mempool.clear()
     assert till.pay_all() == 1
     till.mine(6)
     assert till.client("alice") == (39_500, 0, 0, 0)

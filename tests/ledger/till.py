@@ -38,6 +38,7 @@ from ledger.commands import (
     SetAnchor,
     SetCurrencyState,
 )
+from ledger.errors import PayoutsHeldError
 from ledger.store import SqliteStore
 from ledger.views import AttemptWork, DeltaApplied, WithdrawalView
 from tests.fakes.chain import FakeChain, FakeIndex, FakeTx, InvalidTxError
@@ -192,9 +193,13 @@ class Till:
         return view
 
     def work(self) -> list[PayoutWork]:
-        """What the ledger gives out now, change scripts issued as the sender would."""
+        """What the ledger gives out now, change scripts issued as the sender would; nothing while held."""
         found = []
-        for work in self.do(GetPayoutWork(self.currency)):
+        try:
+            given = self.do(GetPayoutWork(self.currency))
+        except PayoutsHeldError:
+            given = ()
+        for work in given:
             if work.source is None and work.change is None:
                 work = replace(work, change=self.issue(f"change:{work.intent_id}", Branch.CHANGE))
             found.append(work)
