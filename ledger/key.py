@@ -21,7 +21,18 @@ def to_key(row: tuple[str, str, str, int, int | None]) -> KeyView:
 
 
 def create_key(tx: Tx, command: CreateKey) -> KeyView:
-    """Write a new key. Neither its id nor its hash may be known already."""
+    """Write a new key. Neither its id nor its hash may be known already, nor another website.
+
+    Clients, their money and the feed belong to the one website this cashier serves: a key of
+    another would reach all of it.
+    """
+    other = tx.db.execute(
+        "SELECT website FROM api_key WHERE website <> ? LIMIT 1", (command.website,)
+    ).fetchone()
+    if other is not None:
+        raise AlreadyExistsError(
+            f"this cashier serves the website {other[0]}; {command.website} needs a cashier of its own"
+        )
     row = tx.db.execute(
         "INSERT INTO api_key (id, website, key_hash, scopes, created_at, created_by)"
         f" VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING {KEY_COLUMNS}",  # nosec B608

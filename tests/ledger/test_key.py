@@ -33,3 +33,13 @@ def test_a_revoked_key_stays_revoked_since_the_first_time(tmp_path: Path) -> Non
     with pytest.raises(NotFoundError):
         do(store, RevokeKey("key_2", "op:ann"))
     store.close()
+
+
+def test_a_second_website_needs_a_cashier_of_its_own(tmp_path: Path) -> None:
+    """It would reach the money of the first one's clients."""
+    store = make_books(tmp_path)
+    do(store, KEY)
+    with pytest.raises(AlreadyExistsError, match="serves the website shop; bazaar needs"):
+        do(store, replace(KEY, id="key_2", key_hash="hash-2", website="bazaar"))
+    do(store, replace(KEY, id="key_3", key_hash="hash-3"))
+    store.close()
