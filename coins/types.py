@@ -116,22 +116,31 @@ class ChainDelta:
     """The step from what the ledger knows to what the node says.
 
     ``disconnected`` newest first, ``connected`` oldest first. ``address_seq`` is the number of the
-    last own script that the scan of ``connected`` knew of.
+    last own script that the scan of ``connected`` knew of. ``safe_height`` and ``finalized_height``
+    as in :class:`Head`, of the very chain that ``connected`` is a part of.
     """
 
     chain: str
     disconnected: tuple[BlockRef, ...]
     connected: tuple[Block, ...]
     address_seq: int
+    safe_height: int | None = None
+    finalized_height: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The node's best block. ``work`` as in :class:`BlockRef`."""
+    """The node's best block. ``work`` as in :class:`BlockRef`.
+
+    ``safe_height`` and ``finalized_height`` are the heights of the node's tags of that name (Ethereum),
+    None where the currency's policy does not ask for them or the node has no such block yet.
+    """
 
     height: int
     block_hash: str
     work: int | None = None
+    safe_height: int | None = None
+    finalized_height: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

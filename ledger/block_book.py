@@ -31,13 +31,18 @@ def make_id(prefix: str, *parts: object) -> str:
 
 @dataclass(slots=True)
 class BlockBook:
-    """Where one block's entries are booked. ``coins`` are the currencies of its chain."""
+    """Where one block's entries are booked. ``coins`` are the currencies of its chain.
+
+    ``safe_height`` and ``finalized_height`` are the node's tags when the block was read.
+    """
 
     tx: Tx
     chain: str
     ref: BlockRef
     coins: dict[str, CoinRow]
     owners: dict[bytes, Owner] = field(default_factory=dict)
+    safe_height: int | None = None
+    finalized_height: int | None = None
 
     def coin(self, currency: str) -> CoinRow:
         """The currency's row. Raises BlockRefusedError when this chain does not carry it."""

@@ -44,7 +44,15 @@ def apply_chain_delta(tx: Tx, command: ApplyChainDelta) -> DeltaApplied:
         disconnect(BlockBook(tx, delta.chain, ref, coins))
     credited = 0
     for block in delta.connected:
-        credited += _connect(BlockBook(tx, delta.chain, block.ref, coins), block)
+        book = BlockBook(
+            tx,
+            delta.chain,
+            block.ref,
+            coins,
+            safe_height=delta.safe_height,
+            finalized_height=delta.finalized_height,
+        )
+        credited += _connect(book, block)
         tip = block.ref
     return DeltaApplied(tip, is_replay=False, credited=credited)
 
@@ -59,7 +67,8 @@ def _connect(book: BlockBook, block: Block) -> int:
     """Book one block whole; answers how many deposits it made deep enough."""
     ref = block.ref
     book.tx.db.execute(
-        "INSERT INTO block (chain, height, block_hash, parent_hash, time, work) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO block (chain, height, block_hash, parent_hash, time, work, safe_height,"
+        " finalized_height) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
             book.chain,
             ref.height,
@@ -67,6 +76,8 @@ def _connect(book: BlockBook, block: Block) -> int:
             ref.parent_hash,
             ref.time,
             None if ref.work is None else str(ref.work),
+            book.safe_height,
+            book.finalized_height,
         ),
     )
     attempts = own_attempts(book, sorted({s.txid for s in block.spends} | {s.txid for s in block.sent}))
@@ -103,6 +114,9 @@ def check(delta: ChainDelta) -> None:
             check_amount(sent.nonce, f"nonce of {sent.txid}")
     for ref in delta.disconnected:
         _check_ref(ref)
+    for tag in (delta.safe_height, delta.finalized_height):
+        if tag is not None and (type(tag) is not int or tag < 0):
+            raise BlockRefusedError(f"{tag!r} is no height of a tag")
 
 
 def _check_ref(ref: BlockRef) -> None:

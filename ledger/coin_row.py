@@ -6,13 +6,14 @@ import sqlite3
 from dataclasses import dataclass
 
 from ledger.errors import UnknownCurrencyError
+from ledger.policy import Finality, Tier, parse_tiers
 from ledger.views import CurrencyView
 
 COLUMNS = (
     "currency, chain, name, family, network, decimals, fingerprint, confirmations, final_depth, max_reorg,"
     " minimum_deposit, minimum_withdrawal, maximum_withdrawal, withdrawal_fee, approval_above,"
     " session_withdrawal_cap, dust, sweep_threshold, deposits, withdrawals, state, state_detail,"
-    " is_configured"
+    " tiers, withdrawable_depth, finality, is_configured"
 )
 _AMOUNTS = slice(10, 18)
 """Where the amounts stand in COLUMNS: decimal TEXT, some NULL."""
@@ -44,6 +45,9 @@ class CoinRow:
     withdrawals: str
     state: str
     state_detail: str
+    tiers: tuple[Tier, ...]
+    withdrawable_depth: int
+    finality: Finality
     is_configured: bool
 
 
@@ -51,6 +55,8 @@ def from_row(row: tuple[object, ...]) -> CoinRow:
     """A CoinRow of a row selected as COLUMNS."""
     values = list(row)
     values[_AMOUNTS] = [None if value is None else int(str(value)) for value in values[_AMOUNTS]]
+    values[-4] = parse_tiers(str(values[-4]))
+    values[-2] = Finality(str(values[-2]))
     values[-1] = bool(values[-1])
     return CoinRow(*values)  # type: ignore[arg-type]  # STRICT columns in the order of COLUMNS
 

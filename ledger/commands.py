@@ -29,6 +29,7 @@ from ledger.access import EndSession as EndSession
 from ledger.access import ExchangeCode as ExchangeCode
 from ledger.access import RevokeKey as RevokeKey
 from ledger.access import UseNonce as UseNonce
+from ledger.policy import Finality, Tier
 from ledger.request import Command as Command
 from ledger.request import Idempotency as Idempotency
 from ledger.request import SpentNonce as SpentNonce
@@ -52,7 +53,10 @@ from ledger.views import (
 class RegisterCoin(Command[CurrencyView]):
     """Make a currency known, or update its tuning. ``fingerprint`` is of what may never change.
 
-    ``chain`` is the currency whose node watches it (itself unless a token). Errors: IdentityChangedError.
+    ``chain`` is the currency whose node watches it (itself unless a token). ``tiers`` (strictly rising),
+    ``finality`` and ``withdrawable_depth`` (None: ``confirmations``) are its confirmation policy; a
+    stricter one holds for deposits not credited yet, a laxer one only for later ones.
+    Errors: IdentityChangedError.
     """
 
     currency: str
@@ -75,6 +79,9 @@ class RegisterCoin(Command[CurrencyView]):
     withdrawals: str
     dust: int = 0
     sweep_threshold: int = 0
+    tiers: tuple[Tier, ...] = ()
+    withdrawable_depth: int | None = None
+    finality: Finality = Finality.CONFIRMATIONS
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
 
 from coins.types import Block, Receipt
@@ -14,10 +15,8 @@ from ledger.deposit import DEPOSIT, DepositEvent, DepositState
 from ledger.deposit_row import DepositRow
 from ledger.journal import Posting
 from ledger.machine import Who, advance
+from ledger.policy import required_depth
 from ledger.transition import move_deposit
-
-COINBASE_MATURITY = 100
-"""Depth before which a coinbase output cannot be spent (Bitcoin consensus, COINBASE_MATURITY)."""
 
 _ABSENT = (DepositState.SEEN, DepositState.ORPHANED, DepositState.REVERSED, DepositState.CONFLICTED)
 
@@ -39,6 +38,7 @@ def connect_receipts(
     ``mirrored`` are (txid, recipient) of sends between our accounts, booked with the sending side.
     """
     changes: dict[str, list[Change]] = {}
+    totals = _totals(book, block, mirrored)
     for receipt in block.receipts:
         coin, owner = book.coin(receipt.currency), book.owner(receipt.script)
         is_output = receipt.position.isdecimal()
@@ -46,17 +46,32 @@ def connect_receipts(
             if receipt.amount:
                 _open_duplicate(book, receipt)
             continue
-        if receipt.amount == 0 or (
-            receipt.position == "native" and (receipt.txid, receipt.script) in mirrored
-        ):
+        if receipt.amount == 0 or _is_mirrored(receipt, mirrored):
             continue
         if owner.client_id is not None:
-            _book_deposit(book, coin, owner, receipt)
+            _book_deposit(book, coin, owner, receipt, totals[owner.client_id, receipt.currency])
         elif is_output and receipt.txid in own_txids:
             changes.setdefault(receipt.txid, []).append(Change(owner, receipt))
         else:
             _book_funding(book, coin, owner, receipt)
     return changes
+
+
+def _totals(
+    book: BlockBook, block: Block, mirrored: frozenset[tuple[str, bytes]]
+) -> dict[tuple[str, str], int]:
+    """What the block brings each client in each currency; parked parts count, they may be credited later."""
+    totals: dict[tuple[str, str], int] = defaultdict(int)
+    for receipt in block.receipts:
+        client_id = book.owner(receipt.script).client_id
+        if client_id is not None and not _is_mirrored(receipt, mirrored):
+            totals[client_id, receipt.currency] += receipt.amount
+    return totals
+
+
+def _is_mirrored(receipt: Receipt, mirrored: frozenset[tuple[str, bytes]]) -> bool:
+    """Whether the sending side books this receipt."""
+    return receipt.position == "native" and (receipt.txid, receipt.script) in mirrored
 
 
 def _add_output(book: BlockBook, receipt: Receipt, owner: Owner) -> bool:
@@ -119,9 +134,18 @@ def parking_reason(coin: CoinRow, amount: int) -> str | None:
 
 
 def new_deposit(
-    book_chain: str, coin: CoinRow, owner: Owner, receipt: Receipt, now_s: int, status: DepositState
+    book_chain: str,
+    coin: CoinRow,
+    owner: Owner,
+    receipt: Receipt,
+    now_s: int,
+    status: DepositState,
+    total: int,
 ) -> DepositRow:
-    """A receipt that was not known before, not yet in any block."""
+    """A receipt that was not known before, not yet in any block.
+
+    ``total`` is what comes to its client together with it: from a block all of it, else its own amount.
+    """
     return DepositRow(
         id=make_id("dep", book_chain, receipt.currency, receipt.txid, receipt.position),
         chain=book_chain,
@@ -136,15 +160,21 @@ def new_deposit(
         reason=None,
         block_height=None,
         block_hash=None,
-        confirmations_required=max(coin.confirmations, COINBASE_MATURITY if receipt.is_coinbase else 0),
+        confirmations_required=required_depth(
+            coin.confirmations, coin.tiers, total, is_coinbase=receipt.is_coinbase
+        ),
         due_height=None,
         seen_at=now_s,
         credited_at=None,
+        finality=coin.finality,
     )
 
 
-def _book_deposit(book: BlockBook, coin: CoinRow, owner: Owner, receipt: Receipt) -> None:
-    """A client's receipt: to pending, or parked in suspense; once however often it is mined."""
+def _book_deposit(book: BlockBook, coin: CoinRow, owner: Owner, receipt: Receipt, total: int) -> None:
+    """A client's receipt: to pending, or parked in suspense; once however often it is mined.
+
+    ``total`` is what the block brings the client in this currency.
+    """
     held = deposit_row.read_deposits(
         book.tx.db,
         "d.chain = ? AND d.currency = ? AND d.txid = ? AND d.position = ?",
@@ -155,7 +185,7 @@ def _book_deposit(book: BlockBook, coin: CoinRow, owner: Owner, receipt: Receipt
         return
     reason = parking_reason(coin, receipt.amount)
     event = DepositEvent.INCLUDED if reason is None else DepositEvent.PARKED
-    fresh = new_deposit(book.chain, coin, owner, receipt, book.tx.now_s, DepositState.SEEN)
+    fresh = new_deposit(book.chain, coin, owner, receipt, book.tx.now_s, DepositState.SEEN, total)
     row = replace(
         held[0] if held else fresh,
         amount=receipt.amount,
@@ -166,6 +196,7 @@ def _book_deposit(book: BlockBook, coin: CoinRow, owner: Owner, receipt: Receipt
         block_height=book.ref.height,
         block_hash=book.ref.block_hash,
         confirmations_required=fresh.confirmations_required,
+        finality=fresh.finality,
         due_height=book.ref.height + fresh.confirmations_required - 1 if reason is None else None,
     )
     if held:
@@ -203,8 +234,8 @@ def insert_deposit(book: BlockBook, row: DepositRow) -> None:
     book.tx.db.execute(
         "INSERT INTO deposit (id, chain, currency, script_sequence, client_id, txid, position, amount,"
         " status, reason, block_height, block_hash, confirmations_required, due_height, seen_at, credited_at,"
-        " ordinal)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " finality, ordinal)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             row.id,
             row.chain,
@@ -222,6 +253,7 @@ def insert_deposit(book: BlockBook, row: DepositRow) -> None:
             row.due_height,
             row.seen_at,
             row.credited_at,
+            row.finality,
             book.tx.next_ordinal(),
         ),
     )

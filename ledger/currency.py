@@ -11,6 +11,8 @@ from ledger.coin_row import CoinRow, to_view
 from ledger.commands import GetWatchState, RegisterCoin, SetAnchor, SetCurrencyState
 from ledger.context import Tx
 from ledger.errors import IdentityChangedError
+from ledger.maturity import tighten
+from ledger.policy import tiers_text
 from ledger.views import CurrencyView, WatchState
 
 BLOCK_COLUMNS = "height, block_hash, parent_hash, time, work"
@@ -95,6 +97,9 @@ def register_coin(tx: Tx, command: RegisterCoin) -> CurrencyView:
         "sweep_threshold": str(command.sweep_threshold),
         "deposits": command.deposits,
         "withdrawals": command.withdrawals,
+        "tiers": tiers_text(command.tiers),
+        "withdrawable_depth": command.withdrawable_depth or command.confirmations,
+        "finality": command.finality,
         "is_configured": 1,
     }
     if row is None:
@@ -112,6 +117,8 @@ def register_coin(tx: Tx, command: RegisterCoin) -> CurrencyView:
             (*values.values(), command.currency),
         )
     tx.forget_coins()
+    if row is not None:
+        tighten(tx, tx.coin(command.currency))
     return view_of(tx, tx.coin(command.currency))
 
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from ledger.connection import Database
 from ledger.deposit import DepositState
+from ledger.policy import Finality
 from ledger.views import DepositView
 
 COLUMNS = (
     "d.id, d.chain, d.currency, d.script_sequence, s.address, d.client_id, d.txid, d.position, d.amount,"
     " d.status, d.reason, d.block_height, d.block_hash, d.confirmations_required, d.due_height, d.seen_at,"
-    " d.credited_at"
+    " d.credited_at, d.finality, d.credited_amount, d.withdrawable_height"
 )
 SOURCE = "deposit d CROSS JOIN own_script s ON s.sequence = d.script_sequence"
 """What COLUMNS are selected from; CROSS keeps SQLite from starting at the scripts."""
@@ -19,7 +20,11 @@ SOURCE = "deposit d CROSS JOIN own_script s ON s.sequence = d.script_sequence"
 
 @dataclass(frozen=True, slots=True)
 class DepositRow:
-    """One receipt of a client. ``due_height`` is the block at which its next step is due."""
+    """One receipt of a client. ``due_height`` is the block at which its next step is due.
+
+    ``credited_amount`` is what of it became available; ``withdrawable_height`` the tip from which that
+    may leave, while it is credited and not final.
+    """
 
     id: str
     chain: str
@@ -38,6 +43,9 @@ class DepositRow:
     due_height: int | None
     seen_at: int
     credited_at: int | None
+    finality: Finality = Finality.CONFIRMATIONS
+    credited_amount: int = 0
+    withdrawable_height: int | None = None
 
 
 def from_row(row: tuple[object, ...]) -> DepositRow:
@@ -45,6 +53,8 @@ def from_row(row: tuple[object, ...]) -> DepositRow:
     values = list(row)
     values[8] = int(str(values[8]))
     values[9] = DepositState(str(values[9]))
+    values[17] = Finality(str(values[17]))
+    values[18] = int(str(values[18]))
     return DepositRow(*values)  # type: ignore[arg-type]  # STRICT columns in the order of COLUMNS
 
 

@@ -54,7 +54,14 @@ def disconnect(book: BlockBook) -> None:
             _take_back(book, deposit)
     _reverse_entries(book)
     for deposit in deposits:
-        gone = replace(deposit, block_height=None, block_hash=None, due_height=None)
+        gone = replace(
+            deposit,
+            block_height=None,
+            block_hash=None,
+            due_height=None,
+            credited_amount=0,
+            withdrawable_height=None,
+        )
         move_deposit(book.tx, gone, DepositEvent.DISCONNECTED, book.ref.height - 1)
     _return_attempts(book)
     _restore_conflicted(book)

@@ -53,7 +53,7 @@ def _see(book: BlockBook, receipt: Receipt, tip: int | None) -> int:
         move_deposit(book.tx, replace(held[0], reason=None), DepositEvent.SEEN, tip)
         return 1
     step = advance(DEPOSIT, None, DepositEvent.SEEN, Who.CHAIN)
-    row = new_deposit(book.chain, coin, owner, receipt, book.tx.now_s, step.to)
+    row = new_deposit(book.chain, coin, owner, receipt, book.tx.now_s, step.to, receipt.amount)
     insert_deposit(book, row)
     book.tx.emit("deposit.seen", "deposit", row.id, row.client_id, to_dict(deposit_row.to_view(row, tip)))
     return 1

@@ -31,6 +31,7 @@ from ledger.errors import (
 )
 from ledger.journal import JournalEntry, Posting
 from ledger.machine import Who, advance
+from ledger.maturity import immature
 from ledger.settle import release
 from ledger.transition import move_attempt, move_withdrawal, note_history, tip_height
 from ledger.views import Outcome, WithdrawalView
@@ -59,6 +60,7 @@ def open_withdrawal(tx: Tx, command: OpenWithdrawal) -> Outcome[WithdrawalView]:
     deficit = accounts.client_deficit(command.client_id, command.currency)
     if tx.balance(deficit):
         raise InsufficientFundsError("an undone deposit is still owed: nothing can be withdrawn")
+    _refuse_immature(tx, coin, command.client_id, amount + coin.withdrawal_fee)
     is_held = coin.approval_above is not None and amount > coin.approval_above
     event = WithdrawalEvent.OPENED_ABOVE_LIMIT if is_held else WithdrawalEvent.OPENED
     step = advance(WITHDRAWAL, None, event, Who.OWNER)
@@ -141,6 +143,17 @@ def _refuse_own_script(tx: Tx, coin: CoinRow, command: OpenWithdrawal) -> None:
     ).fetchone()
     if own is not None:
         raise ForbiddenAddressError("this address belongs to the cashier itself")
+
+
+def _refuse_immature(tx: Tx, coin: CoinRow, client_id: str, needed: int) -> None:
+    """Credits that are not deep enough yet stay in the house; they may be moved inside the books."""
+    available = tx.balance(accounts.client(client_id, coin.currency, Part.AVAILABLE))
+    held = min(immature(tx.db, client_id, coin.currency, tip_height(tx, coin.chain)), available)
+    if available - held < needed <= available:
+        raise InsufficientFundsError(
+            f"{_shown(coin, held)} of the available balance is not withdrawable yet:"
+            " the deposits it came with need more confirmations"
+        )
 
 
 def _refuse_over_session(tx: Tx, coin: CoinRow, session_id: str, amount: int) -> None:

@@ -9,6 +9,7 @@ from ledger import accounts
 from ledger.accounts import Part
 from ledger.coin_row import COLUMNS, from_row, to_view
 from ledger.key import KEY_COLUMNS, to_key
+from ledger.maturity import MATURING
 from ledger.queries import GetAddress, GetBalances, GetKey, GetSession, ListCurrencies, ListKeys
 from ledger.script import ADDRESS_COLUMNS, to_address
 from ledger.session import SESSION_COLUMNS, to_session
@@ -61,6 +62,7 @@ def get_address(snapshot: Snapshot, query: GetAddress) -> AddressView | None:
 
 def get_balances(snapshot: Snapshot, query: GetBalances) -> tuple[BalanceView, ...]:
     """A client's balances by currency. Nothing is withdrawable while a deficit is owed."""
+    held = _immature(snapshot, query.client_id)
     parts: dict[str, dict[str, int]] = {}
     for name, balance in snapshot.db.execute(
         "SELECT name, balance FROM account WHERE client_id = ?", (query.client_id,)
@@ -68,17 +70,29 @@ def get_balances(snapshot: Snapshot, query: GetBalances) -> tuple[BalanceView, .
         account = accounts.parse(name)
         if query.currencies is None or account.currency in query.currencies:
             parts.setdefault(account.currency, {})[account.part or account.kind] = int(balance)
-    return tuple(_balance(query.client_id, currency, parts[currency]) for currency in sorted(parts))
+    return tuple(
+        _balance(query.client_id, currency, parts[currency], held.get(currency, 0))
+        for currency in sorted(parts)
+    )
 
 
-def _balance(client_id: str, currency: str, parts: dict[str, int]) -> BalanceView:
+def _immature(snapshot: Snapshot, client_id: str) -> dict[str, int]:
+    """By currency, what of a client's credits is not deep enough to leave at the tip of its chain."""
+    held: dict[str, int] = {}
+    for currency, chain, amount, height in snapshot.db.execute(MATURING, (client_id,)).fetchall():
+        if height > (snapshot.height(chain) or 0):
+            held[currency] = held.get(currency, 0) + int(amount)
+    return held
+
+
+def _balance(client_id: str, currency: str, parts: dict[str, int], held: int) -> BalanceView:
     available = parts.get(Part.AVAILABLE, 0)
     deficit = parts.get("client_deficit", 0)
     return BalanceView(
         client_id=client_id,
         currency=currency,
         available=available,
-        withdrawable=0 if deficit else available,
+        withdrawable=0 if deficit else max(0, available - held),
         reserved=parts.get(Part.RESERVED, 0),
         pending=parts.get(Part.PENDING, 0),
         deficit=deficit,

@@ -29,7 +29,8 @@ CREATE TABLE coin (
     state TEXT NOT NULL,
     state_detail TEXT NOT NULL DEFAULT '',
     is_configured INTEGER NOT NULL DEFAULT 1
-) STRICT;
+, tiers TEXT NOT NULL DEFAULT '[]', withdrawable_depth INTEGER NOT NULL DEFAULT 1, finality TEXT NOT NULL DEFAULT 'confirmations'
+    CHECK (finality IN ('confirmations', 'safe', 'finalized'))) STRICT;
 
 CREATE TABLE block (
     chain TEXT NOT NULL,
@@ -37,7 +38,7 @@ CREATE TABLE block (
     block_hash TEXT NOT NULL,
     parent_hash TEXT NOT NULL,
     time INTEGER NOT NULL,
-    work TEXT,
+    work TEXT, safe_height INTEGER, finalized_height INTEGER,
     PRIMARY KEY (chain, height),
     UNIQUE (chain, block_hash)
 ) STRICT, WITHOUT ROWID;
@@ -163,7 +164,8 @@ CREATE TABLE deposit (
     due_height INTEGER,                       -- the block at which the next step (credit, then final) is due
     seen_at INTEGER NOT NULL,
     credited_at INTEGER,
-    ordinal INTEGER NOT NULL UNIQUE,          -- order of the lists; given once
+    ordinal INTEGER NOT NULL UNIQUE, finality TEXT NOT NULL DEFAULT 'confirmations'
+    CHECK (finality IN ('confirmations', 'safe', 'finalized')), credited_amount TEXT NOT NULL DEFAULT '0', withdrawable_height INTEGER,          -- order of the lists; given once
     UNIQUE (chain, currency, txid, position)
 ) STRICT;
 
@@ -486,4 +488,7 @@ CREATE TABLE audit (
     object_id TEXT NOT NULL,
     data TEXT NOT NULL
 ) STRICT;
+
+CREATE INDEX deposit_maturing ON deposit (client_id, currency, withdrawable_height)
+    WHERE withdrawable_height IS NOT NULL;
 

@@ -26,6 +26,11 @@ from ledger.withdrawal import WithdrawalEvent, WithdrawalState
 from ledger.withdrawal_row import WithdrawalRow, read_withdrawals
 
 DUE_DEPOSITS = "d.chain = ? AND d.status = ? AND d.due_height <= ? ORDER BY d.due_height, d.ordinal"
+DUE_CREDITS = (
+    "d.chain = ? AND d.status = 'confirming' AND d.due_height <= ? AND (d.finality = 'confirmations'"
+    " OR d.block_height <= CASE d.finality WHEN 'safe' THEN ? ELSE ? END) ORDER BY d.due_height, d.ordinal"
+)
+"""Deep enough, and covered by the node's tag where they wait for one (safe, then finalized height)."""
 DUE_WITHDRAWALS = "w.currency = ? AND w.due_height <= ? ORDER BY w.due_height, w.ordinal"
 DUE_SWEEPS = "SELECT id FROM intent WHERE currency = ? AND due_height <= ? ORDER BY due_height, id"
 
@@ -33,12 +38,13 @@ DUE_SWEEPS = "SELECT id FROM intent WHERE currency = ? AND due_height <= ? ORDER
 def settle(book: BlockBook) -> int:
     """Take every step that is due at this block, once; answers the number of deposits credited."""
     height = book.ref.height
-    arguments = (book.chain, DepositState.CONFIRMING, height)
-    confirmed = read_deposits(book.tx.db, DUE_DEPOSITS, arguments)
+    arguments = (book.chain, height, book.safe_height, book.finalized_height)
+    confirmed = read_deposits(book.tx.db, DUE_CREDITS, arguments)
     for row in confirmed:
         _credit(book, row)
     for row in read_deposits(book.tx.db, DUE_DEPOSITS, (book.chain, DepositState.CREDITED, height)):
-        move_deposit(book.tx, replace(row, due_height=None), DepositEvent.BURIED, height)
+        final = replace(row, due_height=None, withdrawable_height=None)
+        move_deposit(book.tx, final, DepositEvent.BURIED, height)
     for coin in book.coins.values():
         for withdrawal in read_withdrawals(book.tx.db, DUE_WITHDRAWALS, (coin.currency, height)):
             _settle_withdrawal(book, coin, withdrawal)
@@ -58,9 +64,14 @@ def _credit(book: BlockBook, row: DepositRow) -> None:
     if row.amount > owed:
         postings.append(Posting(pending, available, row.amount - owed))
     book.post("deposit_credited", "deposit", row.id, postings, row.txid)
-    depth = max(coin.final_depth, row.confirmations_required)
-    due_height = (row.block_height or height) + depth - 1
-    credited = replace(row, due_height=due_height, credited_at=book.tx.now_s)
+    below = (row.block_height or height) - 1
+    credited = replace(
+        row,
+        due_height=below + max(coin.final_depth, row.confirmations_required),
+        credited_at=book.tx.now_s,
+        credited_amount=row.amount - owed,
+        withdrawable_height=below + max(coin.withdrawable_depth, row.confirmations_required),
+    )
     move_deposit(book.tx, credited, DepositEvent.CONFIRMED, height)
 
 

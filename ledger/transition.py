@@ -34,7 +34,8 @@ def move_deposit(tx: Tx, row: DepositRow, event: DepositEvent, height: int | Non
     moved = replace(row, status=step.to)
     tx.db.execute(
         "UPDATE deposit SET status = ?, reason = ?, block_height = ?, block_hash = ?,"
-        " confirmations_required = ?, due_height = ?, credited_at = ? WHERE id = ?",
+        " confirmations_required = ?, due_height = ?, credited_at = ?, finality = ?, credited_amount = ?,"
+        " withdrawable_height = ? WHERE id = ?",
         (
             moved.status,
             moved.reason,
@@ -43,6 +44,9 @@ def move_deposit(tx: Tx, row: DepositRow, event: DepositEvent, height: int | Non
             moved.confirmations_required,
             moved.due_height,
             moved.credited_at,
+            moved.finality,
+            str(moved.credited_amount),
+            moved.withdrawable_height,
             moved.id,
         ),
     )

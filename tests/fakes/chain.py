@@ -164,6 +164,7 @@ class FakeChain:
         self.failing: set[str] = set()  # txids that will be mined with status 0
         self.listeners: list[Callable[[], None]] = []  # called when the tip or the mempool changed
         self._count = 0
+        self.epoch: int | None = None  # length of an epoch where the node names safe and finalized blocks
 
     def _changed(self) -> None:
         for listener in list(self.listeners):
@@ -339,4 +340,10 @@ class FakeChain:
         fork_height = known[len(disconnected)].height
         connected = [ref for ref in reversed(self.refs()) if ref.height > fork_height]
         blocks = tuple(self.block(ref.block_hash, index) for ref in connected)
-        return ChainDelta(self.chain, tuple(disconnected), blocks, address_seq)
+        return ChainDelta(self.chain, tuple(disconnected), blocks, address_seq, *self.tags())
+
+    def tags(self) -> tuple[int | None, int | None]:
+        """Heights of the safe and the finalized block: one and two epochs below the tip, as anvil does it."""
+        if self.epoch is None:
+            return None, None
+        return tuple(max(0, self.tip.ref.height - epochs * self.epoch) for epochs in (1, 2))  # type: ignore[return-value]

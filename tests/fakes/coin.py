@@ -67,7 +67,8 @@ class FakeReader:
     async def head(self) -> Head:
         self._answer()
         ref = self.chain.tip.ref
-        return Head(ref.height, ref.block_hash)
+        safe_height, finalized_height = self.chain.tags()
+        return Head(ref.height, ref.block_hash, None, safe_height, finalized_height)
 
     async def block_ref(self, height: int) -> BlockRef | None:
         self._answer()

@@ -7,6 +7,7 @@ purpose: a mistake in the program must not excuse itself here.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -45,7 +46,7 @@ DEPOSIT_STATES = {
 MONEY_COLUMNS = {
     "account": ("balance",),
     "posting": ("amount", "debit_balance_after", "credit_balance_after"),
-    "deposit": ("amount",),
+    "deposit": ("amount", "credited_amount"),
     "utxo": ("amount",),
     "withdrawal": ("amount", "fee"),
     "intent": ("amount",),
@@ -201,6 +202,59 @@ def _deposits(db: sqlite3.Connection) -> Iterator[str]:
     yield from _duplicates(db, "I-20", "script_reservation", "currency, branch, script_index")
 
 
+def _policy(db: sqlite3.Connection) -> Iterator[str]:
+    """I-07: no credit before the depth, and the tag, that were in force when it was posted."""
+    told: dict[str, list[int]] = defaultdict(list)
+    for deposit_id, data in db.execute(
+        "SELECT object_id, data FROM event WHERE type = 'deposit.credited' ORDER BY sequence"
+    ):
+        told[deposit_id].append(int(json.loads(data)["confirmations_required"]))
+    mined_at: dict[str, int] = {}
+    last: dict[str, tuple[int, int, str, int]] = {}
+    for journal_id, kind, ref_id, height, block_hash in db.execute(
+        "SELECT id, kind, ref_id, height, block_hash FROM journal WHERE ref_type = 'deposit' ORDER BY id"
+    ):
+        if kind == "deposit_received":
+            mined_at[ref_id] = height
+        elif kind == "deposit_credited" and ref_id in mined_at:
+            last[ref_id] = (journal_id, height, block_hash, mined_at[ref_id])
+            depth, required = height - mined_at[ref_id] + 1, told[ref_id].pop(0) if told[ref_id] else None
+            if required is None or depth < required:
+                yield f"I-07 deposit {ref_id} was credited {depth} deep, {required} were required"
+    for deposit_id, finality, credited in db.execute(
+        "SELECT id, finality, credited_amount FROM deposit WHERE status IN ('credited', 'final')"
+    ):
+        if deposit_id not in last:
+            continue
+        journal_id, height, block_hash, mined = last[deposit_id]
+        tags = db.execute(
+            "SELECT safe_height, finalized_height FROM block WHERE block_hash = ?", (block_hash,)
+        ).fetchone()
+        tag = {"safe": tags[0], "finalized": tags[1]}.get(finality, height) if tags else height
+        if tag is None or tag < mined:
+            yield f"I-07 deposit {deposit_id} in block {mined} was credited with {finality} at {tag}"
+        became = db.execute(
+            "SELECT p.amount FROM posting p JOIN account c ON c.id = p.credit_id"
+            " WHERE p.journal_id = ? AND c.name LIKE '%:available'",
+            (journal_id,),
+        ).fetchone()
+        if credited not in (became[0] if became else "0", "0"):
+            yield f"I-07 deposit {deposit_id} made {became} available, noted are {credited}"
+    yield from _split(db)
+
+
+def _split(db: sqlite3.Connection) -> Iterator[str]:
+    """I-07: what one block brings one client needs one depth, in however many parts (a coinbase more)."""
+    for client_id, currency, height in db.execute(
+        "SELECT d.client_id, d.currency, d.block_height FROM deposit d WHERE d.status IN"
+        " ('confirming', 'credited', 'final') AND NOT EXISTS (SELECT 1 FROM utxo u WHERE u.chain = d.chain"
+        " AND u.txid = d.txid AND CAST(u.output_index AS TEXT) = d.position AND u.is_coinbase = 1)"
+        " GROUP BY d.client_id, d.currency, d.chain, d.block_hash"
+        " HAVING count(DISTINCT d.confirmations_required) > 1"
+    ):
+        yield f"I-07 {client_id}'s {currency} in block {height} has parts of different depth"
+
+
 def _duplicates(db: sqlite3.Connection, invariant: str, table: str, columns: str) -> Iterator[str]:
     for row in db.execute(f"SELECT {columns} FROM {table} GROUP BY {columns} HAVING count(*) > 1"):
         yield f"{invariant} {table} has {row} twice"
@@ -306,6 +360,7 @@ CHECKS: tuple[Callable[[sqlite3.Connection], Iterator[str]], ...] = (
     _entries,
     _chain,
     _deposits,
+    _policy,
     _withdrawals,
     _attempts,
     _rows,

@@ -63,6 +63,29 @@ def attempt(name: str, state: str, sender: str = "NULL", nonce: str = "NULL", tx
 
 BROKEN: list[tuple[str, tuple[str, ...]]] = [
     (
+        "I-07",
+        (
+            "UPDATE event SET data = json_set(data, '$.confirmations_required', 4)"
+            " WHERE type LIKE '%credited'",
+        ),
+    ),
+    ("I-07", ("UPDATE deposit SET finality = 'safe' WHERE status = 'final'",)),
+    (
+        "I-07",
+        (
+            "UPDATE deposit SET finality = 'finalized' WHERE status = 'final'",
+            "UPDATE block SET safe_height = 110, finalized_height = 100",
+        ),
+    ),
+    ("I-07", ("UPDATE deposit SET credited_amount = '49999' WHERE status = 'final'",)),
+    (
+        "I-07",
+        (
+            "UPDATE deposit SET block_height = 101, block_hash = (SELECT block_hash FROM block"
+            " WHERE height = 101), confirmations_required = 5 WHERE status = 'confirming'",
+        ),
+    ),
+    (
         "I-01",
         ("UPDATE account SET currency = 'ETH', name = 'onchain:ETH:deposit' WHERE name LIKE 'onchain%'",),
     ),

@@ -8,12 +8,16 @@ from pathlib import Path
 import pytest
 
 from ledger import deposit_row, withdrawal_row
-from ledger.settle import DUE_DEPOSITS, DUE_SWEEPS, DUE_WITHDRAWALS
+from ledger.maturity import BROUGHT, MATURING
+from ledger.settle import DUE_CREDITS, DUE_DEPOSITS, DUE_SWEEPS, DUE_WITHDRAWALS
 from ledger.work import LARGEST_SPENDABLE, OLDEST_SPENDABLE
 from tests.ledger.till import Till
 
 QUESTIONS = {
     "due deposits": f"SELECT {deposit_row.COLUMNS} FROM {deposit_row.SOURCE} WHERE {DUE_DEPOSITS}",
+    "due credits": f"SELECT {deposit_row.COLUMNS} FROM {deposit_row.SOURCE} WHERE {DUE_CREDITS}",
+    "credits that are not final": MATURING,
+    "what a block brought": BROUGHT,
     "deposits of a block": f"SELECT {deposit_row.COLUMNS} FROM {deposit_row.SOURCE}"
     " WHERE d.chain = ? AND d.block_hash = ? ORDER BY d.ordinal DESC",
     "a receipt": f"SELECT {deposit_row.COLUMNS} FROM {deposit_row.SOURCE}"
