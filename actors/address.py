@@ -18,6 +18,7 @@ from coins.types import LOCATION_OF, Branch, OwnScript
 from config.schema import ActorSettings, BitcoinCoinSettings
 from ledger.commands import RecordScript, RegisterCoin, ReserveScript
 from ledger.errors import CurrencyUnavailableError
+from ledger.policy import Finality, Tier
 from ledger.queries import GetAddress
 from ledger.views import AddressView, Outcome
 
@@ -178,4 +179,11 @@ def registration(settings: AnyCoinSettings, fingerprint: str) -> RegisterCoin:
         withdrawals="closed" if is_draining else settings.withdrawals,
         dust=settings.dust if isinstance(settings, BitcoinCoinSettings) else 0,
         sweep_threshold=0 if isinstance(settings, BitcoinCoinSettings) else settings.sweep_threshold,
+        tiers=tuple(Tier(tier.above, tier.confirmations) for tier in settings.tiers),
+        withdrawable_depth=settings.withdrawable_after,
+        finality=(
+            Finality.CONFIRMATIONS
+            if isinstance(settings, BitcoinCoinSettings)
+            else Finality(settings.finality)
+        ),
     )

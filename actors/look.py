@@ -117,8 +117,15 @@ async def _moved(
         below = block.ref.block_hash
     if not blocks:
         return AtTip(head, None)
-    delta = ChainDelta(coin.currency, step.disconnected, tuple(blocks), address_seq)
-    return Moved(delta, head, is_last=blocks[-1].ref.block_hash == head.block_hash)
+    is_last = blocks[-1].ref.block_hash == head.block_hash
+    tags = (head.safe_height, head.finalized_height)
+    if not is_last and tags != (None, None):
+        # They were told with this head: of blocks that do not reach it they speak only if it still stands.
+        now = await coin.reader.block_ref(head.height)
+        tags = tags if now is not None and now.block_hash == head.block_hash else (None, None)
+    return Moved(
+        ChainDelta(coin.currency, step.disconnected, tuple(blocks), address_seq, *tags), head, is_last
+    )
 
 
 async def _fork(coin: Coin, known: Sequence[BlockRef], head: Head, max_reorg: int) -> Step:

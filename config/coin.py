@@ -7,6 +7,7 @@ the loader gives this module the merged result.
 import hashlib
 import json
 import re
+from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
@@ -18,6 +19,7 @@ from config.fields import (
     Secret,
     Section,
     WholeUnits,
+    Written,
     as_tuple,
     parse_amount,
     problem,
@@ -70,6 +72,21 @@ class NodeSettings(Section):
         return self
 
 
+class Tier(Section):
+    """One step of `tiers`: what is worth more waits longer."""
+
+    above: Amount
+    """The tier holds for more than this, summed per client and block."""
+    confirmations: Depth
+    """Blocks, the one with the payment included, after which such a deposit is credited."""
+
+    @field_validator("above", mode="before")
+    @classmethod
+    def _above(cls, value: object) -> object:
+        """Parse what the currency wrapped with its decimals; a number of base units is no setting."""
+        return parse_amount(value.value, value.decimals) if isinstance(value, Written) else value
+
+
 class CoinBase(Section):
     """What every family has. Amounts come as decimal strings of whole units and are kept in base units."""
 
@@ -103,6 +120,10 @@ class CoinBase(Section):
     """Account key (public) of the hot wallet; without it the signer gives it at the first start."""
     confirmations: Depth
     """Blocks, the one with the payment included, after which a deposit is credited."""
+    tiers: Annotated[tuple[Tier, ...], Field(max_length=16)] = ()
+    """Confirmations by amount, like `[{ above = "0.5", confirmations = 6 }]`, both strictly rising."""
+    withdrawable_depth: Depth | None = None
+    """Blocks after which a credit may be withdrawn; without it as soon as it is credited."""
     final_depth: Depth
     """Blocks after which a deposit is final and may be spent."""
     max_reorg: Depth
@@ -145,6 +166,29 @@ class CoinBase(Section):
         """Parse a decimal string with this currency's decimals (30 when those are wrong themselves)."""
         return parse_amount(value, int(info.data.get("decimals", 30)))
 
+    @field_validator("tiers", mode="before")
+    @classmethod
+    def _tiers(cls, value: object, info: ValidationInfo) -> object:
+        """Give each tier's amount the decimals of this currency."""
+        decimals = int(info.data.get("decimals", 30))
+        items = as_tuple(value)
+        if not isinstance(items, tuple):
+            return items
+        return tuple(
+            item | {"above": Written(item["above"], decimals)}
+            if isinstance(item, dict) and "above" in item
+            else item
+            for item in items
+        )
+
+    @field_validator("tiers")
+    @classmethod
+    def _rising(cls, tiers: tuple[Tier, ...]) -> tuple[Tier, ...]:
+        for lower, upper in pairwise(tiers):
+            if upper.above <= lower.above or upper.confirmations <= lower.confirmations:
+                raise problem("above and confirmations must rise from tier to tier")
+        return tiers
+
     @field_validator("genesis_hash", mode="before")
     @classmethod
     def _genesis(cls, value: object) -> object:
@@ -177,6 +221,12 @@ class CoinBase(Section):
     def _check(self) -> Self:
         if self.final_depth < self.confirmations:
             raise problem("final_depth is smaller than confirmations")
+        if self.tiers and self.tiers[0].confirmations <= self.confirmations:
+            raise problem("the first of tiers needs more than confirmations")
+        if self.tiers and self.tiers[-1].confirmations > self.final_depth:
+            raise problem("the last of tiers needs more than final_depth")
+        if not self.confirmations <= self.withdrawable_after <= self.final_depth:
+            raise problem("withdrawable_depth must be between confirmations and final_depth")
         if self.max_reorg >= self.final_depth:
             raise problem("max_reorg must be smaller than final_depth: what is final is never undone")
         if self.maximum_withdrawal < self.minimum_withdrawal:
@@ -193,6 +243,11 @@ class CoinBase(Section):
     def is_supported(self) -> bool:
         """Whether this currency may be enabled at all."""
         return not self.unsupported
+
+    @property
+    def withdrawable_after(self) -> int:
+        """Blocks after which a credit may be withdrawn."""
+        return self.confirmations if self.withdrawable_depth is None else self.withdrawable_depth
 
     def identity(self) -> dict[str, Any]:
         """Give what may never change after the first start, ready for JSON."""
@@ -287,6 +342,8 @@ class EvmCoinSettings(CoinBase):
     """The kind of node."""
     chain_id: Annotated[int, Field(ge=1, le=2**63 - 1)]
     """Chain id (EIP-155); a node with another one is refused."""
+    finality: Literal["confirmations", "safe", "finalized"] = "confirmations"
+    """Credited at or below the node's `safe` or `finalized` block only, never before `confirmations`."""
     max_fee_gwei: Annotated[int, Field(ge=1, le=1_000_000)] = 300
     """Highest fee per gas ever paid (EIP-1559), in gwei."""
     priority_fee_gwei: Annotated[int, Field(ge=0, le=10_000)] = 1

@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from config.draft import Draft, Keys, nearest
 from config.secrets import SecretFileError, read_value_file
-from config.walk import FAMILIES, base_type, is_amount, is_secret, leaves
+from config.walk import FAMILIES, base_type, is_amount, is_secret, item_class, leaves
 
 __all__ = ["PREFIX", "Override", "env_name", "known_names", "read_environment"]
 
@@ -37,13 +37,16 @@ def env_name(path: Keys) -> str:
 
 
 def known_names(sections: Mapping[str, Any], coins: Mapping[str, str]) -> dict[str, tuple[Keys, FieldInfo]]:
-    """Map every valid variable to its setting; `coins` holds the family of each currency."""
+    """Map every valid variable to its setting; `coins` holds the family of each currency.
+
+    A list of tables has no variable: it is written in the file.
+    """
     known: dict[str, tuple[Keys, FieldInfo]] = {}
     for section, model in sections.items():
         known |= {env_name(path): (path, field) for path, field in leaves(model, (section,))}
     for currency, family in coins.items():
         for path, field in leaves(FAMILIES[family], ("coins", currency)):
-            if path[2] not in _NOT_SETTABLE:
+            if path[2] not in _NOT_SETTABLE and item_class(field) is None:
                 known[env_name(path)] = (path, field)
     return known
 

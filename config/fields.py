@@ -22,6 +22,7 @@ __all__ = [
     "Secret",
     "Section",
     "WholeUnits",
+    "Written",
     "as_tuple",
     "kind",
     "parse_amount",
@@ -40,6 +41,15 @@ class Section(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True, hide_input_in_errors=True
     )
+
+
+class Written:
+    """An amount as it stands in the file, with the decimals of the currency it belongs to."""
+
+    def __init__(self, value: object, decimals: int) -> None:
+        """Keep both until the amount's own field parses them."""
+        self.value = value
+        self.decimals = decimals
 
 
 class WholeUnits:

@@ -13,7 +13,7 @@ from config.environment import env_name
 from config.fields import Section
 from config.loader import SECTIONS
 from config.show import toml_value
-from config.walk import base_type, is_amount, is_secret, section_class
+from config.walk import base_type, is_amount, is_secret, item_class, section_class
 
 __all__ = ["BEGIN", "END", "EXAMPLE", "README", "render_example", "render_reference", "with_reference"]
 
@@ -52,6 +52,9 @@ def render_reference() -> str:
     parts = [_table(f"`[{name}]`", model, model.model_fields) for name, model in SECTIONS.items()]
     common = CoinBase.model_fields
     parts.append(_table("Coin file: every family", CoinBase, common))
+    for key, field in common.items():
+        if item := item_class(field):
+            parts.append(_table(f"Coin file: each of `{key}`", item, item.model_fields))
     for model in (BitcoinCoinSettings, EvmCoinSettings):
         own = {key: field for key, field in model.model_fields.items() if key not in common}
         parts.append(_table(f"Coin file: {_first_line(model)}", model, own))

@@ -8,7 +8,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from config.changes import CoinChanges, diff
-from config.coin import BitcoinCoinSettings, CoinBase, EvmCoinSettings, FeeRate, NodeSettings, TxFormat
+from config.coin import BitcoinCoinSettings, CoinBase, EvmCoinSettings, FeeRate, NodeSettings, Tier, TxFormat
 from config.fields import Section, parse_amount, problem
 from config.sections import (
     ActorSettings,
@@ -33,6 +33,7 @@ __all__ = [
     "NodeSettings",
     "Settings",
     "SignerSettings",
+    "Tier",
     "TxFormat",
     "WebhookSettings",
     "diff",

@@ -29,28 +29,29 @@ def as_dict(settings: Settings) -> dict[str, Any]:
     return _table(settings)
 
 
-def _table(section: Section) -> dict[str, Any]:
-    """Give one table."""
-    decimals = section.decimals if isinstance(section, CoinBase) else 0
+def _table(section: Section, decimals: int = 0) -> dict[str, Any]:
+    """Give one table; the decimals of a currency hold for the tables inside it."""
+    if isinstance(section, CoinBase):
+        decimals = section.decimals
     shown: dict[str, Any] = {}
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
         if is_amount(field) and isinstance(value, int):
             value = amount_text(value, decimals)
-        shown[name] = _plain(value)
+        shown[name] = _plain(value, decimals)
     return shown
 
 
-def _plain(value: Any) -> Any:
-    """Give one value ready for JSON."""
+def _plain(value: Any, decimals: int = 0) -> Any:
+    """Give one value ready for JSON; ``decimals`` are those of the currency around it."""
     if isinstance(value, SecretStr):
         return MASK
     if isinstance(value, Section):
-        return _table(value)
+        return _table(value, decimals)
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, tuple):
-        return [_plain(item) for item in value]
+        return [_plain(item, decimals) for item in value]
     return str(value) if isinstance(value, Path) else value
 
 
@@ -83,4 +84,6 @@ def toml_value(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, list):
         return "[" + ", ".join(toml_value(item) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {toml_value(item)}" for key, item in value.items()) + " }"
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)

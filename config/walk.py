@@ -10,7 +10,16 @@ from pydantic.fields import FieldInfo
 from config.coin import BitcoinCoinSettings, CoinBase, EvmCoinSettings
 from config.fields import Section, WholeUnits
 
-__all__ = ["FAMILIES", "base_type", "class_at", "is_amount", "is_secret", "leaves", "section_class"]
+__all__ = [
+    "FAMILIES",
+    "base_type",
+    "class_at",
+    "is_amount",
+    "is_secret",
+    "item_class",
+    "leaves",
+    "section_class",
+]
 
 FAMILIES: dict[str, type[CoinBase]] = {"bitcoin": BitcoinCoinSettings, "evm": EvmCoinSettings}
 """The class of a coin's settings by its family."""
@@ -32,6 +41,14 @@ def section_class(field: FieldInfo) -> type[Section] | None:
     """Give the class of a nested table, or None for a plain value."""
     kind = base_type(field.annotation)
     return kind if isinstance(kind, type) and issubclass(kind, Section) else None
+
+
+def item_class(field: FieldInfo) -> type[Section] | None:
+    """Give the class of the tables in a list, or None for a list of plain values and for no list."""
+    for part in get_args(field.annotation):
+        if isinstance(part, type) and issubclass(part, Section):
+            return part
+    return None
 
 
 def is_secret(field: FieldInfo) -> bool:

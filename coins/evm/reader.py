@@ -9,7 +9,9 @@ not supported yet.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 from coins.errors import NodeDataError, NodeSyncingError, NodeUnavailableError, WrongNetworkError
 from coins.evm.quantity import parse_account, parse_hash, parse_quantity, parse_small, quantity
@@ -39,6 +41,8 @@ from coins.types import (
 )
 from config.schema import EvmCoinSettings
 
+logger = logging.getLogger(__name__)
+
 NATIVE = "native"
 """Position of a native payment: a transaction makes at most one."""
 _HOLDINGS_TRIES = 5
@@ -55,6 +59,7 @@ class EvmReader:
         self._settings = settings
         self._rpc = rpc
         self._shown: set[str] = set()
+        self._untagged: set[str] = set()
 
     async def identify(self) -> None:
         """Chain id and, where configured, the hash of block 0. Raises WrongNetworkError, NodeSyncingError."""
@@ -72,13 +77,15 @@ class EvmReader:
         _refuse_syncing(syncing)
 
     async def head(self) -> Head:
-        """The node's latest block; there is no chain work to compare."""
-        syncing, latest = await self._rpc.batch(
-            [Call("eth_syncing", (), Syncing), Call("eth_getBlockByNumber", ("latest", False), Header)]
-        )
-        _refuse_syncing(syncing)
-        ref = block_ref_of(latest)
-        return Head(ref.height, ref.block_hash)
+        """The node's latest block; there is no chain work to compare.
+
+        Its safe and finalized blocks are asked for only where the policy waits for one.
+        """
+        latest = await self._latest()
+        if self._settings.finality == "confirmations":
+            return latest
+        safe_height, finalized_height = [await self._tag(tag, latest.height) for tag in ("safe", "finalized")]
+        return replace(latest, safe_height=safe_height, finalized_height=finalized_height)
 
     async def block_ref(self, height: int) -> BlockRef | None:
         """The block at ``height``, None when the node has none there."""
@@ -127,7 +134,7 @@ class EvmReader:
         end = loop.time() + timeout_s
         while (rest := end - loop.time()) > 0:
             await asyncio.sleep(min(self._settings.node.poll_interval_s, rest))
-            if loop.time() >= end or (await self.head()).block_hash != after.block_hash:
+            if loop.time() >= end or (await self._latest()).block_hash != after.block_hash:
                 return
 
     async def mempool(self, index: WatchIndex) -> MempoolView:
@@ -193,6 +200,32 @@ class EvmReader:
     async def close(self) -> None:
         """Close the connections to the node."""
         await self._rpc.close()
+
+    async def _latest(self) -> Head:
+        """The latest block alone."""
+        syncing, latest = await self._rpc.batch(
+            [Call("eth_syncing", (), Syncing), Call("eth_getBlockByNumber", ("latest", False), Header)]
+        )
+        _refuse_syncing(syncing)
+        ref = block_ref_of(latest)
+        return Head(ref.height, ref.block_hash)
+
+    async def _tag(self, tag: str, head_height: int) -> int | None:
+        """Height of the block the node calls so, at most the head's; None while it has none.
+
+        A node says that it has none by null, or by an error (execution-apis, -39001 unknown block).
+        """
+        try:
+            header: Header | None = await self._rpc.call(
+                "eth_getBlockByNumber", tag, False, result=Header | None
+            )
+        except RpcAnswerError as error:
+            if tag not in self._untagged:  # said once, not at every look
+                logger.warning("%s: the node names no %s block: %s", self._settings.currency, tag, error)
+            self._untagged.add(tag)
+            return None
+        self._untagged.discard(tag)
+        return None if header is None else min(block_ref_of(header).height, head_height)
 
     async def _fates(self, hashes: Sequence[str], ref: BlockRef) -> list[TxReceipt]:
         """The receipts of ``hashes``, all of block ``ref``."""

@@ -179,6 +179,24 @@ async def test_a_block_that_is_not_the_one_asked_for_is_nonsense() -> None:
     assert seen.state == "halted"
 
 
+@pytest.mark.parametrize(("above", "expected"), [("d", (12, 11)), ("other", (None, None))])
+async def test_e20_tags_count_for_the_chain_of_the_head_they_were_told_with(
+    above: str, expected: tuple[int | None, int | None]
+) -> None:
+    refs = line("a", "b", "c", "d", work=False)
+    reader = Script(refs)
+    reader.heads = [Head(13, "d", None, 12, 11)]
+    reader.chain[-1] = replace(refs[-1], block_hash=above)
+    seen = await see(reader, refs[:1], blocks_max=2)
+    assert isinstance(seen, Moved)
+    assert (seen.delta.safe_height, seen.delta.finalized_height) == expected
+    reader = Script(refs)
+    reader.heads = [Head(13, "d", None, 12, 11)]
+    seen = await see(reader, refs[:1])
+    assert isinstance(seen, Moved)
+    assert (seen.is_last, seen.delta.safe_height, seen.delta.finalized_height) == (True, 12, 11)
+
+
 async def test_the_mempool_counts_only_while_the_head_stays() -> None:
     refs = line("a", "b")
     reader = Script(refs)
