@@ -93,6 +93,14 @@ class Stage:
         seed.result()
         self.key = json.loads(key.result())
 
+    def write_coin(self, currency: str, **values: str) -> None:
+        """Set values in a coin file, then say so by SIGHUP if a cashier runs."""
+        path = self.folder / "coins" / f"{currency}.toml"
+        lines = [line for line in path.read_text().splitlines() if line.split(" =")[0] not in values]
+        path.write_text("\n".join([f"{key} = {value}" for key, value in values.items()] + lines))
+        if self.process is not None:
+            self.process.send_signal(signal.SIGHUP)
+
     def environment(self) -> dict[str, str]:
         """The cashier's environment: nodes, depths, secrets."""
         values = dict(os.environ)

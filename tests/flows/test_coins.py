@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -119,28 +118,19 @@ async def steady_load(shop: Shop) -> AsyncIterator[list[int]]:
         await asking
 
 
-def write_coin(stage: Stage, currency: str, **values: str) -> None:
-    """Set values in a coin file, then say so by SIGHUP if a cashier runs."""
-    path = stage.folder / "coins" / f"{currency}.toml"
-    lines = [line for line in path.read_text().splitlines() if line.split(" =")[0] not in values]
-    path.write_text("\n".join([f"{key} = {value}" for key, value in values.items()] + lines))
-    if stage.process is not None:
-        stage.process.send_signal(signal.SIGHUP)
-
-
 async def test_sighup_drains_disables_and_enables_a_coin_under_load(
     make_stage: MakeStage, open_shop: OpenShop
 ) -> None:
     # The file decides what the environment does not name.
     names = ("CASHIER__COINS__LTC__ENABLED", "CASHIER__COINS__LTC__CONFIRMATIONS")
     stage = make_stage("BTC", "LTC", **dict.fromkeys(names, ""))
-    write_coin(stage, "LTC", enabled="true", confirmations="3")
+    stage.write_coin("LTC", enabled="true", confirmations="3")
     btc, ltc = await open_shop(stage, "BTC"), await open_shop(stage, "LTC")
     old = await ltc.fund("reload", "1.00000000")
     payee = await ltc.chain.foreign_address()
     async with steady_load(btc) as statuses:
         order = await ltc.withdraw("reload", "0.10000000", payee)
-        write_coin(stage, "LTC", draining="true")
+        stage.write_coin("LTC", draining="true")
         await ltc.until_state("draining")
         refused = await ltc.send("PUT", "/v1/clients/late/addresses/LTC")
         assert (refused.status, refused.code) == (409, "currency_closed")
@@ -148,20 +138,20 @@ async def test_sighup_drains_disables_and_enables_a_coin_under_load(
         await ltc.until_withdrawal(order["id"], "final", mine=True)
         assert await ltc.chain.received(payee) == 10_000_000
 
-        write_coin(stage, "LTC", enabled="false", draining="false")
+        stage.write_coin("LTC", enabled="false", draining="false")
         ask = partial(ltc.send, "PUT", "/v1/clients/late/addresses/LTC")
         gone = await ltc.until(ask, lambda answer: answer.status == 404)
         assert gone.code == "unknown_currency"
         await asyncio.to_thread(ltc.pay, old, "0.40000000")
         await ltc.chain.mine(3)
 
-        write_coin(stage, "LTC", enabled="true", confirmations='"three"')
+        stage.write_coin("LTC", enabled="true", confirmations='"three"')
         read_log = partial(asyncio.to_thread, stage.log_path.read_text)
         await ltc.until(read_log, lambda text: "the configuration stays as it was" in text)
         assert (await ask()).status == 404
         assert (await btc.currency_row())["state"] == "open"
 
-        write_coin(stage, "LTC", confirmations="3")
+        stage.write_coin("LTC", confirmations="3")
         await ltc.until_state("open")
         # What came in while it was off is found by the walk over the blocks.
         read_balance = partial(ltc.balance, "reload")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ledger import migrate
+from ledger.coin_row import read_coin
 from ledger.connection import connect
 from ledger.errors import MigrationError, StoreOpenError
 from ledger.migrate import Migration
@@ -139,3 +140,21 @@ def test_a_refused_database_is_left_unlocked(path: Path) -> None:
     for _ in range(2):
         with pytest.raises(StoreOpenError):
             open_store(path.parent)
+
+
+def test_a_currency_of_the_first_schema_keeps_its_policy(path: Path) -> None:
+    """What was credited before there were depths to leave at may leave as before."""
+    run(path, migrate.load()[0])
+    db = connect(path)
+    db.execute(
+        "INSERT INTO coin (currency, chain, name, family, network, decimals, fingerprint, confirmations,"
+        " final_depth, max_reorg, minimum_deposit, minimum_withdrawal, maximum_withdrawal, withdrawal_fee, dust,"
+        " sweep_threshold, deposits, withdrawals, state) VALUES ('BTC', 'BTC', 'Bitcoin', 'bitcoin', 'regtest',"
+        " 8, 'x', 4, 6, 5, '0', '1', '9', '0', '0', '0', 'open', 'open', 'open')"
+    )
+    db.close()
+    run(path, *migrate.load())
+    db = connect(path)
+    row = read_coin(db, "BTC")
+    db.close()
+    assert (row.tiers, row.withdrawable_depth, row.finality.value) == ((), 4, "confirmations")

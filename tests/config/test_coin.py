@@ -1,0 +1,140 @@
+"""The confirmation policy of a coin file: tiers, the depth of withdrawals, the tag of the node."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from config.loader import as_dict, print_config
+from config.schema import EvmCoinSettings
+
+from .conftest import Failer, Loader
+
+Edit = tuple[str, str]
+
+BAD_POLICY: list[tuple[Edit, str]] = [
+    (("max_reorg = 5", "max_reorg = 5\ntiers = 6"), "coins.BTC.tiers: expected a list, not an integer"),
+    (("max_reorg = 5", "max_reorg = 5\ntiers = [6]"), "coins.BTC.tiers.0: expected a table, not an integer"),
+    (
+        ("max_reorg = 5", 'max_reorg = 5\ntiers = [{ above = "1" }]'),
+        "coins.BTC.tiers.0.confirmations: missing",
+    ),
+    (("max_reorg = 5", "max_reorg = 5\ntiers = [{ confirmations = 6 }]"), "coins.BTC.tiers.0.above: missing"),
+    (
+        ("max_reorg = 5", 'max_reorg = 5\ntiers = [{ above = "1", confirmations = 6, depth = 1 }]'),
+        "coins.BTC.tiers.0.depth: unknown key",
+    ),
+    (
+        ("max_reorg = 5", "max_reorg = 5\ntiers = [{ above = 0.5, confirmations = 6 }]"),
+        'coins.BTC.tiers.0.above: an amount is written as a string, like "0.001", not as a float',
+    ),
+    (
+        ("max_reorg = 5", "max_reorg = 5\ntiers = [{ above = 50000000, confirmations = 6 }]"),
+        'coins.BTC.tiers.0.above: an amount is written as a string, like "0.001", not as an integer',
+    ),
+    (
+        ("max_reorg = 5", 'max_reorg = 5\ntiers = [{ above = "0.000000001", confirmations = 6 }]'),
+        "coins.BTC.tiers.0.above: has 9 decimals, the currency has 8",
+    ),
+    (
+        ("max_reorg = 5", 'max_reorg = 5\ntiers = [{ above = "1", confirmations = 0 }]'),
+        "coins.BTC.tiers.0.confirmations: must be",
+    ),
+    (
+        (
+            "max_reorg = 5",
+            'max_reorg = 5\ntiers = [{ above = "1", confirmations = 5 }, { above = "1", confirmations = 6 }]',
+        ),
+        "coins.BTC.tiers: above and confirmations must rise from tier to tier",
+    ),
+    (
+        (
+            "max_reorg = 5",
+            'max_reorg = 5\ntiers = [{ above = "1", confirmations = 5 }, { above = "2", confirmations = 5 }]',
+        ),
+        "coins.BTC.tiers: above and confirmations must rise from tier to tier",
+    ),
+    (
+        ("max_reorg = 5", 'max_reorg = 5\ntiers = [{ above = "1", confirmations = 3 }]'),
+        "the first of tiers needs more than confirmations",
+    ),
+    (
+        ("max_reorg = 5", 'max_reorg = 5\ntiers = [{ above = "1", confirmations = 7 }]'),
+        "the last of tiers needs more than final_depth",
+    ),
+    (
+        ("max_reorg = 5", "max_reorg = 5\nwithdrawable_depth = 2"),
+        "withdrawable_depth must be between confirmations and final_depth",
+    ),
+    (
+        ("max_reorg = 5", "max_reorg = 5\nwithdrawable_depth = 7"),
+        "withdrawable_depth must be between confirmations and final_depth",
+    ),
+    (("max_reorg = 5", 'max_reorg = 5\nfinality = "safe"'), "coins.BTC.finality: unknown key"),
+]
+
+
+@pytest.mark.parametrize(("edit", "expected"), BAD_POLICY, ids=range(len(BAD_POLICY)))
+def test_d46_a_bad_policy_is_one_line(edit: Edit, expected: str, errors_of: Failer, folder: Path) -> None:
+    file = folder / "coins" / "BTC.toml"
+    text = file.read_text()
+    assert edit[0] in text
+    file.write_text(text.replace(edit[0], edit[1], 1))
+    (line,) = errors_of()
+    assert line.startswith("coins/BTC.toml:")
+    assert expected in line
+
+
+TIERS = 'tiers = [{ above = "0.5", confirmations = 4 }, { above = "2", confirmations = 6 }]'
+
+
+def test_d46_tiers_are_read_in_base_units_and_shown_in_whole_ones(settings_of: Loader, folder: Path) -> None:
+    file = folder / "coins" / "BTC.toml"
+    text = file.read_text().replace("max_reorg = 5", f"max_reorg = 5\nwithdrawable_depth = 5\n{TIERS}", 1)
+    file.write_text(text)
+    settings = settings_of()
+    coin = settings.coins["BTC"]
+    assert [(tier.above, tier.confirmations) for tier in coin.tiers] == [(50_000_000, 4), (200_000_000, 6)]
+    assert coin.withdrawable_after == 5
+    shown = print_config(settings)
+    assert TIERS in shown
+    assert tomllib.loads(shown)["coins"]["BTC"]["tiers"][0] == {"above": "0.5", "confirmations": 4}
+    assert as_dict(settings)["coins"]["BTC"]["tiers"][1] == {"above": "2", "confirmations": 6}
+
+
+def test_without_a_policy_every_credit_is_alike(settings_of: Loader) -> None:
+    settings = settings_of()
+    assert [(coin.tiers, coin.withdrawable_after) for coin in settings.coins.values()] == [((), 3), ((), 12)]
+    ether = settings.coins["ETH"]
+    assert isinstance(ether, EvmCoinSettings)
+    assert ether.finality == "confirmations"
+
+
+def test_d46_every_error_of_the_policy_at_once(errors_of: Failer, folder: Path) -> None:
+    file = folder / "coins" / "BTC.toml"
+    tiers = '[{ above = "-1", confirmations = 0 }, { above = 2, confirmations = "x" }]'
+    file.write_text(
+        file.read_text().replace(
+            "max_reorg = 5", f"max_reorg = 5\nwithdrawable_depth = '5'\ntiers = {tiers}", 1
+        )
+    )
+    keys = [line.split(": ")[1].removeprefix("coins.BTC.") for line in errors_of()]
+    assert keys == [
+        "tiers.0.above",
+        "tiers.0.confirmations",
+        "tiers.1.above",
+        "tiers.1.confirmations",
+        "withdrawable_depth",
+    ]
+
+
+def test_e20_an_unknown_tag_is_refused(errors_of: Failer, folder: Path) -> None:
+    file = folder / "coins" / "ETH.toml"
+    file.write_text(file.read_text().replace("max_reorg = 95", 'max_reorg = 95\nfinality = "latest"', 1))
+    (line,) = errors_of()
+    assert "coins.ETH.finality: must be 'confirmations', 'safe' or 'finalized'" in line
+
+
+def test_tiers_have_no_variable(errors_of: Failer) -> None:
+    (line,) = errors_of({"CASHIER__COINS__BTC__TIERS": "0.5:6"})
+    assert "CASHIER__COINS__BTC__TIERS: unknown setting" in line
