@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from actors.address import identity_fingerprint
+from actors.address import identity_fingerprint, registration
 from actors.errors import Unavailable
 from actors.messages import Idempotency, IssueScript
 from coins.errors import NodeUnavailableError, SignerError
 from coins.types import Branch
+from config.schema import Tier as TierSettings
 from ledger.commands import RecordScript
 from ledger.errors import CurrencyClosedError, CurrencyUnavailableError, TooManyAddressesError
+from ledger.policy import Finality, Tier
 from tests.actors.desk import open_desk
 from tests.actors.doors import UNAVAILABLE, DeskDeriver
 from tests.fakes.chain import FakeChain
@@ -32,6 +34,19 @@ async def test_fifty_at_once_get_the_same_one(tmp_path: Path) -> None:
         again = await desk.address("alice")
         assert not again.is_new
         assert again.view == issued[0].view
+
+
+async def test_d46_e20_the_ledger_is_told_the_policy_of_the_file(tmp_path: Path) -> None:
+    environ = {"CASHIER__COINS__ETH__FINALITY": "safe", "CASHIER__COINS__ETH__WITHDRAWABLE_DEPTH": "4"}
+    async with open_desk(tmp_path, "BTC", "ETH", environ=environ) as desk:
+        await desk.address("alice")
+        sql = "SELECT currency, tiers, withdrawable_depth, finality FROM coin"
+        found = {currency: policy for currency, *policy in rows(desk.path, sql)}
+        assert found["ETH"] == ["[]", 4, "safe"]
+        assert found["BTC"][1:] == [3, "confirmations"]
+    ether = desk.parts.settings.coins["ETH"]
+    told = registration(ether.model_copy(update={"tiers": (TierSettings(above=7, confirmations=5),)}), "x")
+    assert (told.tiers, told.withdrawable_depth, told.finality) == ((Tier(7, 5),), 4, Finality.SAFE)
 
 
 async def test_each_client_has_an_index_of_its_own(tmp_path: Path) -> None:

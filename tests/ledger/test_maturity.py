@@ -7,9 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ledger import reader_client
-from ledger.commands import ApplyChainDelta
+from ledger.commands import ApplyChainDelta, RegisterCoin
 from ledger.connection import connect
 from ledger.errors import InsufficientFundsError
 from ledger.policy import Tier
@@ -145,6 +147,63 @@ def test_a_changed_depth_holds_for_later_credits(till: Till) -> None:
     till.do(replace(till.coin, withdrawable_depth=6))
     till.mine()
     assert shown(till, "alice") == (70_000, 70_000)
+
+
+class Winner:
+    """What the winning chain alone says of balances, worked out from its blocks every time."""
+
+    def __init__(self, till: Till) -> None:
+        self.till = till
+
+    def says(self, client_id: str) -> tuple[int, int]:
+        """Available and withdrawable when nothing was ever spent."""
+        till, script = self.till, self.till.address(client_id)
+        available = withdrawable = 0
+        for ref in till.chain.refs():
+            outputs = [output for tx in till.chain.blocks[ref.block_hash].txs for output in tx.outputs]
+            amounts = [amount for paid, amount in outputs if paid == script]
+            brought = sum(amounts)
+            counted = sum(amount for amount in amounts if amount >= till.coin.minimum_deposit)
+            required = 5 if brought > 60_000 else 4 if brought > 20_000 else 3
+            depth = till.chain.tip.ref.height - ref.height + 1
+            available += counted * (depth >= required)
+            withdrawable += counted * (depth >= max(required, till.coin.withdrawable_depth or 0))
+        return available, withdrawable
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    kind=st.sampled_from([BTC, ETH]),
+    steps=st.lists(
+        st.one_of(
+            st.lists(st.sampled_from([999, 1_000, 9_000, 20_000, 21_000, 60_000]), min_size=1, max_size=4),
+            st.integers(1, 3),
+            st.integers(-4, -1),
+        ),
+        min_size=1,
+        max_size=20,
+    ),
+)
+def test_d46_whatever_happens_balances_are_what_the_winning_chain_says(
+    tmp_path_factory: pytest.TempPathFactory, kind: RegisterCoin, steps: list[list[int] | int]
+) -> None:
+    """Payments in any parts, blocks, and reorgs that take some of them out and bring them back later."""
+    tiers = (Tier(20_000, 4), Tier(60_000, 5))
+    till = Till(tmp_path_factory.mktemp("till"), kind, tiers=tiers, withdrawable_depth=5, final_depth=6)
+    winner = Winner(till)
+    script = till.address("alice")
+    for step in steps:
+        if isinstance(step, list):
+            for amount in step:
+                till.chain.pay((script, amount))
+        elif step > 0:
+            till.mine(step)
+        else:
+            height = till.chain.tip.ref.height - till.chain.anchor.ref.height
+            till.reorg(min(-step, height)) if height > 0 else till.mine()
+        assert shown(till, "alice") == winner.says("alice")
+    till.check()
+    till.close()
 
 
 def test_old_deposits_make_no_balance_dearer(till: Till) -> None:

@@ -148,9 +148,9 @@ def test_a_currency_of_the_first_schema_keeps_its_policy(path: Path) -> None:
     db = connect(path)
     db.execute(
         "INSERT INTO coin (currency, chain, name, family, network, decimals, fingerprint, confirmations,"
-        " final_depth, max_reorg, minimum_deposit, minimum_withdrawal, maximum_withdrawal, withdrawal_fee, dust,"
-        " sweep_threshold, deposits, withdrawals, state) VALUES ('BTC', 'BTC', 'Bitcoin', 'bitcoin', 'regtest',"
-        " 8, 'x', 4, 6, 5, '0', '1', '9', '0', '0', '0', 'open', 'open', 'open')"
+        " final_depth, max_reorg, minimum_deposit, minimum_withdrawal, maximum_withdrawal, withdrawal_fee,"
+        " dust, sweep_threshold, deposits, withdrawals, state) VALUES ('BTC', 'BTC', 'Bitcoin', 'bitcoin',"
+        " 'regtest', 8, 'x', 4, 6, 5, '0', '1', '9', '0', '0', '0', 'open', 'open', 'open')"
     )
     db.close()
     run(path, *migrate.load())
