@@ -161,7 +161,7 @@ BAD_COIN: list[tuple[Edit, str]] = [
     (("confirmations = 3", "confirmations = 3\nconfirmations = 4"), "Cannot overwrite a value"),
     (
         ('minimum_deposit = "0.0001"', "minimum_deposit = 0.0001"),
-        ':17: coins.BTC.minimum_deposit: an amount is written as a string, like "0.001", not as a float',
+        ':20: coins.BTC.minimum_deposit: an amount is written as a string, like "0.001", not as a float',
     ),
     (('"0.0001"', "1"), "not as an integer"),
     (('"0.0001"', '"1e-4"'), "not an amount"),
