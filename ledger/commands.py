@@ -176,7 +176,8 @@ class OpenWithdrawal(Command[Outcome[WithdrawalView]]):
     """Debit the client (available to reserved) and queue a payout.
 
     ``amount`` is what the payee gets unless ``is_fee_included``. ``script`` comes from the checked
-    address. ``session_id`` limits it to that session's cap. Errors: InsufficientFundsError,
+    address. ``session_id`` limits it to that session's cap. Errors: InsufficientFundsError (also when
+    credits it needs are not deep enough to leave),
     BelowMinimumError, AboveMaximumError, LimitExceededError, ForbiddenAddressError (own script),
     ExternalIdUsedError, CurrencyClosedError, UnknownCurrencyError, IdempotencyKeyReusedError,
     NonceUsedError.

@@ -65,7 +65,7 @@ class DomainError(Exception):
 
 
 class InsufficientFundsError(DomainError):
-    """The client's available balance does not cover it."""
+    """The client's available balance does not cover it, or not what of it may leave already."""
 
     code = "insufficient_funds"
 

@@ -27,7 +27,11 @@ class AddressView:
 
 @dataclass(frozen=True, slots=True)
 class BalanceView:
-    """One client's balance in one currency; ``withdrawable`` is at most ``available``."""
+    """One client's balance in one currency.
+
+    ``withdrawable`` is ``available`` less credits that are not deep enough to leave; 0 while a deficit
+    is owed.
+    """
 
     client_id: str
     currency: str

@@ -14,7 +14,7 @@ from ledger import reader_client
 from ledger.commands import ApplyChainDelta, RegisterCoin
 from ledger.connection import connect
 from ledger.errors import InsufficientFundsError
-from ledger.policy import Tier
+from ledger.policy import Finality, Tier
 from ledger.queries import GetBalances
 from ledger.snapshot import Snapshot
 from tests.ledger.books import BTC, transfer
@@ -164,16 +164,20 @@ class Winner:
             amounts = [amount for paid, amount in outputs if paid == script]
             brought = sum(amounts)
             counted = sum(amount for amount in amounts if amount >= till.coin.minimum_deposit)
+            tagged = till.chain.epoch or 0
+            waits = {Finality.SAFE: tagged + 1, Finality.FINALIZED: 2 * tagged + 1}.get(till.coin.finality, 0)
             required = 5 if brought > 60_000 else 4 if brought > 20_000 else 3
+            required = max(required, waits)
             depth = till.chain.tip.ref.height - ref.height + 1
             available += counted * (depth >= required)
             withdrawable += counted * (depth >= max(required, till.coin.withdrawable_depth or 0))
         return available, withdrawable
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
-    kind=st.sampled_from([BTC, ETH]),
+    kind=st.sampled_from([BTC, ETH, *(replace(ETH, finality=finality) for finality in Finality)]),
+    epoch=st.integers(1, 4),
     steps=st.lists(
         st.one_of(
             st.lists(st.sampled_from([999, 1_000, 9_000, 20_000, 21_000, 60_000]), min_size=1, max_size=4),
@@ -185,11 +189,12 @@ class Winner:
     ),
 )
 def test_d46_whatever_happens_balances_are_what_the_winning_chain_says(
-    tmp_path_factory: pytest.TempPathFactory, kind: RegisterCoin, steps: list[list[int] | int]
+    tmp_path_factory: pytest.TempPathFactory, kind: RegisterCoin, epoch: int, steps: list[list[int] | int]
 ) -> None:
     """Payments in any parts, blocks, and reorgs that take some of them out and bring them back later."""
     tiers = (Tier(20_000, 4), Tier(60_000, 5))
     till = Till(tmp_path_factory.mktemp("till"), kind, tiers=tiers, withdrawable_depth=5, final_depth=6)
+    till.chain.epoch = epoch if kind.finality is not Finality.CONFIRMATIONS else None
     winner = Winner(till)
     script = till.address("alice")
     for step in steps:
