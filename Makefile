@@ -23,6 +23,16 @@ COMPILE := pip compile --universal --python-version 3.11 --generate-hashes --no-
 # Said again in full when it finds something: it warns of every comment that silences it.
 BANDIT = $(VENV)/bin/bandit --quiet --configfile pyproject.toml --recursive $(ROOMS) run.py
 
+# The flows wait for real processes most of their time: they run beside the other tests, and speak after them.
+FLOWS_LOG := .pytest_cache/flows.log
+define pytest
+if [ -n "$(ARGS)" ]; then exec env $(1) $(PY) -m pytest $(ARGS); fi; \
+mkdir -p $(dir $(FLOWS_LOG)); \
+env $(1) $(PY) -m pytest tests/flows > $(FLOWS_LOG) 2>&1 & flows=$$!; trap 'kill $$flows 2> /dev/null' INT TERM; \
+env $(1) $(PY) -m pytest --ignore=tests/flows; rest=$$?; \
+wait $$flows; code=$$?; cat $(FLOWS_LOG); [ $$rest -eq 0 ] && exit $$code; exit $$rest
+endef
+
 # The text after `##` is what `make help` shows.
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-long check bench nodes nodes-up nodes-down nodes-mine nodes-pay lock clean venv-run venv-dev
@@ -37,10 +47,10 @@ demo: venv-run nodes ## three real nodes and the cashier on them, the main job s
 	@$(PY) -m tests.demo $(if $(filter-out 0,$(ONCE)),--once) $(ARGS)
 
 test: check nodes ## everything: checks, then all tests, real nodes included
-	@$(PY) -m pytest $(ARGS)
+	@$(call pytest,)
 
 test-long: check nodes ## the same with the long rows in full
-	@CASHIER_TEST_LONG=1 $(PY) -m pytest $(ARGS)
+	@$(call pytest,CASHIER_TEST_LONG=1)
 
 check: venv-dev ## format, lint, types, import rules, security lint; no test
 	@$(VENV)/bin/ruff format --check --quiet . || { $(call say,ruff format found files to format: $(VENV)/bin/ruff format .); }

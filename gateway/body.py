@@ -16,10 +16,16 @@ async def read_body(request: web.Request, *, limit: int, timeout_s: float) -> by
     """The raw body of at most ``limit`` bytes, arrived within ``timeout_s``.
 
     A body announced as larger is refused unread; an encoded one (gzip …) is never decoded. Raises
-    ProblemError ``body_too_large``, ``unsupported_media_type``, ``request_timeout``.
+    ProblemError ``body_too_large``, ``length_required``, ``unsupported_media_type``, ``request_timeout``.
     """
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise ProblemError("unsupported_media_type", "The body must not be encoded.")
+    if request.headers.get("Transfer-Encoding") is not None:
+        # A flood of one-byte chunks costs far more to parse than it carries, and no client of an API
+        # needs chunks: they are refused with the head, and what follows is not even taken.
+        if request.transport is not None:
+            request.transport.pause_reading()
+        raise ProblemError("length_required")
     if request.content_length is not None and request.content_length > limit:
         raise _too_large(limit)
     if request.content.is_eof():  # all of it came with the head: nothing to wait for

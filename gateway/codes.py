@@ -12,6 +12,7 @@ CODES: dict[str, tuple[int, str]] = {
     "method_not_allowed": (405, "This address does not know the method"),
     "request_timeout": (408, "The request took too long to arrive"),
     "body_too_large": (413, "The body is too large"),
+    "length_required": (400, "The body must come with its Content-Length, not in chunks"),
     "unsupported_media_type": (415, "The body must be application/json, not encoded"),
     "validation_failed": (422, "The request is not valid"),
     "invalid_amount": (422, "The amount is not valid"),

@@ -19,7 +19,8 @@ VERSION = "1.0.0"
 _REF = "#/components/schemas/{model}"
 _EVERYWHERE = ("malformed_request", "rate_limited", "internal_error", "unavailable")
 _WITH_BODY = (
-    "body_too_large", "unsupported_media_type", "request_timeout", "invalid_json", "validation_failed",
+    "body_too_large", "length_required", "unsupported_media_type", "request_timeout", "invalid_json",
+    "validation_failed",
 )  # fmt: skip
 _SIGNED = ("signature_required", "signature_invalid", "signature_expired", "nonce_used")
 _KEYED = ("idempotency_key_required", "idempotency_key_invalid", "idempotency_key_reused", "outcome_unknown")

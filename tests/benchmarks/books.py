@@ -21,7 +21,7 @@ from ledger.accounts import Part
 from ledger.block_book import make_id
 from ledger.connection import connect
 from ledger.journal import BookedPosting, JournalEntry, Posting
-from ledger.views import TransferView
+from ledger.views import DepositView, TransferView
 from tests.benchmarks.statements import ENTRY, EVENT, POSTING, TRANSFER
 
 AMOUNT = 10_000_000_000
@@ -162,6 +162,13 @@ class Filler:
             rows.append((DEPOSIT, (*head, *at, *times)))
             rows.append((UTXO, (currency, txid, currency, amount, sequence, *at)))
             rows.append((MOVEMENT, (currency, currency, *at, txid, sequence, amount, received)))
+            self.events += 1
+            view = DepositView(
+                deposit_id, client, currency, own_of(number).address, AMOUNT, txid, "0", 0, *at, 1, 1,
+                "credited", self.now_s, self.now_s,
+            )  # fmt: skip
+            told = (self.events, f"evt_filled_{self.events}", "deposit.credited", self.now_s, client)
+            rows.append((EVENT, (*told, "deposit", deposit_id, codec.encode(view)[1])))
             yield rows
 
     def transfers(self, clients: int, count: int) -> Iterator[list[tuple[str, tuple[Any, ...]]]]:
