@@ -106,9 +106,10 @@ async def _moved(
     below = known[len(step.disconnected)].block_hash
     blocks: list[Block] = []
     last = min(head.height, step.next_height + blocks_max - 1)
-    for height in range(step.next_height, last + 1):
-        ref = await coin.reader.block_ref(height)
-        if ref is None or ref.parent_hash != below:
+    # Those of the next look too: they are fetched while the ledger applies the ones of this look.
+    refs = await coin.reader.block_refs(step.next_height, min(head.height, last + blocks_max))
+    for height, ref in zip(range(step.next_height, last + 1), refs, strict=False):
+        if ref.parent_hash != below:
             break  # the chain moved between two calls: take what is linked, look again for the rest
         block = await coin.reader.read_block(height, ref.block_hash, coin.index)
         if block.ref.block_hash != ref.block_hash or block.ref.parent_hash != below:

@@ -5,6 +5,7 @@ CoinError
 │  └─ NodeSyncingError      the node warms up or still downloads blocks: nothing it says counts yet
 ├─ NodeBehindError          the node no longer knows a height it had: wait, never un-credit
 ├─ NodeDataError            the node answered nonsense (hostile number, missing field): halt the coin
+│  └─ BlockPrunedError      the node has deleted a block that we still need
 ├─ WrongNetworkError        genesis hash or chain id differ from the configuration
 ├─ InvalidAddressError      a foreign address that must not be paid
 ├─ PlanError                a payout cannot be planned (funds, dust, fee outside its bounds)
@@ -35,6 +36,10 @@ class NodeBehindError(CoinError):
 
 class NodeDataError(CoinError):
     """The node answered something impossible; the block or reply is refused whole."""
+
+
+class BlockPrunedError(NodeDataError):
+    """The node has deleted (pruned) a block that is still needed: only another node, or a reindex, helps."""
 
 
 class WrongNetworkError(CoinError):

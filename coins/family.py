@@ -65,6 +65,13 @@ class ChainReader(Protocol):
     async def block_ref(self, height: int) -> BlockRef | None:
         """The block at ``height`` on the node's best chain, None if it has none there."""
 
+    async def block_refs(self, first: int, last: int) -> Sequence[BlockRef]:
+        """The blocks from height ``first`` to ``last`` on the node's best chain, each one linked to the last.
+
+        Ends early where the node has no more, or where its chain moved between two answers. They will be
+        read in this order, so their bodies may be fetched ahead, within the configured bounds.
+        """
+
     async def read_block(self, height: int, block_hash: str, index: WatchIndex) -> Block:
         """Movements of our scripts in that block; also adds its new own outpoints to ``index``."""
 

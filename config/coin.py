@@ -56,6 +56,10 @@ class NodeSettings(Section):
     """Largest answer that is read."""
     rest: bool = True
     """Whether blocks are read by the node's REST interface (-rest=1), several times cheaper."""
+    read_ahead_blocks: Annotated[int, Field(ge=1, le=256)] = 16
+    """Most blocks fetched ahead of the one that is being read while catching up."""
+    read_ahead_mb: Annotated[int, Field(ge=1, le=1_024)] = 32
+    """Size of the blocks fetched ahead at which fetching pauses."""
     poll_interval_s: Seconds = 5.0
     """Longest pause between two looks at the tip."""
     retry_max_s: Seconds = 30.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from coins.ahead import ReadAhead
 from coins.bitcoin.answer import (
     as_amount,
     as_bool,
@@ -24,6 +25,7 @@ from coins.bitcoin.mempool import MempoolReader
 from coins.bitcoin.rpc import RpcClient, RpcError
 from coins.bitcoin.scan import BlockRules, Scan, scan_steps
 from coins.errors import (
+    BlockPrunedError,
     NodeBehindError,
     NodeDataError,
     NodeSyncingError,
@@ -39,11 +41,12 @@ HEADERS_AHEAD_MAX = 24  # more known headers than this above the blocks: the nod
 HOLDINGS_TIMEOUT_S = 900.0  # a scan of the whole set of unspent outputs takes minutes on a main network
 HOLDINGS_SCRIPTS_MAX = 300_000  # one request must stay below the node's 32 MB
 LONG_POLL_MARGIN_S = 10.0
-REFS_KEPT = 256
+REFS_KEPT = 2_048  # a look plans two steps of at most 1,000 blocks
 NO_PARENT = "0" * 64
 _NOT_FOUND = -5
 _OUT_OF_RANGE = -8
 _NO_METHOD = -32601
+_PRUNED = "pruned data"
 _CHAIN_NAMES = {
     "mainnet": "main",
     "testnet": "test",
@@ -63,6 +66,14 @@ class BitcoinReader:
         self._is_rest_on = settings.node.rest
         self._mempool = MempoolReader(rpc, self._rules)
         self._refs: dict[str, BlockRef] = {}  # a place in the chain never changes for one hash
+        node = settings.node
+        self._ahead = ReadAhead(
+            self._raw_block,
+            len,
+            window=node.read_ahead_blocks,
+            parallel=max(1, node.max_parallel - 1),  # one is left to those who ask something small
+            bytes_max=node.read_ahead_mb * 1_000_000,
+        )
 
     async def identify(self) -> None:
         """See ChainReader. Compares the genesis hash, and the node's own name of its chain."""
@@ -107,6 +118,27 @@ class BitcoinReader:
                 return ref
         raise NodeUnavailableError(f"the block at height {height} changes faster than it can be read")
 
+    async def block_refs(self, first: int, last: int) -> Sequence[BlockRef]:
+        """See ChainReader. Two requests for all of them; then their bodies are fetched ahead."""
+        hashes: list[str] = []
+        for answer in await self._rpc.batch("getblockhash", [(height,) for height in range(first, last + 1)]):
+            if isinstance(answer, RpcError):
+                if answer.code == _OUT_OF_RANGE:
+                    break
+                raise answer
+            hashes.append(as_hash(answer, "getblockhash"))
+        refs: list[BlockRef] = []
+        answers = await self._rpc.batch("getblockheader", [(block_hash,) for block_hash in hashes])
+        for block_hash, answer in zip(hashes, answers, strict=True):
+            ref, is_active = self._ref_of(block_hash, answer)
+            if not is_active or (refs and ref.parent_hash != refs[-1].block_hash):
+                break
+            if ref.height != first + len(refs):
+                raise NodeDataError(f"getblockhash {first + len(refs)} gave a block of height {ref.height}")
+            refs.append(ref)
+        self._ahead.plan([ref.block_hash for ref in refs])
+        return refs
+
     async def read_block(self, height: int, block_hash: str, index: WatchIndexRole) -> Block:
         """See ChainReader. Raises NodeBehindError when the node no longer knows the block."""
         if not isinstance(index, WatchIndex):
@@ -114,7 +146,7 @@ class BitcoinReader:
         ref = self._refs.get(block_hash)
         if ref is None:
             ref, _ = await self._header(block_hash)
-        raw = await self._raw_block(block_hash)
+        raw = await self._ahead.take(block_hash)
         scan = await self._scan(raw, index)
         if scan.block_hash != block_hash or ref.block_hash != block_hash:
             raise NodeDataError(f"asked for block {block_hash}, got {scan.block_hash}")
@@ -197,16 +229,24 @@ class BitcoinReader:
 
     async def close(self) -> None:
         """See ChainReader."""
+        await self._ahead.close()
         await self._rpc.close()
 
     async def _header(self, block_hash: str) -> tuple[BlockRef, bool]:
         """A block's place, and whether it is on the node's best chain."""
         try:
-            header = as_object(await self._rpc.call("getblockheader", block_hash), "getblockheader")
+            answer = await self._rpc.call("getblockheader", block_hash)
         except RpcError as error:
-            if error.code == _NOT_FOUND:
-                raise NodeBehindError(f"the node does not know block {block_hash}") from None
-            raise
+            answer = error
+        return self._ref_of(block_hash, answer)
+
+    def _ref_of(self, block_hash: str, answer: object) -> tuple[BlockRef, bool]:
+        """The same from an answer, which may be an error of the node."""
+        if isinstance(answer, RpcError):
+            if answer.code == _NOT_FOUND:
+                raise NodeBehindError(f"the node does not know block {block_hash}")
+            raise answer
+        header = as_object(answer, "getblockheader")
         if as_hash(header.get("hash"), "hash") != block_hash:
             raise NodeDataError(f"asked for header {block_hash}, got another")
         ref = BlockRef(
@@ -232,6 +272,11 @@ class BitcoinReader:
         except RpcError as error:
             if error.code == _NOT_FOUND:
                 raise NodeBehindError(f"the node does not know block {block_hash}") from None
+            if _PRUNED in error.message:
+                raise BlockPrunedError(
+                    f"the node has pruned block {block_hash}, which is not read yet: let it download its "
+                    "blocks again without -prune, or use another node"
+                ) from None
             raise
         self._is_rest_on = False  # until the next connection: see identify
         return raw

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
+from coins.ahead import ReadAhead
 from coins.errors import NodeDataError, NodeSyncingError, NodeUnavailableError, WrongNetworkError
 from coins.evm.quantity import parse_account, parse_hash, parse_quantity, parse_small, quantity
 from coins.evm.rpc import Call, EvmRpc, RpcAnswerError
@@ -45,6 +46,8 @@ logger = logging.getLogger(__name__)
 
 NATIVE = "native"
 """Position of a native payment: a transaction makes at most one."""
+_TX_BYTES = 1_000
+"""What a transaction takes in memory, about."""
 _HOLDINGS_TRIES = 5
 _SHOWN_MAX = 5_000
 """Most unconfirmed payments of ours that are asked for by their hash."""
@@ -60,6 +63,14 @@ class EvmReader:
         self._rpc = rpc
         self._shown: set[str] = set()
         self._untagged: set[str] = set()
+        node = settings.node
+        self._ahead = ReadAhead(
+            self._full_block,
+            lambda full: 0 if full is None else _TX_BYTES * len(full.transactions),
+            window=node.read_ahead_blocks,
+            parallel=max(1, node.max_parallel - 1),  # one is left to those who ask something small
+            bytes_max=node.read_ahead_mb * 1_000_000,
+        )
 
     async def identify(self) -> None:
         """Chain id and, where configured, the hash of block 0. Raises WrongNetworkError, NodeSyncingError."""
@@ -98,6 +109,26 @@ class EvmReader:
         check_place(ref, height)
         return ref
 
+    async def block_refs(self, first: int, last: int) -> Sequence[BlockRef]:
+        """See ChainReader. One batch for all of them; then their bodies are fetched ahead."""
+        headers: list[Header | None] = await self._rpc.batch(
+            [
+                Call("eth_getBlockByNumber", (quantity(height), False), Header | None)
+                for height in range(first, last + 1)
+            ]
+        )
+        refs: list[BlockRef] = []
+        for height, header in enumerate(headers, first):
+            if header is None:
+                break
+            ref = block_ref_of(header)
+            check_place(ref, height)
+            if refs and ref.parent_hash != refs[-1].block_hash:
+                break
+            refs.append(ref)
+        self._ahead.plan([ref.block_hash for ref in refs])
+        return refs
+
     async def read_block(self, height: int, block_hash: str, index: WatchIndex) -> Block:
         """Native movements of own accounts in one block.
 
@@ -106,9 +137,7 @@ class EvmReader:
         NodeDataError when the node contradicts itself.
         """
         own = _scripts(index)
-        full: FullBlock | None = await self._rpc.call(
-            "eth_getBlockByHash", block_hash, True, result=FullBlock | None
-        )
+        full = await self._ahead.take(block_hash)
         if full is None:
             raise NodeUnavailableError(f"block {height} {block_hash} is not there any more")
         ref = block_ref_of(full)
@@ -199,6 +228,7 @@ class EvmReader:
 
     async def close(self) -> None:
         """Close the connections to the node."""
+        await self._ahead.close()
         await self._rpc.close()
 
     async def _latest(self) -> Head:
@@ -226,6 +256,13 @@ class EvmReader:
             return None
         self._untagged.discard(tag)
         return None if header is None else min(block_ref_of(header).height, head_height)
+
+    async def _full_block(self, block_hash: str) -> FullBlock | None:
+        """A block with its transactions, None when the node has it no more."""
+        full: FullBlock | None = await self._rpc.call(
+            "eth_getBlockByHash", block_hash, True, result=FullBlock | None
+        )
+        return full
 
     async def _fates(self, hashes: Sequence[str], ref: BlockRef) -> list[TxReceipt]:
         """The receipts of ``hashes``, all of block ``ref``."""

@@ -44,6 +44,9 @@ class Script:
     async def block_ref(self, height: int) -> BlockRef | None:
         return next((ref for ref in self.chain if ref.height == height), None)
 
+    async def block_refs(self, first: int, last: int) -> Sequence[BlockRef]:
+        return [ref for ref in self.chain if first <= ref.height <= last]
+
     async def read_block(self, height: int, block_hash: str, index: Any) -> Block:
         ref = await self.block_ref(height)
         assert ref is not None

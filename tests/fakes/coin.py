@@ -75,6 +75,10 @@ class FakeReader:
         refs = {ref.height: ref for ref in self.chain.refs()}
         return refs.get(height)
 
+    async def block_refs(self, first: int, last: int) -> Sequence[BlockRef]:
+        self._answer()
+        return [ref for ref in reversed(self.chain.refs()) if first <= ref.height <= last]
+
     async def read_block(self, height: int, block_hash: str, index: WatchIndex) -> Block:
         self._answer()
         if not isinstance(index, FakeIndex):
