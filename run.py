@@ -6,6 +6,7 @@ Exit codes: 0 ok, 1 found a problem, 2 wrong usage or configuration, 3 could not
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import os
 import random
@@ -24,6 +25,7 @@ os.environ.setdefault("BCL_DATA_DIR", str(Path(__file__).resolve().parent / ".da
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import Progress
 from rich.table import Table
 from rich.tree import Tree as RichTree
 
@@ -187,6 +189,50 @@ async def _check(settings: Settings) -> list[dict[str, str]]:
             result = str(error)
         rows.append({"currency": currency, "network": coin.network, "node": coin.node.url, "result": result})
     return rows
+
+
+@app.command()
+def rescan(
+    currency: Annotated[str, typer.Option(help="Whose chain to read again, like BTC.")],
+    from_height: Annotated[int, typer.Option(min=0, help="The first block to read.")],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read a chain again and compare every receipt and spend with the books; posts nothing.
+
+    The server must be stopped.
+    """
+    from actors.rescan import rescan_books
+    from coins.errors import CoinError
+    from ledger.errors import DomainError, StoreError
+
+    settings = settings_of(config)
+    if currency not in settings.enabled_coins:
+        raise fail(f"{currency} is not enabled: one of {', '.join(settings.enabled_coins) or 'none'}", USAGE)
+    console = Console(stderr=True)
+    try:
+        with Progress(console=console, disable=as_json or not console.is_terminal) as bar:
+            task = bar.add_task(currency, total=None)
+
+            def show(height: int, first: int, last: int) -> None:
+                bar.update(task, completed=height - first + 1, total=last - first + 1)
+
+            done = asyncio.run(rescan_books(settings, currency, from_height, int(time.time()), show))
+    except (CoinError, StoreError) as error:
+        raise fail(str(error), UNREACHABLE) from None
+    except DomainError as error:
+        raise fail(error.detail or error.code, PROBLEM) from None
+    if as_json:
+        print(json.dumps({"currency": currency} | dataclasses.asdict(done), indent=2))
+    else:
+        for each in done.differences:
+            print(each)
+        blocks = f"blocks {done.from_height} to {done.to_height}"
+        print(
+            f"{currency}: {blocks}: {done.movements} movements of ours, {len(done.differences)} differences"
+        )
+    if done.differences:
+        raise typer.Exit(PROBLEM)
 
 
 @app.command("print-config")

@@ -8,7 +8,8 @@ from types import ModuleType
 from typing import cast
 
 from coins.errors import UnsupportedError
-from coins.family import ChainReader, Coin, Signer
+from coins.family import ChainReader, Coin, Signer, WatchIndex
+from coins.index import WatchIndex as ScriptIndex
 from config.schema import CoinSettings
 
 FAMILIES: dict[str, str] = {"bitcoin": "coins.bitcoin", "evm": "coins.evm"}
@@ -29,6 +30,11 @@ def open_reader(settings: CoinSettings) -> ChainReader:
     """Open the reader of one currency alone: no key is asked for. Raises UnsupportedError."""
     opener = cast(Callable[[CoinSettings], ChainReader], _package(settings).open_reader)
     return opener(settings)
+
+
+def empty_index() -> WatchIndex:
+    """An index of no script yet, as every family here uses it."""
+    return ScriptIndex()
 
 
 def _package(settings: CoinSettings) -> ModuleType:

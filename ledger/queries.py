@@ -17,6 +17,7 @@ from ledger.views import (
     KeyView,
     Page,
     ReconciliationView,
+    ScannedView,
     SessionView,
     Watched,
     WithdrawalView,
@@ -133,6 +134,14 @@ class GetWatched(Query[tuple[Watched, ...]]):
     """All own scripts of one chain with their location; input of the reconciler."""
 
     chain: str
+
+
+@dataclass(frozen=True, slots=True)
+class GetScanned(Query[ScannedView]):
+    """Blocks, receipts and spends of one chain from a height on, as they were booked; input of a rescan."""
+
+    chain: str
+    from_height: int
 
 
 @dataclass(frozen=True, slots=True)

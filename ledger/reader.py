@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import aiosqlite
 
-from ledger import reader_books, reader_client, reader_gauges, reader_list
+from ledger import reader_books, reader_client, reader_gauges, reader_list, reader_scan
 from ledger.connection import BUSY_TIMEOUT_MS, connect, is_unavailable
 from ledger.dispatch import Result
 from ledger.errors import DomainError, StoreOpenError, StoreUnavailableError
@@ -28,6 +28,7 @@ READERS: dict[type[Any], Callable[[Snapshot, Any], Any]] = {
     **reader_client.READERS,
     **reader_gauges.READERS,
     **reader_list.READERS,
+    **reader_scan.READERS,
 }
 
 QUICK = frozenset({GetKey, GetSession, GetAddress, GetBalances})

@@ -233,6 +233,41 @@ class Watched:
     location: Location
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Movement:
+    """Money of ours that came (``amount`` above zero) or went at one place of a chain tx.
+
+    ``position`` is ``out:{index}``, ``native`` or ``log:{ordinal}`` for what came, ``in:{txid}:{index}``
+    for an output that was spent; ``nonce`` with the amount 0 for a chain tx that an account of ours sent.
+    ``script`` is whose money it was, as hex.
+    """
+
+    height: int
+    txid: str
+    position: str
+    currency: str
+    script: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScannedView:
+    """What scanning a chain from a height on has brought so far.
+
+    ``tip`` is None before the anchor; ``begins_at`` is the first height that was scanned at all.
+    ``hashes`` are those of the blocks from the height asked for, oldest first. ``outpoints`` are (txid,
+    index, script, amount) of outputs of ours that were unspent right below that height.
+    """
+
+    chain: str
+    tip: BlockRef | None
+    begins_at: int
+    hashes: tuple[str, ...]
+    scripts: tuple[bytes, ...]
+    outpoints: tuple[tuple[str, int, bytes, int], ...]
+    movements: tuple[Movement, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class BooksView:
     """All account balances of one currency at the block the ledger stands at.

@@ -74,6 +74,7 @@ class House:
             raise AssertionError("BTC on regtest is of the family bitcoin and has a genesis block")
         self.settings, self.coin_settings = settings, coin_settings
         self.node = MemoryNode(coin_settings.genesis_hash)
+        self.first_height = FIRST_HEIGHT
         rpc = cast(RpcClient, self.node)
         self.coin = Coin(
             "BTC",
@@ -90,7 +91,7 @@ class House:
     async def prepare(self, clients: int) -> None:
         """Register the currency and fill the books."""
         fingerprint = await identity_fingerprint(self.coin_settings, self.coin)
-        first = await self.coin.reader.block_ref(FIRST_HEIGHT)
+        first = await self.coin.reader.block_ref(self.first_height)
         if not isinstance(first, BlockRef):
             raise AssertionError("the node has its first block")
         self.store.open()

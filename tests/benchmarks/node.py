@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from coins.bitcoin.rpc import RpcError
@@ -66,6 +67,16 @@ class MemoryNode:
                 return []
             case _:
                 raise AssertionError(f"{method} is not expected here")
+
+    async def batch(self, method: str, params: Sequence[Sequence[Any]]) -> list[Any]:
+        """Many answers; a refusal is an element."""
+        answers: list[Any] = []
+        for each in params:
+            try:
+                answers.append(await self.call(method, *each))
+            except RpcError as error:
+                answers.append(error)
+        return answers
 
     def _hash_at(self, height: int) -> str:
         if height == 0:
