@@ -77,7 +77,7 @@ async def rescan_books(
             book = await books.answer(GetScanned(currency, from_height))
         finally:
             await books.close()
-        reader = registry.open_reader(settings.enabled_coins[currency])
+        reader = registry.open_reader(settings.enabled_coins[currency], settings.actors.process_workers)
         try:
             return await rescan(reader, registry.empty_index(), book, from_height, on_block)
         finally:
@@ -91,7 +91,7 @@ async def rescan(
     index: WatchIndex,
     book: ScannedView,
     from_height: int,
-    on_block: Callable[[int], None],
+    on_block: Callable[[int, int, int], None],
 ) -> Rescanned:
     """Compare from ``from_height`` (or where the books begin) to the books' tip.
 

@@ -110,7 +110,7 @@ class Service:
         signer = SignerClient(self.settings.signer)
 
         async def open_coin(settings: Any) -> Coin:
-            return await registry.open_coin(settings, signer)
+            return await registry.open_coin(settings, signer, self.settings.actors.process_workers)
 
         return Parts(
             settings=self.settings,

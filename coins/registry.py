@@ -15,21 +15,22 @@ from config.schema import CoinSettings
 FAMILIES: dict[str, str] = {"bitcoin": "coins.bitcoin", "evm": "coins.evm"}
 
 
-async def open_coin(settings: CoinSettings, signer: Signer) -> Coin:
+async def open_coin(settings: CoinSettings, signer: Signer, process_workers: int = 0) -> Coin:
     """Open one currency: its reader, deriver, spender and an empty index.
 
+    ``process_workers`` processes may help a family to parse blocks while it catches up; 0 for none.
     Asks the signer for account keys where the family needs them; does not ask the node. Raises
     UnsupportedError for a coin that is marked so or whose family is not there, SignerError as the
     signer does.
     """
-    opener = cast(Callable[[CoinSettings, Signer], Awaitable[Coin]], _package(settings).open_coin)
-    return await opener(settings, signer)
+    opener = cast(Callable[[CoinSettings, Signer, int], Awaitable[Coin]], _package(settings).open_coin)
+    return await opener(settings, signer, process_workers)
 
 
-def open_reader(settings: CoinSettings) -> ChainReader:
+def open_reader(settings: CoinSettings, process_workers: int = 0) -> ChainReader:
     """Open the reader of one currency alone: no key is asked for. Raises UnsupportedError."""
-    opener = cast(Callable[[CoinSettings], ChainReader], _package(settings).open_reader)
-    return opener(settings)
+    opener = cast(Callable[[CoinSettings, int], ChainReader], _package(settings).open_reader)
+    return opener(settings, process_workers)
 
 
 def empty_index() -> WatchIndex:

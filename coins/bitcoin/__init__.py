@@ -1,5 +1,27 @@
 """Chains of Bitcoin's kind: blocks of chain txs with inputs and outputs."""
 
-from coins.bitcoin.opening import open_coin, open_reader
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from coins.family import ChainReader, Coin, Signer
+    from config.schema import BitcoinCoinSettings
 
 __all__ = ["open_coin", "open_reader"]
+
+# Imported where it is used: the worker processes need none of it, and each would hold it in memory.
+
+
+async def open_coin(settings: BitcoinCoinSettings, signer: Signer, process_workers: int = 0) -> Coin:
+    """See :func:`coins.bitcoin.opening.open_coin`."""
+    from coins.bitcoin import opening
+
+    return await opening.open_coin(settings, signer, process_workers)
+
+
+def open_reader(settings: BitcoinCoinSettings, process_workers: int = 0) -> ChainReader:
+    """See :func:`coins.bitcoin.opening.open_reader`."""
+    from coins.bitcoin import opening
+
+    return opening.open_reader(settings, process_workers)

@@ -13,9 +13,10 @@ from coins.index import WatchIndex
 from config.schema import BitcoinCoinSettings
 
 
-async def open_coin(settings: BitcoinCoinSettings, signer: Signer) -> Coin:
+async def open_coin(settings: BitcoinCoinSettings, signer: Signer, process_workers: int = 0) -> Coin:
     """The coin's bundle. Asks the signer for account keys (custody ``seed``), never the node.
 
+    ``process_workers`` outline blocks beside this process while catching up; 0 for none.
     Raises UnsupportedError for what this version cannot do, SignerError when the signer does not
     answer or holds other keys than the settings name.
     """
@@ -31,17 +32,17 @@ async def open_coin(settings: BitcoinCoinSettings, signer: Signer) -> Coin:
     return Coin(
         currency=settings.currency,
         family=settings.family,
-        reader=BitcoinReader(settings, rpc),
+        reader=BitcoinReader(settings, rpc, process_workers),
         deriver=deriver,
         spender=BitcoinSpender(settings, rpc, signer),
         index=WatchIndex(),
     )
 
 
-def open_reader(settings: BitcoinCoinSettings) -> ChainReader:
+def open_reader(settings: BitcoinCoinSettings, process_workers: int = 0) -> ChainReader:
     """The reader alone. Raises UnsupportedError."""
     _check_supported(settings)
-    return BitcoinReader(settings, RpcClient(settings.node))
+    return BitcoinReader(settings, RpcClient(settings.node), process_workers)
 
 
 def _check_supported(settings: BitcoinCoinSettings) -> None:

@@ -22,8 +22,10 @@ from coins.bitcoin.answer import (
     as_work,
 )
 from coins.bitcoin.mempool import MempoolReader
+from coins.bitcoin.outline import Outline, scan_outlined
 from coins.bitcoin.rpc import RpcClient, RpcError
 from coins.bitcoin.scan import BlockRules, Scan, scan_steps
+from coins.bitcoin.workers import WorkerPool
 from coins.errors import (
     BlockPrunedError,
     NodeBehindError,
@@ -42,6 +44,7 @@ HOLDINGS_TIMEOUT_S = 900.0  # a scan of the whole set of unspent outputs takes m
 HOLDINGS_SCRIPTS_MAX = 300_000  # one request must stay below the node's 32 MB
 LONG_POLL_MARGIN_S = 10.0
 REFS_KEPT = 2_048  # a look plans two steps of at most 1,000 blocks
+MANY_BLOCKS = 8  # fewer in sight are read without the workers
 NO_PARENT = "0" * 64
 _NOT_FOUND = -5
 _OUT_OF_RANGE = -8
@@ -59,7 +62,7 @@ _CHAIN_NAMES = {
 class BitcoinReader:
     """ChainReader of one currency."""
 
-    def __init__(self, settings: BitcoinCoinSettings, rpc: RpcClient) -> None:
+    def __init__(self, settings: BitcoinCoinSettings, rpc: RpcClient, process_workers: int = 0) -> None:
         self._settings = settings
         self._rpc = rpc
         self._rules = block_rules(settings)
@@ -67,9 +70,11 @@ class BitcoinReader:
         self._mempool = MempoolReader(rpc, self._rules)
         self._refs: dict[str, BlockRef] = {}  # a place in the chain never changes for one hash
         node = settings.node
+        self._workers = WorkerPool(process_workers, self._rules)
+        self._is_far_behind = False
         self._ahead = ReadAhead(
-            self._raw_block,
-            len,
+            self._fetch,
+            lambda fetched: len(fetched[0]),
             window=node.read_ahead_blocks,
             parallel=max(1, node.max_parallel - 1),  # one is left to those who ask something small
             bytes_max=node.read_ahead_mb * 1_000_000,
@@ -136,6 +141,9 @@ class BitcoinReader:
             if ref.height != first + len(refs):
                 raise NodeDataError(f"getblockhash {first + len(refs)} gave a block of height {ref.height}")
             refs.append(ref)
+        self._is_far_behind = len(refs) >= MANY_BLOCKS
+        if not self._is_far_behind:
+            await self._workers.close()
         self._ahead.plan([ref.block_hash for ref in refs])
         return refs
 
@@ -146,8 +154,8 @@ class BitcoinReader:
         ref = self._refs.get(block_hash)
         if ref is None:
             ref, _ = await self._header(block_hash)
-        raw = await self._ahead.take(block_hash)
-        scan = await self._scan(raw, index)
+        raw, outline = await self._ahead.take(block_hash)
+        scan = await self._scan(raw, outline, index)
         if scan.block_hash != block_hash or ref.block_hash != block_hash:
             raise NodeDataError(f"asked for block {block_hash}, got {scan.block_hash}")
         if ref.height != height or (height > 0 and scan.parent_hash != ref.parent_hash):
@@ -230,6 +238,7 @@ class BitcoinReader:
     async def close(self) -> None:
         """See ChainReader."""
         await self._ahead.close()
+        await self._workers.close()
         await self._rpc.close()
 
     async def _header(self, block_hash: str) -> tuple[BlockRef, bool]:
@@ -261,6 +270,11 @@ class BitcoinReader:
         self._refs[block_hash] = ref
         return ref, as_int(header.get("confirmations"), "confirmations", -1) >= 0
 
+    async def _fetch(self, block_hash: str) -> tuple[bytes, Outline | None]:
+        """A block's bytes; while far behind with what a worker found out about them."""
+        raw = await self._raw_block(block_hash)
+        return raw, await self._workers.outline(raw) if self._is_far_behind else None
+
     async def _raw_block(self, block_hash: str) -> bytes:
         """A block's bytes: REST first; when it has none, RPC tells why or shows that REST is off."""
         if self._is_rest_on:
@@ -281,8 +295,11 @@ class BitcoinReader:
         self._is_rest_on = False  # until the next connection: see identify
         return raw
 
-    async def _scan(self, raw: bytes, index: WatchIndex) -> Scan:
+    async def _scan(self, raw: bytes, outline: Outline | None, index: WatchIndex) -> Scan:
         """Scan with pauses; the bytes must be a whole block."""
+        if outline is not None:
+            await asyncio.sleep(0)
+            return scan_outlined(raw, outline, index, self._rules)
         steps = scan_steps(raw, index, self._rules)
         while True:
             try:

@@ -23,10 +23,10 @@ HEADER_BYTES = 80
 AUXPOW_BIT = 0x100
 TXS_PER_STEP = 600  # about a millisecond of work
 # An input's outpoint: four bytes of the txid for its mark, and the length of the script behind it.
-_INPUT = struct.Struct("<I32xB").unpack_from
+INPUT = struct.Struct("<I32xB").unpack_from
 # An output: amount, length of the script, and the four bytes of the script for its mark.
-_OUTPUT = struct.Struct(f"<QB{SCRIPT_MARK_AT}xI").unpack_from
-_PADDING = bytes(8)  # lets an output be read that is shorter than _OUTPUT, at the end of a block
+OUTPUT = struct.Struct(f"<QB{SCRIPT_MARK_AT}xI").unpack_from
+PADDING = bytes(8)  # lets an output be read that is shorter than OUTPUT, at the end of a block
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +76,8 @@ def scan_steps(raw: bytes, index: WatchIndex, rules: BlockRules) -> Generator[No
     fresh: list[bytes] = []
     is_whole = False
     try:
-        start = _header_end(raw, rules)
-        receipts, spends = yield from _scan_txs(raw + _PADDING, start, index, rules, fresh)
+        start = header_end(raw, rules)
+        receipts, spends = yield from _scan_txs(raw + PADDING, start, index, rules, fresh)
         is_whole = True
     except (IndexError, struct.error) as error:
         raise NodeDataError(f"block {hash_hex(sha256d(raw[:HEADER_BYTES]))} breaks off: {error}") from error
@@ -99,7 +99,7 @@ def _scan_txs(
     """The loop over all chain txs from ``pos``. Own new outpoint keys are appended to ``fresh`` too."""
     scripts, script_marks = index.scripts, index.script_marks
     outpoints, outpoint_marks = index.outpoints, index.outpoint_marks
-    mask, max_money, unpack_input, unpack_output = MARK_MASK, rules.max_money, _INPUT, _OUTPUT
+    mask, max_money, unpack_input, unpack_output = MARK_MASK, rules.max_money, INPUT, OUTPUT
     receipts: list[Receipt] = []
     spends: list[Spend] = []
     flag = 0
@@ -113,7 +113,7 @@ def _scan_txs(
         pos += 4
         flag = 0
         if raw[pos] == 0:
-            flag = _checked_flag(raw[pos + 1], number, rules)
+            flag = checked_flag(raw[pos + 1], number, rules)
             pos += 2
         body = pos
         hits: list[tuple[int, int, bytes]] = []
@@ -143,7 +143,7 @@ def _scan_txs(
             pos += size
         end = pos
         if flag & FLAG_WITNESS:
-            pos = _witness_end(raw, pos, inputs_count)
+            pos = witness_end(raw, pos, inputs_count)
         if flag & FLAG_MWEB:
             if raw[pos] != 0:
                 raise NodeDataError(f"chain tx {number} of the block holds extension data")
@@ -155,7 +155,7 @@ def _scan_txs(
             made = [digest + vout.to_bytes(4, "little") for vout, _, _ in hits]
             fresh += [key for key in made if key not in outpoints]
             index.add_outpoint_keys(made)
-    _check_end(raw, pos, len(raw) - len(_PADDING), bool(flag & FLAG_MWEB))
+    check_end(raw, pos, len(raw) - len(PADDING), bool(flag & FLAG_MWEB))
     return receipts, spends
 
 
@@ -177,7 +177,7 @@ def _keep(
     ]
 
 
-def _witness_end(raw: bytes, pos: int, inputs_count: int) -> int:
+def witness_end(raw: bytes, pos: int, inputs_count: int) -> int:
     """Position behind the witnesses of ``inputs_count`` inputs."""
     for _ in range(inputs_count):
         items = raw[pos]
@@ -200,7 +200,7 @@ def _witness_end(raw: bytes, pos: int, inputs_count: int) -> int:
     return pos
 
 
-def _checked_flag(flag: int, number: int, rules: BlockRules) -> int:
+def checked_flag(flag: int, number: int, rules: BlockRules) -> int:
     """The flag behind a zero input count, refused where the currency's chain txs have none such."""
     allowed = (FLAG_WITNESS if rules.has_segwit else 0) | (FLAG_MWEB if rules.has_mweb else 0)
     if flag == 0 or flag & ~allowed:
@@ -208,7 +208,7 @@ def _checked_flag(flag: int, number: int, rules: BlockRules) -> int:
     return flag
 
 
-def _check_end(raw: bytes, pos: int, end: int, has_extension: bool) -> None:
+def check_end(raw: bytes, pos: int, end: int, has_extension: bool) -> None:
     """The last chain tx must end with the block, or with the extension block that HogEx announces."""
     if has_extension:
         if pos >= end or raw[pos] != 1:
@@ -217,7 +217,7 @@ def _check_end(raw: bytes, pos: int, end: int, has_extension: bool) -> None:
         raise NodeDataError(f"block has {end} bytes, its chain txs end at {pos}")
 
 
-def _header_end(raw: bytes, rules: BlockRules) -> int:
+def header_end(raw: bytes, rules: BlockRules) -> int:
     """Where the chain txs begin: behind the header, and behind the merged-mining proof if there is one.
 
     The proof is the parent's coinbase, a hash, two merkle branches (hashes and a 4-byte index each)
@@ -247,5 +247,5 @@ def _tx_end(raw: bytes, pos: int) -> int:
         size, pos = read_varint(raw, pos + 8)
         pos += size
     if has_witness:
-        pos = _witness_end(raw, pos, inputs_count)
+        pos = witness_end(raw, pos, inputs_count)
     return pos + 4

@@ -11,9 +11,10 @@ from coins.index import WatchIndex
 from config.schema import CoinSettings, EvmCoinSettings
 
 
-async def open_coin(settings: CoinSettings, signer: Signer) -> Coin:
+async def open_coin(settings: CoinSettings, signer: Signer, process_workers: int = 0) -> Coin:
     """The bundle of one currency. Asks the signer for the account keys, not yet the node for anything.
 
+    ``process_workers`` has no use here: decoding a block costs a fraction of what it costs the node.
     Raises SignerError, TypeError for settings of another family.
     """
     if not isinstance(settings, EvmCoinSettings):
@@ -30,7 +31,7 @@ async def open_coin(settings: CoinSettings, signer: Signer) -> Coin:
     )
 
 
-def open_reader(settings: CoinSettings) -> ChainReader:
+def open_reader(settings: CoinSettings, process_workers: int = 0) -> ChainReader:
     """The reader alone: asks the signer for nothing. Raises TypeError for settings of another family."""
     if not isinstance(settings, EvmCoinSettings):
         raise TypeError(f"{settings.currency} is not of family evm")

@@ -66,7 +66,7 @@ class NodeHouse(House):
 
 def open_reader(settings: BitcoinCoinSettings, workers: int) -> BitcoinReader:
     """The reader with its pool of workers, if any."""
-    return BitcoinReader(settings, RpcClient(settings.node))
+    return BitcoinReader(settings, RpcClient(settings.node), workers)
 
 
 def serving_rate(port: int, hashes: Sequence[str]) -> float:
