@@ -60,17 +60,17 @@ class Outline:
 
 def decode(data: bytes) -> Outline:
     """Inverse of :meth:`Outline.encode`. Raises NodeDataError for bytes that are none."""
+    parts = [array(_WORD) for _ in range(5)]
     try:
         txs, outputs, inputs, _ = _COUNTS.unpack_from(data)
-        view = memoryview(data)[_COUNTS.size :].cast(_WORD)
-        counts = (txs, outputs, outputs, inputs, inputs)
-        if len(view) != sum(counts):
-            raise ValueError("length")
-        parts, at = [], 0
-        for count in counts:
-            parts.append(array(_WORD, view[at : at + count]))
-            at += count
-    except (struct.error, ValueError, TypeError) as error:
+        at = _COUNTS.size
+        for part, count in zip(parts, (txs, outputs, outputs, inputs, inputs), strict=True):
+            end = at + count * part.itemsize
+            part.frombytes(data[at:end])
+            at = end
+        if at != len(data):
+            raise ValueError(f"{len(data)} bytes instead of {at}")
+    except (struct.error, ValueError) as error:
         raise NodeDataError(f"no outline: {error}") from None
     return Outline(*parts)
 

@@ -72,11 +72,13 @@ class BitcoinReader:
         node = settings.node
         self._workers = WorkerPool(process_workers, self._rules)
         self._is_far_behind = False
+        fetches = max(1, node.max_parallel - 1)  # one call is left to those who ask something small
+        self._fetching = asyncio.Semaphore(fetches)
         self._ahead = ReadAhead(
             self._fetch,
             lambda fetched: len(fetched[0]),
             window=node.read_ahead_blocks,
-            parallel=max(1, node.max_parallel - 1),  # one is left to those who ask something small
+            parallel=fetches + process_workers,
             bytes_max=node.read_ahead_mb * 1_000_000,
         )
 
@@ -272,7 +274,8 @@ class BitcoinReader:
 
     async def _fetch(self, block_hash: str) -> tuple[bytes, Outline | None]:
         """A block's bytes; while far behind with what a worker found out about them."""
-        raw = await self._raw_block(block_hash)
+        async with self._fetching:
+            raw = await self._raw_block(block_hash)
         return raw, await self._workers.outline(raw) if self._is_far_behind else None
 
     async def _raw_block(self, block_hash: str) -> bytes:

@@ -210,3 +210,83 @@ async def test_the_mempool_counts_only_while_the_head_stays() -> None:
     seen = await see(reader, refs)
     assert isinstance(seen, AtTip)
     assert seen.mempool is None
+
+
+class MovingScript(Script):
+    """A node whose chain becomes another one after so many bodies were read."""
+
+    def __init__(self, chain: Sequence[BlockRef], after: int, then: Sequence[BlockRef]) -> None:
+        super().__init__(chain)
+        self.after, self.then, self.all = after, list(then), [*chain, *then]
+        self.read: list[str] = []
+
+    async def read_block(self, height: int, block_hash: str, index: Any) -> Block:
+        ref = next(ref for ref in self.all if ref.block_hash == block_hash)
+        self.read.append(block_hash)
+        if len(self.read) == self.after:
+            self.chain = self.then
+        return Block(ref)
+
+
+async def test_a_reorg_in_the_middle_of_a_window_is_followed_by_the_next_look() -> None:
+    refs = line("a", "b", "c", "d", "e")
+    other = [*refs[:3], *line("x", "y", "z", start=13, below="c")]
+    reader = MovingScript(refs, 1, other)
+    known = refs[:1]
+    seen = await see(reader, known, blocks_max=10)
+    assert isinstance(seen, Moved)
+    assert [block.ref.block_hash for block in seen.delta.connected] == ["b", "c", "d", "e"]
+    assert not seen.is_last or seen.head.block_hash == "e"
+    known = [*known, *(block.ref for block in seen.delta.connected)]
+    seen = await see(reader, known)
+    assert isinstance(seen, Moved)
+    assert [ref.block_hash for ref in seen.delta.disconnected] == ["e", "d"]
+    assert [block.ref.block_hash for block in seen.delta.connected] == ["x", "y", "z"]
+    assert seen.is_last
+
+
+async def test_a_node_that_dies_in_the_middle_of_a_window_loses_nothing() -> None:
+    refs = line("a", "b", "c", "d")
+    reader = Script(refs)
+    honest, reads = reader.read_block, 0
+
+    async def dying(height: int, block_hash: str, index: Any) -> Block:
+        nonlocal reads
+        reads += 1
+        if reads == 2:
+            raise NodeUnavailableError("died")
+        return await honest(height, block_hash, index)
+
+    reader.read_block = dying  # type: ignore[method-assign]
+    assert await see(reader, refs[:1]) == Trouble("down", "died")
+    seen = await see(reader, refs[:1])
+    assert isinstance(seen, Moved)
+    assert [block.ref.block_hash for block in seen.delta.connected] == ["b", "c", "d"]
+
+
+async def test_places_of_another_branch_or_in_wrong_order_are_not_read() -> None:
+    refs = line("a", "b", "c")
+    reader = Script(refs)
+
+    async def shuffled(first: int, last: int) -> Sequence[BlockRef]:
+        return [refs[2], refs[1]]
+
+    reader.block_refs = shuffled  # type: ignore[method-assign]
+    assert await see(reader, refs[:1]) == AtTip(Head(12, "c", 12), None)
+
+
+async def test_the_places_of_the_next_look_are_asked_for_too_but_not_read() -> None:
+    refs = line(*"abcdefgh")
+    reader = Script(refs)
+    asked: list[tuple[int, int]] = []
+    honest = reader.block_refs
+
+    async def noted(first: int, last: int) -> Sequence[BlockRef]:
+        asked.append((first, last))
+        return await honest(first, last)
+
+    reader.block_refs = noted  # type: ignore[method-assign]
+    seen = await see(reader, refs[:1], blocks_max=3)
+    assert isinstance(seen, Moved)
+    assert len(seen.delta.connected) == 3
+    assert asked == [(11, 16)]

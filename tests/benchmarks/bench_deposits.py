@@ -13,7 +13,7 @@ import asyncio
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -101,8 +101,8 @@ class House:
         self.store.close()
         fill(self.store.path, "BTC", NOW, clients=clients, postings=2 * clients)
 
-    async def start(self) -> None:
-        """Start the actors and wait until the watcher stands at the node's head."""
+    async def start(self, on_height: Callable[[int], object] = lambda height: None) -> None:
+        """Start the actors and wait until the watcher stands at the node's head; told where it stands."""
         clock, metrics, bounds = SystemClock(), Metrics(), self.settings.actors
 
         async def open_coin(_: object) -> Coin:
@@ -119,18 +119,19 @@ class House:
         # Its inbox is served from the end of its start on, when the coin is open and registered.
         await self.directory.ask("address:BTC", IssueScript(Branch.HOT, "hot"), timeout_s=60)
         self._up("watcher:BTC", WatcherActor.start(slot, self.directory, clock, bounds, metrics))
-        await self.until(self.node.height)
+        await self.until(self.node.height, on_height)
 
     def _up(self, name: str, ref: Any) -> None:
         self.directory.adopt(name, ref)
         self.directory.up(name, ref)
         self._refs.append(ref)
 
-    async def until(self, height: int) -> None:
+    async def until(self, height: int, on_height: Callable[[int], object] = lambda height: None) -> None:
         """Wait until the watcher has committed this block."""
         while True:
             status: WatcherStatus = await self.directory.ask("watcher:BTC", GetWatcherStatus(), timeout_s=60)
-            if status.height == height and status.state == "open":
+            on_height(status.height or 0)
+            if status.height == height and status.state in ("open", "stalled"):
                 return
             await asyncio.sleep(POLL_S)
 

@@ -1,0 +1,149 @@
+"""An outlined block is scanned to the same result as a whole one; workers that die are replaced."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import struct
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coins.bitcoin.outline import decode, outline_block, scan_outlined
+from coins.bitcoin.scan import BlockRules, scan_block
+from coins.bitcoin.wire import Tx, TxIn, TxOut, varint
+from coins.bitcoin.workers import FAILURES_MAX, Worker, WorkerPool
+from coins.errors import NodeDataError
+from coins.index import WatchIndex
+from coins.types import Outpoint
+from tests.coins.bitcoin import test_scan as shapes
+
+OURS = b"\x00\x14" + b"\x11" * 20
+OTHER = b"\x00\x14" + b"\x22" * 20
+RULES = BlockRules("BTC", 21 * 10**14)
+SPENT = shapes.foreign(5)
+
+
+def outlined(raw: bytes, index: WatchIndex, rules: BlockRules = RULES) -> object:
+    """The scan with an outline that has been a worker's."""
+    return scan_outlined(raw, decode(outline_block(raw, rules).encode()), index, rules)
+
+
+def both(raw: bytes, *scripts: bytes, rules: BlockRules = RULES) -> None:
+    """Both ways find the same and leave the same index."""
+    one, two = WatchIndex(scripts, [SPENT]), WatchIndex(scripts, [SPENT])
+    assert outlined(raw, one, rules) == scan_block(raw, two, rules)
+    assert one.outpoints == two.outpoints
+
+
+def test_what_is_ours_is_found_wherever_it_stands() -> None:
+    first = shapes.tx([shapes.foreign(1)], [(100, OURS), (5, OTHER)])
+    second = shapes.tx([Outpoint(first.txid, 0)], [(90, OTHER)])
+    third = shapes.tx([SPENT, shapes.foreign(2)], [(1, OTHER)] * 300)
+    old = Tx(1, (TxIn(shapes.foreign(1), 0, b"\x55" * 300),), (TxOut(5, b"\x6a" * 260), TxOut(6, OURS)), 7)
+    fillers = [shapes.tx([shapes.foreign(number)], [(number, OTHER)]) for number in range(10, 60)]
+    for txs in ([], fillers, [*fillers, first], [first, *fillers, second], [third, *fillers], [old, third]):
+        both(shapes.block(shapes.coinbase((50, OURS)), *txs), OURS)
+        both(shapes.block(shapes.coinbase(), *txs), OURS)
+        both(shapes.block(shapes.coinbase(), *txs))
+
+
+def test_an_extension_block_and_a_merged_mining_header_stay_where_they_are() -> None:
+    last = shapes.hogex((10**12, b"\x59\x20" + b"\x33" * 32), (500, OURS))
+    fillers = [shapes.tx([shapes.foreign(number)], [(number, OTHER)]) for number in range(10, 20)]
+    body = b"".join(each.serialize() for each in (shapes.coinbase(), *fillers)) + last
+    raw = shapes.header() + varint(12) + body + b"\x01" + b"\xee" * 90
+    both(raw, OURS, rules=shapes.LITECOIN)
+    with pytest.raises(NodeDataError):
+        outline_block(raw[:-91], shapes.LITECOIN)
+
+
+@given(st.integers(0, 2**32), st.binary(min_size=1, max_size=12))
+@settings(max_examples=300, deadline=None)
+def test_a_broken_block_has_no_outline_or_the_same_result(place: int, junk: bytes) -> None:
+    at = 80 + place % (len(shapes.WHOLE) - 80)
+    raw = shapes.WHOLE[:at] + junk + shapes.WHOLE[at + len(junk) :]
+    try:
+        outline = outline_block(raw, RULES)
+    except (NodeDataError, IndexError, struct.error):
+        with pytest.raises(NodeDataError):
+            scan_block(raw, WatchIndex([OURS]), RULES)
+    else:
+        assert scan_outlined(raw, outline, WatchIndex([OURS]), RULES) == scan_block(
+            raw, WatchIndex([OURS]), RULES
+        )
+
+
+def test_bytes_that_are_no_outline_are_refused() -> None:
+    data = outline_block(shapes.WHOLE, RULES).encode()
+    for wrong in (b"", data[:-4], data + b"\x00" * 4, data[:5]):
+        with pytest.raises(NodeDataError):
+            decode(wrong)
+
+
+async def test_a_killed_worker_is_replaced_and_holds_nobody_up() -> None:
+    pool = WorkerPool(1, RULES)
+    whole = decode(outline_block(shapes.WHOLE, RULES).encode())
+    try:
+        assert await pool.outline(shapes.WHOLE) == whole
+        (pid,) = pool.pids
+        os.kill(pid, signal.SIGKILL)
+        found = [await asyncio.wait_for(pool.outline(shapes.WHOLE), 10) for _ in range(2)]
+        assert found == [None, whole]
+        assert pool.pids != [pid]
+        assert await pool.outline(shapes.WHOLE[:-3]) is None  # broken: the parent says what is wrong
+        assert await pool.outline(shapes.WHOLE) == whole
+    finally:
+        await pool.close()
+    assert pool.pids == []
+
+
+async def test_a_worker_whose_question_was_given_up_answers_no_other() -> None:
+    pool = WorkerPool(1, RULES)
+    try:
+        await pool.outline(shapes.WHOLE)
+        (pid,) = pool.pids
+        os.kill(pid, signal.SIGSTOP)
+        asked = asyncio.create_task(pool.outline(shapes.WHOLE))
+        await asyncio.sleep(0)
+        asked.cancel()
+        await asyncio.gather(asked, return_exceptions=True)
+        small = shapes.block(shapes.coinbase())
+        found = await pool.outline(small)
+        assert found is not None
+        assert len(found.txs) == 2
+    finally:
+        await pool.close()
+
+
+async def test_workers_that_cannot_start_are_not_tried_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[int] = []
+
+    async def fail(self: Worker) -> None:
+        started.append(1)
+        raise FileNotFoundError("no interpreter")
+
+    monkeypatch.setattr(Worker, "_start", fail)
+    pool = WorkerPool(2, RULES)
+    assert [await pool.outline(shapes.WHOLE) for _ in range(3 * FAILURES_MAX)] == [None] * 3 * FAILURES_MAX
+    assert len(started) == FAILURES_MAX
+    await pool.close()
+
+
+async def test_no_workers_no_outline() -> None:
+    assert await WorkerPool(0, RULES).outline(shapes.WHOLE) is None
+
+
+async def test_a_worker_sees_no_secret_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CASHIER__SIGNER__PASSPHRASE", "correct horse")
+    pool = WorkerPool(1, RULES)
+    try:
+        await pool.outline(shapes.WHOLE)
+        (pid,) = pool.pids
+        environ = await asyncio.to_thread(Path(f"/proc/{pid}/environ").read_bytes)
+        assert b"correct horse" not in environ
+    finally:
+        await pool.close()
