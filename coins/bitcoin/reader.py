@@ -7,7 +7,8 @@ never asked. Scanning yields to the event loop about every millisecond.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from typing import TypeVar
 
 from coins.ahead import ReadAhead
 from coins.bitcoin.answer import (
@@ -22,7 +23,7 @@ from coins.bitcoin.answer import (
     as_work,
 )
 from coins.bitcoin.mempool import MempoolReader
-from coins.bitcoin.outline import Outline, scan_outlined
+from coins.bitcoin.outline import BROKEN, Outline, outline_steps, scan_outlined
 from coins.bitcoin.rpc import RpcClient, RpcError
 from coins.bitcoin.scan import BlockRules, Scan, scan_steps
 from coins.bitcoin.workers import WorkerPool
@@ -38,6 +39,8 @@ from coins.family import WatchIndex as WatchIndexRole
 from coins.index import WatchIndex
 from coins.types import Block, BlockRef, Head, Holdings, Location, MempoolView
 from config.schema import BitcoinCoinSettings
+
+T = TypeVar("T")
 
 HEADERS_AHEAD_MAX = 24  # more known headers than this above the blocks: the node still downloads
 HOLDINGS_TIMEOUT_S = 900.0  # a scan of the whole set of unspent outputs takes minutes on a main network
@@ -300,17 +303,24 @@ class BitcoinReader:
 
     async def _scan(self, raw: bytes, outline: Outline | None, index: WatchIndex) -> Scan:
         """Scan with pauses; the bytes must be a whole block."""
-        if outline is not None:
-            await asyncio.sleep(0)
-            return scan_outlined(raw, outline, index, self._rules)
-        steps = scan_steps(raw, index, self._rules)
-        while True:
+        if outline is None:
             try:
-                next(steps)
-            except StopIteration as end:
-                scan: Scan = end.value
-                return scan
-            await asyncio.sleep(0)
+                outline = await _breathing(outline_steps(raw, self._rules))
+            except BROKEN:
+                return await _breathing(scan_steps(raw, index, self._rules))  # it says what is wrong
+        await asyncio.sleep(0)
+        return scan_outlined(raw, outline, index, self._rules)
+
+
+async def _breathing(steps: Generator[None, None, T]) -> T:
+    """The result of the steps, with room for others between them."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: T = end.value
+            return found
+        await asyncio.sleep(0)
 
 
 def block_rules(settings: BitcoinCoinSettings) -> BlockRules:

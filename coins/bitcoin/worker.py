@@ -15,9 +15,8 @@ import signal
 import struct
 import sys
 
-from coins.bitcoin.outline import outline_block
+from coins.bitcoin.outline import BROKEN, outline_block
 from coins.bitcoin.scan import BlockRules
-from coins.errors import NodeDataError
 
 NUMBER = struct.Struct("<q")
 FAILED = -1
@@ -27,7 +26,7 @@ def answer(fd: int, size: int, rules: BlockRules) -> int:
     """Replace the ``size`` bytes of a block by its outline; the outline's size, or FAILED."""
     try:
         data = outline_block(os.pread(fd, size, 0), rules).encode()
-    except (NodeDataError, IndexError, struct.error):
+    except BROKEN:
         return FAILED  # the parent scans it itself and says what is wrong
     os.pwrite(fd, data, 0)
     return len(data)
