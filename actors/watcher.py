@@ -12,6 +12,7 @@ from actors.directory import Directory
 from actors.errors import DeliveryError
 from actors.look import AtTip, FirstBlock, Moved, Seen, Trouble, look
 from actors.messages import GetWatcherStatus, TipMoved, WatcherStatus, WorkReady
+from actors.progress import Progress
 from actors.runtime import AsyncioActor
 from actors.slot import CoinSlot
 from coins.errors import CoinError
@@ -61,6 +62,7 @@ class WatcherActor(AsyncioActor):
         self._detail = ""
         self._node_height: int | None = None
         self._pause_s = RETRY_FIRST_S
+        self._progress = Progress()
         self._is_lost = False
         self._step = slot.settings.blocks_per_step
         self._mempool_keys: frozenset[tuple[str, str]] | None = None
@@ -192,10 +194,14 @@ class WatcherActor(AsyncioActor):
                 self._chain, len(delta.disconnected), delta.disconnected[0].height,
             )  # fmt: skip
         if moved.is_last:
+            self._progress.done()
             await self._report_at_head()
             self._hint()
         else:
             await self._report("behind", f"catching up to height {moved.head.height}")
+            told = self._progress.step(self._clock.now_s(), applied.tip.height, moved.head.height)
+            if told:
+                logger.info("%s: catching up: %s", self._chain, told)
 
     async def _at_tip(self, at_tip: AtTip) -> float:
         """Standing at the head: show what is unconfirmed, then wait for the next block."""

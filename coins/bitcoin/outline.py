@@ -10,9 +10,8 @@ from __future__ import annotations
 import struct
 from array import array
 from bisect import bisect_right
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from itertools import compress
 from typing import Literal
 
 from coins.bitcoin.scan import (
@@ -200,9 +199,13 @@ def scan_outlined(raw: bytes, outline: Outline, index: WatchIndex, rules: BlockR
     return scan
 
 
-def _marked(marks: array[int], places: array[int], table: bytearray) -> Iterable[int]:
+def _marked(marks: array[int], places: array[int], table: bytearray) -> Iterator[int]:
     """The places whose mark is set in ``table``; without a step of Python for those whose is not."""
-    return compress(places, map(table.__getitem__, marks))
+    hits = bytes(map(table.__getitem__, marks))
+    at = hits.find(1)
+    while at >= 0:
+        yield places[at]
+        at = hits.find(1, at + 1)
 
 
 def _only(raw: bytes, txs: array[int], numbers: list[int], rules: BlockRules) -> bytes:
