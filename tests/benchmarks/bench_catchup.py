@@ -32,14 +32,16 @@ from tests.benchmarks.bench_deposits import House
 from tests.benchmarks.books import own_of
 from tests.benchmarks.full_chain import FullChain
 from tests.benchmarks.table import Row, row
+from tests.coins.bitcoin.setup import settings_for
 from tests.fakes.chain import FakeChain
 from tests.fakes.coin import FakeDeriver, FakeSpender
-from tests.nodes.regtest import BitcoinNode
+from tests.nodes.regtest import FAUCET, BitcoinNode
 
 BLOCKS, OWN, SCRIPTS = 100, 5, 1_000_000
 ROUNDS = 3
 ONE_BAR, TWO_BAR, NAIVE_BAR = 0.15, 0.22, 100.0
-NAIVE_ADDRESSES = 10_000
+NAIVE_ADDRESSES, NAIVE_ASKED = 10_000, 1_000  # the time of those asked counts ten times
+NAIVE_WALLET = "naive"
 PARALLEL = 4
 
 
@@ -131,6 +133,40 @@ async def _rounds(folder: Path, node: BitcoinNode, first: int, hashes: Sequence[
     return found
 
 
+async def _naive(node: BitcoinNode, block_hash: str) -> tuple[float, float]:
+    """Seconds for one block: the node's wallet asked address by address, and our reader."""
+    addresses = await asyncio.to_thread(_watched_by_node, node)
+    began = time.perf_counter()
+    for address in addresses[:NAIVE_ASKED]:
+        await asyncio.to_thread(node.rpc, "getreceivedbyaddress", address, wallet=NAIVE_WALLET)
+    naive_s = (time.perf_counter() - began) * NAIVE_ADDRESSES / NAIVE_ASKED
+    reader = open_reader(settings_for(node), 0)
+    index, height = index_of(NAIVE_ADDRESSES), node.height
+    times = []
+    for _ in range(2 * ROUNDS + 1):
+        began = time.perf_counter()
+        await reader.block_refs(height, height)
+        await reader.read_block(height, block_hash, index)
+        times.append(time.perf_counter() - began)
+    await reader.close()
+    return naive_s, statistics.median(times)
+
+
+def _watched_by_node(node: BitcoinNode) -> list[str]:
+    """Addresses that a wallet of the node watches, by one descriptor with a range."""
+    node.create_wallet()
+    listed = node.rpc("listdescriptors", wallet=FAUCET)["descriptors"]
+    found = next(
+        str(each["desc"]) for each in listed if each["desc"].startswith("wpkh(") and each["internal"]
+    )
+    last = NAIVE_ADDRESSES - 1
+    node.rpc("createwallet", NAIVE_WALLET, True, True)
+    wanted = [{"desc": found, "range": [0, last], "timestamp": "now"}]
+    if not node.rpc("importdescriptors", wanted, wallet=NAIVE_WALLET)[0]["success"]:
+        raise AssertionError("the node takes the descriptor")
+    return [str(each) for each in node.rpc("deriveaddresses", found, [0, last])]
+
+
 def rows() -> list[Row]:
     """The table's rows."""
     with tempfile.TemporaryDirectory(prefix="cashier-bench-") as name:
@@ -143,13 +179,20 @@ def rows() -> list[Row]:
                 for number in range(BLOCKS)
             ]
             found = asyncio.run(_rounds(folder, node, first, hashes))
-    print(found)
+            naive_s, block_s = asyncio.run(_naive(node, hashes[-1]))
     own, one, two, one_ratio, two_ratio = (statistics.median(each) for each in zip(*found, strict=True))
     what = f"catch-up BTC, full blocks, {SCRIPTS:,} addresses"
     beside = f"the node's own REST: {own:.0f} blocks/s"
     return [
         row(f"{what}, one process", f"{one:.0f} blocks/s", beside, one_ratio, at_least=ONE_BAR),
         row(f"{what}, two workers", f"{two:.0f} blocks/s", beside, two_ratio, at_least=TWO_BAR),
+        row(
+            f"one full block, {NAIVE_ADDRESSES:,} addresses",
+            f"{block_s * 1e3:.0f} ms",
+            f"asking the node for each address: {naive_s:.1f} s",
+            naive_s / block_s,
+            at_least=NAIVE_BAR,
+        ),
     ]
 
 

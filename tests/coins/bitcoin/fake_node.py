@@ -31,12 +31,15 @@ class FakeNode:
         self.rest: dict[str, bytes] = {}
         self.wait: asyncio.Event | None = None
         self.three_wait = asyncio.Event()
+        self.three_gets = asyncio.Event()
         self.running = self.running_max = self.batch_max = self.gets = 0
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.authorizations.append(request.headers.get("Authorization", ""))
         if request.method == "GET":
             self.gets += 1
+            if self.gets == 3:
+                self.three_gets.set()
             body = self.rest.get(request.path)
             return web.Response(status=404) if body is None else web.Response(body=body)
         asked = await request.json()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from coins.errors import NodeDataError, NodeSyncingError, WrongNetworkError
+from coins.errors import BlockPrunedError, NodeDataError, NodeSyncingError, WrongNetworkError
 from coins.family import Coin
 from coins.index import WatchIndex
 from coins.types import Head, Location
@@ -107,3 +109,84 @@ async def test_only_a_complete_index_can_say_no(fake_node: FakeNode, fake_coin: 
         -5, "No such mempool or blockchain transaction. Use gettransaction"
     )
     assert await fake_coin.reader.is_in_chain_or_mempool("ab" * 32) is False
+
+
+def served_chain(node: FakeNode, count: int, first: int = 100) -> list[str]:
+    """Let the node have linked blocks from this height on; their hashes."""
+    hashes = [f"{height:064x}" for height in range(first, first + count)]
+    parents = dict(zip(hashes[1:], hashes, strict=False))
+    node.results["getblockhash"] = lambda height: (
+        hashes[height - first] if height < first + count else Refusal(-8, "Block height out of range")
+    )
+    node.results["getblockheader"] = lambda block_hash: {
+        "hash": block_hash,
+        "height": int(block_hash, 16),
+        "previousblockhash": parents.get(block_hash, "aa" * 32),
+        "time": 5,
+        "chainwork": "0c",
+        "confirmations": 1,
+    }
+    return hashes
+
+
+async def test_places_of_many_blocks_take_two_requests(fake_node: FakeNode, fake_coin: Coin) -> None:
+    hashes = served_chain(fake_node, 5)
+    refs = await fake_coin.reader.block_refs(100, 119)
+    assert [(ref.height, ref.block_hash, ref.work) for ref in refs] == [
+        (100 + number, block_hash, 12) for number, block_hash in enumerate(hashes)
+    ]
+    assert [ref.parent_hash for ref in refs[1:]] == hashes[:-1]
+    assert fake_node.batch_max == 20
+    assert fake_node.seen == []
+    assert await fake_coin.reader.block_refs(105, 119) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "known"),
+    [({"confirmations": -1}, 2), ({"previousblockhash": "bb" * 32}, 2), ({}, 5)],
+)
+async def test_places_end_where_the_chain_moved(
+    fake_node: FakeNode, fake_coin: Coin, change: dict[str, object], known: int
+) -> None:
+    hashes = served_chain(fake_node, 5)
+    honest = fake_node.results["getblockheader"]
+    fake_node.results["getblockheader"] = lambda block_hash: (
+        honest(block_hash) | (change if block_hash == hashes[2] else {})
+    )
+    assert [ref.block_hash for ref in await fake_coin.reader.block_refs(100, 104)] == hashes[:known]
+
+
+async def test_d23_hostile_places_are_refused(fake_node: FakeNode, fake_coin: Coin) -> None:
+    served_chain(fake_node, 5)
+    honest = fake_node.results["getblockheader"]
+    fake_node.results["getblockheader"] = lambda block_hash: honest(block_hash) | {"height": 7}
+    with pytest.raises(NodeDataError, match="gave a block of height 7"):
+        await fake_coin.reader.block_refs(100, 104)
+    fake_node.results["getblockheader"] = lambda block_hash: honest(block_hash) | {"hash": "cc" * 32}
+    with pytest.raises(NodeDataError, match="got another"):
+        await fake_coin.reader.block_refs(100, 104)
+    fake_node.results["getblockhash"] = "no hash"
+    with pytest.raises(NodeDataError, match="getblockhash"):
+        await fake_coin.reader.block_refs(100, 104)
+
+
+async def test_d38_a_pruned_block_is_told_plainly_and_never_skipped(
+    fake_node: FakeNode, fake_coin: Coin
+) -> None:
+    hashes = served_chain(fake_node, 3)
+    fake_node.results["getblock"] = Refusal(-1, "Block not available (pruned data)")
+    await fake_coin.reader.block_refs(100, 102)
+    for _ in range(2):
+        with pytest.raises(BlockPrunedError, match=r"has pruned block .* without -prune"):
+            await fake_coin.reader.read_block(100, hashes[0], WatchIndex())
+
+
+async def test_blocks_are_fetched_before_they_are_read(fake_node: FakeNode, fake_coin: Coin) -> None:
+    hashes = served_chain(fake_node, 3)
+    fake_node.rest |= {f"/rest/block/{block_hash}.bin": GENESIS for block_hash in hashes}
+    await fake_coin.reader.block_refs(100, 102)
+    await asyncio.wait_for(fake_node.three_gets.wait(), 10)
+    for height, block_hash in enumerate(hashes, 100):
+        with pytest.raises(NodeDataError, match="asked for block"):  # hash-checked however it came
+            await fake_coin.reader.read_block(height, block_hash, WatchIndex())
+    assert fake_node.gets == 3

@@ -180,6 +180,28 @@ async def test_a_block_that_changes_under_us_is_read_again_later() -> None:
             await read(node)
 
 
+async def test_places_of_many_blocks_are_one_batch_and_end_where_the_chain_does() -> None:
+    def header(tag: str, full: bool) -> dict[str, Any] | None:
+        height = int(tag, 16)
+        if height > 8:
+            return None
+        parent = f"0x{height - 1 if height != 7 or linked else 99:064x}"
+        return block(number=tag, hash=f"0x{height:064x}", parentHash=parent)
+
+    node, linked = FakeNode(eth_getBlockByNumber=header, eth_getBlockByHash=lambda *_: None), True
+    async with served(node):
+        settings = eth_settings(node.url)
+        reader = EvmReader(settings, EvmRpc(settings.node, settings.chain_id))
+        assert [ref.height for ref in await reader.block_refs(5, 12)] == [5, 6, 7, 8]
+        assert node.batches[0] == ["eth_chainId"] + ["eth_getBlockByNumber"] * 8
+        linked = False
+        assert [ref.height for ref in await reader.block_refs(5, 12)] == [5, 6]
+        assert await reader.block_refs(9, 12) == []
+        with pytest.raises(NodeUnavailableError, match="not there any more"):
+            await reader.read_block(5, f"0x{5:064x}", WatchIndex([OURS]))
+        await reader.close()
+
+
 async def test_holdings_are_of_one_block_or_of_none() -> None:
     numbers = iter(range(100))
 
