@@ -3,7 +3,7 @@
     python -m tests.benchmarks.bench_catchup
 
 Real nodes in regtest, the real watcher, reader and ledger on a database in a file. The blocks are full,
-a million scripts are watched, and 20 payments of each block are ours. The node's own rate is that of
+a million scripts are watched, and two payments of each block are ours. The node's own rate is that of
 plain sockets that ask for the same blocks and throw the answers away.
 """
 
@@ -37,7 +37,7 @@ from tests.fakes.chain import FakeChain
 from tests.fakes.coin import FakeDeriver, FakeSpender
 from tests.nodes.regtest import FAUCET, BitcoinNode
 
-BLOCKS, OWN, SCRIPTS = 100, 5, 1_000_000
+BLOCKS, OWN, SCRIPTS = 100, 2, 1_000_000
 ROUNDS = 3
 ONE_BAR, TWO_BAR, NAIVE_BAR = 0.15, 0.22, 100.0
 NAIVE_ADDRESSES, NAIVE_ASKED = 10_000, 1_000  # the time of those asked counts ten times
