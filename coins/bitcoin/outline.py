@@ -35,7 +35,7 @@ from coins.index import MARK_MASK, SCRIPT_BYTES_MIN, WatchIndex
 BROKEN = (NodeDataError, IndexError, struct.error)
 """What bytes that are no block raise here. Scanning them says what is wrong with them."""
 _COUNTS = struct.Struct("<IIII")
-_TWO_INPUTS = struct.Struct("<I32xB4xI32xB").unpack_from
+_TWO_INPUTS = struct.Struct("<I37xI").unpack_from
 _WORD: Literal["I"] = "I"
 
 
@@ -92,19 +92,13 @@ def outline_block(raw: bytes, rules: BlockRules) -> Outline:
 def outline_steps(raw: bytes, rules: BlockRules) -> Generator[None, None, Outline]:
     """As :func:`outline_block`, in steps of about a millisecond, so that an event loop can breathe."""
     end = len(raw)
-    if end < HEADER_BYTES + 1:
-        raise NodeDataError("no header")
-    pos = header_end(raw, rules)
-    count, pos = read_varint(raw, pos)
-    if count == 0:
-        raise NodeDataError("block without a coinbase")
+    count, pos = _tx_count(raw, rules)
     raw += PADDING
     unpack_input, unpack_two, unpack_output = INPUT, _TWO_INPUTS, OUTPUT
     mask, max_money = MARK_MASK, rules.max_money
     txs, output_marks, output_places = array(_WORD), array(_WORD), array(_WORD)
     input_marks, input_places = array(_WORD), array(_WORD)
     add_mark, add_place = output_marks.append, output_places.append
-    add_in_mark, add_in_place = input_marks.append, input_places.append
     has_segwit, flag = rules.has_segwit, 0
     for number in range(count):
         if number % TXS_PER_STEP == 0:
@@ -119,31 +113,22 @@ def outline_steps(raw: bytes, rules: BlockRules) -> Generator[None, None, Outlin
             pos += 2
             inputs = raw[pos]
         # One step for two inputs without a script, as most are: this loop is the cashier's hottest.
-        if inputs == 2:
-            word, size, second, size_2 = unpack_two(raw, pos + 1)
-            if size == 0 == size_2:
-                add_in_mark(word & mask)
-                add_in_mark(second & mask)
-                add_in_place(pos + 1)
-                add_in_place(pos + 42)
-                pos += 83
-                left = 0
-            else:
-                left, pos = 2, pos + 1
-        elif inputs < 0xFD:
-            left, pos = inputs, pos + 1
+        if inputs == 2 and not (raw[pos + 37] or raw[pos + 78]):
+            word, second = unpack_two(raw, pos + 1)
+            input_marks.extend((word & mask, second & mask))
+            input_places.extend((pos + 1, pos + 42))
+            pos += 83
         else:
             inputs, pos = read_varint(raw, pos)
-            left = inputs
-        for _ in range(left):
-            word, size = unpack_input(raw, pos)
-            add_in_mark(word & mask)
-            add_in_place(pos)
-            if size < 0xFD:
-                pos += size + 41
-            else:
-                size, pos = read_varint(raw, pos + 36)
-                pos += size + 4
+            for _ in range(inputs):
+                word, size = unpack_input(raw, pos)
+                input_marks.append(word & mask)
+                input_places.append(pos)
+                if size < 0xFD:
+                    pos += size + 41
+                else:
+                    size, pos = read_varint(raw, pos + 36)
+                    pos += size + 4
         outputs = raw[pos]
         if outputs < 0xFD:
             pos += 1
@@ -162,15 +147,7 @@ def outline_steps(raw: bytes, rules: BlockRules) -> Generator[None, None, Outlin
                 size, pos = read_varint(raw, pos + 8)
                 pos += size
         if flag & FLAG_WITNESS:
-            for _ in range(inputs):
-                if raw[pos] == 2:  # a signature and a key
-                    size = raw[pos + 1]
-                    at = pos + 2 + size
-                    size_2 = raw[at]
-                    if size < 0xFD and size_2 < 0xFD:
-                        pos = at + 1 + size_2
-                        continue
-                pos = witness_end(raw, pos, 1)
+            pos = witness_end(raw, pos, inputs)
         if flag & FLAG_MWEB:
             if raw[pos] != 0:
                 raise NodeDataError("a chain tx holds extension data")
@@ -179,6 +156,16 @@ def outline_steps(raw: bytes, rules: BlockRules) -> Generator[None, None, Outlin
     check_end(raw, pos, end, bool(flag & FLAG_MWEB))
     txs.append(pos)
     return Outline(txs, output_marks, output_places, input_marks, input_places)
+
+
+def _tx_count(raw: bytes, rules: BlockRules) -> tuple[int, int]:
+    """How many chain txs the block has, and where the first begins."""
+    if len(raw) < HEADER_BYTES + 1:
+        raise NodeDataError("no header")
+    count, pos = read_varint(raw, header_end(raw, rules))
+    if count == 0:
+        raise NodeDataError("block without a coinbase")
+    return count, pos
 
 
 def scan_outlined(raw: bytes, outline: Outline, index: WatchIndex, rules: BlockRules) -> Scan:
