@@ -251,4 +251,6 @@ function onState(isOpen) {
   $("live").hidden = false;
   $("live").classList.toggle("off", !isOpen);
   $("live").lastElementChild.textContent = isOpen ? "Live" : "Reconnecting …";
+  // What happened between the last look and the stream's first event is in no event: look again.
+  if (isOpen) load().catch(isOver);
 }
