@@ -8,7 +8,7 @@ import pytest
 
 from coins.errors import SignerError
 from coins.signer.__main__ import coins_of, open_service, read_coins
-from coins.signer.errors import SignerStartError
+from coins.signer.errors import SeedFileError, SignerStartError
 from config.loader import load
 from tests.coins.signer.world import House, house_with_seed
 
@@ -38,7 +38,10 @@ def test_a_passphrase_from_a_file(tmp_path: Path) -> None:
     secret.write_text(house.environ.pop("CASHIER__SIGNER__PASSPHRASE") + "\n")
     secret.chmod(0o600)
     house.environ["CASHIER__SIGNER__PASSPHRASE_FILE"] = str(secret)
-    open_service(load(house.config, house.environ), dict)
+    assert open_service(load(house.config, house.environ), dict) is not None
+    secret.write_text("another passphrase\n")
+    with pytest.raises(SeedFileError, match="wrong passphrase"):
+        open_service(load(house.config, house.environ), dict)
 
 
 def test_a_configuration_that_breaks_later_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
