@@ -62,9 +62,11 @@ class Receipt:
     """An own script received money in a chain tx.
 
     ``position`` names the receipt inside its tx and never changes when the tx is mined again:
-    the output index as decimal on Bitcoin-like chains, ``native`` or ``log:{ordinal}`` on Ethereum.
+    the output index as decimal on Bitcoin-like chains; on Ethereum ``native``, ``log:{ordinal}`` (place of
+    the event inside its tx) or ``trace:{path}`` (calls inside the tx, as ``trace:0.2``).
     ``currency`` is what is credited (the chain's own coin or a token). ``sender`` is the paying
-    account on Ethereum, else ``None``.
+    account on Ethereum, else ``None``. ``doubt`` says why nobody may be credited by this receipt alone
+    (``internal``, ``unverified``); it is parked with that reason. Empty: none.
     """
 
     currency: str
@@ -74,6 +76,7 @@ class Receipt:
     amount: int
     sender: bytes | None = None
     is_coinbase: bool = False
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,21 @@ class AccountTx:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenSend:
+    """Token units left an own account, by the Transfer event of their contract (ERC-20).
+
+    ``position`` as in :class:`Receipt`. ``txid`` may be of a chain tx that an account of ours did not send.
+    """
+
+    currency: str
+    txid: str
+    position: str
+    sender: bytes
+    recipient: bytes
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """What one block did to scripts of ours; everything else in it is left out."""
 
@@ -109,6 +127,7 @@ class Block:
     receipts: tuple[Receipt, ...] = ()
     spends: tuple[Spend, ...] = ()
     sent: tuple[AccountTx, ...] = ()
+    token_sends: tuple[TokenSend, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

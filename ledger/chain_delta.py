@@ -20,7 +20,9 @@ from ledger.settle import settle
 from ledger.spend import connect_spends, own_attempts
 from ledger.views import DeltaApplied
 
-_POSITION = re.compile(r"0|[1-9][0-9]{0,9}|native|log:(0|[1-9][0-9]{0,9})", re.ASCII)
+_POSITION = re.compile(
+    r"0|[1-9][0-9]{0,9}|native|log:(0|[1-9][0-9]{0,9})|trace:[0-9]{1,6}(\.[0-9]{1,6}){0,1023}", re.ASCII
+)
 
 
 def apply_chain_delta(tx: Tx, command: ApplyChainDelta) -> DeltaApplied:
