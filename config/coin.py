@@ -1,36 +1,18 @@
-"""The settings of one currency: what it is (its identity) and how it is run (everything else).
+"""The settings of one chain and its own coin: what it is (its identity) and how it is run (everything else).
 
 A coin file holds the data of mainnet and, under `[networks.<name>]`, what differs on a test network;
 the loader gives this module the merged result.
 """
 
-import hashlib
-import json
 import re
-from itertools import pairwise
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from config.fields import (
-    BasePath,
-    HttpUrl,
-    Seconds,
-    Secret,
-    Section,
-    WholeUnits,
-    Written,
-    as_tuple,
-    parse_amount,
-    problem,
-)
+from config.currency import Amount, CurrencySettings
+from config.fields import BasePath, HttpUrl, Seconds, Secret, Section, as_tuple, problem
 
-Amount = Annotated[int, Field(ge=0), WholeUnits()]
-"""Base units, exact. Written in the file as a decimal string of whole units."""
-
-OpenClosed = Literal["open", "closed"]
 Byte = Annotated[int, Field(ge=0, le=255)]
-Depth = Annotated[int, Field(ge=1, le=100_000)]
 
 _XPUB = re.compile(r"[xtuzv]pub[1-9A-HJ-NP-Za-km-z]{100,112}", re.ASCII)
 
@@ -76,23 +58,8 @@ class NodeSettings(Section):
         return self
 
 
-class Tier(Section):
-    """One step of `tiers`: what is worth more waits longer."""
-
-    above: Amount
-    """The tier holds for more than this, summed per client and block."""
-    confirmations: Depth
-    """Blocks, the one with the payment included, after which such a deposit is credited."""
-
-    @field_validator("above", mode="before")
-    @classmethod
-    def _above(cls, value: object) -> object:
-        """Parse what the currency wrapped with its decimals; a number of base units is no setting."""
-        return parse_amount(value.value, value.decimals) if isinstance(value, Written) else value
-
-
-class CoinBase(Section):
-    """What every family has. Amounts come as decimal strings of whole units and are kept in base units."""
+class CoinBase(CurrencySettings):
+    """What every chain has: keys, node, steps."""
 
     IDENTITY: ClassVar[tuple[str, ...]] = (
         "currency", "family", "network", "decimals", "genesis_hash", "custody", "bip44_coin",
@@ -100,18 +67,6 @@ class CoinBase(Section):
     )  # fmt: skip
     """Fields that may never change after the first start."""
 
-    currency: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]{1,11}(-[A-Z0-9]{2,12})?$")]
-    """What is credited, like BTC or USDT-ETH; comes from the name of the file."""
-    name: Annotated[str, Field(min_length=1, max_length=64)]
-    """Name for people."""
-    unsupported: str = ""
-    """Why this currency cannot be enabled yet; empty for a supported one."""
-    enabled: bool = False
-    """Whether the currency is watched and offered."""
-    network: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,31}$")] = "mainnet"
-    """The network of the chain: mainnet, or one of the file's [networks] tables."""
-    decimals: Annotated[int, Field(ge=0, le=30)]
-    """Digits after the point; the base unit is 10^-decimals."""
     genesis_hash: Annotated[str, Field(pattern=r"^(0x)?[0-9a-f]{64}$")] | None = None
     """Hash of block 0; a node on another chain is refused. Empty: the node's, as of the first start."""
     bip44_coin: Annotated[int, Field(ge=0, le=2**31 - 1)]
@@ -122,76 +77,10 @@ class CoinBase(Section):
     """Account key (public) of the deposit addresses; without it the signer gives it at the first start."""
     hot_xpub: str | None = None
     """Account key (public) of the hot wallet; without it the signer gives it at the first start."""
-    confirmations: Depth
-    """Blocks, the one with the payment included, after which a deposit is credited."""
-    tiers: Annotated[tuple[Tier, ...], Field(max_length=16)] = ()
-    """Confirmations by amount, like `[{ above = "0.5", confirmations = 6 }]`, both strictly rising."""
-    withdrawable_depth: Depth | None = None
-    """Blocks after which a credit may be withdrawn; without it as soon as it is credited."""
-    final_depth: Depth
-    """Blocks after which a deposit is final and may be spent."""
-    max_reorg: Depth
-    """Deepest reorganisation that is followed, below final_depth; a deeper one halts the currency."""
     blocks_per_step: Annotated[int, Field(ge=1, le=1_000)] = 10
     """Most blocks handed to the ledger in one step while catching up."""
-    draining: bool = False
-    """No new addresses and no new withdrawals; what is open is brought to its end."""
-    deposits: OpenClosed = "open"
-    """Whether new deposit addresses are given."""
-    withdrawals: OpenClosed = "open"
-    """Whether withdrawals are taken."""
-    minimum_deposit: Amount = Field(default="0", validate_default=True)
-    """Smaller payments are parked for an operator, not credited."""
-    minimum_withdrawal: Amount
-    """Smallest withdrawal."""
-    maximum_withdrawal: Amount
-    """Largest single withdrawal."""
-    withdrawal_fee: Amount = Field(default="0", validate_default=True)
-    """What the client pays for a withdrawal, on top of the amount."""
-    approval_above: Amount = Field(default="0", validate_default=True)
-    """Larger withdrawals wait for an operator; "0" holds every one of them."""
-    session_withdrawal_cap: Amount
-    """Most that one client session may withdraw when the website set no limit of its own."""
-    signer_tx_cap: Amount
-    """Most that the signer signs away in one chain transaction."""
-    signer_day_cap: Amount
-    """Most that the signer signs away within 24 hours."""
     node: NodeSettings
     """The currency's own node."""
-
-    @field_validator(
-        "minimum_deposit", "minimum_withdrawal", "maximum_withdrawal", "withdrawal_fee", "approval_above",
-        "session_withdrawal_cap", "signer_tx_cap", "signer_day_cap", "dust", "max_tx_fee", "sweep_threshold",
-        "max_money",
-        mode="before", check_fields=False,
-    )  # fmt: skip
-    @classmethod
-    def _amount(cls, value: object, info: ValidationInfo) -> int:
-        """Parse a decimal string with this currency's decimals (30 when those are wrong themselves)."""
-        return parse_amount(value, int(info.data.get("decimals", 30)))
-
-    @field_validator("tiers", mode="before")
-    @classmethod
-    def _tiers(cls, value: object, info: ValidationInfo) -> object:
-        """Give each tier's amount the decimals of this currency."""
-        decimals = int(info.data.get("decimals", 30))
-        items = as_tuple(value)
-        if not isinstance(items, tuple):
-            return items
-        return tuple(
-            item | {"above": Written(item["above"], decimals)}
-            if isinstance(item, dict) and "above" in item
-            else item
-            for item in items
-        )
-
-    @field_validator("tiers")
-    @classmethod
-    def _rising(cls, tiers: tuple[Tier, ...]) -> tuple[Tier, ...]:
-        for lower, upper in pairwise(tiers):
-            if upper.above <= lower.above or upper.confirmations <= lower.confirmations:
-                raise problem("above and confirmations must rise from tier to tier")
-        return tiers
 
     @field_validator("genesis_hash", mode="before")
     @classmethod
@@ -206,14 +95,6 @@ class CoinBase(Section):
             raise problem("is not an extended public key")
         return value
 
-    @field_validator("enabled")
-    @classmethod
-    def _enabled(cls, value: bool, info: ValidationInfo) -> bool:
-        reason = info.data.get("unsupported")
-        if value and reason:
-            raise problem(f"cannot be enabled: {reason}")
-        return value
-
     @field_validator("custody")
     @classmethod
     def _custody(cls, value: str) -> str:
@@ -222,46 +103,10 @@ class CoinBase(Section):
         return value
 
     @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.final_depth < self.confirmations:
-            raise problem("final_depth is smaller than confirmations")
-        if self.tiers and self.tiers[0].confirmations <= self.confirmations:
-            raise problem("the first of tiers needs more than confirmations")
-        if self.tiers and self.tiers[-1].confirmations > self.final_depth:
-            raise problem("the last of tiers needs more than final_depth")
-        if not self.confirmations <= self.withdrawable_after <= self.final_depth:
-            raise problem("withdrawable_depth must be between confirmations and final_depth")
-        if self.max_reorg >= self.final_depth:
-            raise problem("max_reorg must be smaller than final_depth: what is final is never undone")
-        if self.maximum_withdrawal < self.minimum_withdrawal:
-            raise problem("maximum_withdrawal is smaller than minimum_withdrawal")
-        if self.signer_tx_cap < self.maximum_withdrawal:
-            raise problem(
-                "signer_tx_cap is smaller than maximum_withdrawal: such a withdrawal could never leave"
-            )
+    def _check_keys(self) -> Self:
         if self.deposit_xpub is not None and self.deposit_xpub == self.hot_xpub:
             raise problem("deposit_xpub and hot_xpub must differ")
         return self
-
-    @property
-    def is_supported(self) -> bool:
-        """Whether this currency may be enabled at all."""
-        return not self.unsupported
-
-    @property
-    def withdrawable_after(self) -> int:
-        """Blocks after which a credit may be withdrawn."""
-        return self.confirmations if self.withdrawable_depth is None else self.withdrawable_depth
-
-    def identity(self) -> dict[str, Any]:
-        """Give what may never change after the first start, ready for JSON."""
-        dumped = self.model_dump(mode="json", include=set(self.IDENTITY))
-        return {key: dumped[key] for key in self.IDENTITY}
-
-    def fingerprint(self) -> str:
-        """Give the SHA-256 (hex) of the canonical JSON of `identity()`."""
-        text = json.dumps(self.identity(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
 
 
 class FeeRate(Section):

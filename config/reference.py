@@ -9,6 +9,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from config.coin import BitcoinCoinSettings, CoinBase, EvmCoinSettings
+from config.currency import CurrencySettings
 from config.environment import env_name
 from config.fields import Section
 from config.loader import SECTIONS
@@ -50,11 +51,14 @@ def render_example() -> str:
 def render_reference() -> str:
     """Give the tables of the README."""
     parts = [_table(f"`[{name}]`", model, model.model_fields) for name, model in SECTIONS.items()]
-    common = CoinBase.model_fields
-    parts.append(_table("Coin file: every family", CoinBase, common))
-    for key, field in common.items():
+    shared = CurrencySettings.model_fields
+    parts.append(_table("Coin file: every currency", CurrencySettings, shared))
+    for key, field in shared.items():
         if item := item_class(field):
             parts.append(_table(f"Coin file: each of `{key}`", item, item.model_fields))
+    common = CoinBase.model_fields
+    chain = {key: field for key, field in common.items() if key not in shared}
+    parts.append(_table("Coin file: every chain", CoinBase, chain))
     for model in (BitcoinCoinSettings, EvmCoinSettings):
         own = {key: field for key, field in model.model_fields.items() if key not in common}
         parts.append(_table(f"Coin file: {_first_line(model)}", model, own))

@@ -1,6 +1,6 @@
 """The whole configuration as frozen, checked objects; the module the other rooms import.
 
-The classes live in `config.sections` (main file) and `config.coin` (coin files).
+The classes live in `config.sections` (main file) and `config.currency`, `config.coin` (coin files).
 """
 
 from typing import Annotated, Self
@@ -8,7 +8,8 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from config.changes import CoinChanges, diff
-from config.coin import BitcoinCoinSettings, CoinBase, EvmCoinSettings, FeeRate, NodeSettings, Tier, TxFormat
+from config.coin import BitcoinCoinSettings, CoinBase, EvmCoinSettings, FeeRate, NodeSettings, TxFormat
+from config.currency import CurrencySettings, Tier
 from config.fields import Section, parse_amount, problem
 from config.sections import (
     ActorSettings,
@@ -25,6 +26,7 @@ __all__ = [
     "CoinBase",
     "CoinChanges",
     "CoinSettings",
+    "CurrencySettings",
     "EvmCoinSettings",
     "FeeRate",
     "GatewaySettings",
