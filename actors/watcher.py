@@ -65,7 +65,8 @@ class WatcherActor(AsyncioActor):
         self._progress = Progress()
         self._is_lost = False
         self._step = slot.settings.blocks_per_step
-        self._mempool_keys: frozenset[tuple[str, str]] | None = None
+        self._shown: frozenset[str] = frozenset()
+        self._told: tuple[frozenset[tuple[str, str]], frozenset[str]] | None = None
 
     async def on_start(self) -> None:
         """Load scripts, live outpoints and the last blocks; then look."""
@@ -103,7 +104,7 @@ class WatcherActor(AsyncioActor):
         self._known.clear()
         self._known.extend(state.blocks)
         self._spent.clear()
-        self._mempool_keys = None
+        self._told = None
         self._is_lost = False
 
     async def _take(self, seen: Seen | Reload) -> float:
@@ -185,7 +186,7 @@ class WatcherActor(AsyncioActor):
         for block in delta.connected:
             self._known.appendleft(block.ref)
             self._forget_spent(block)
-        self._mempool_keys = None
+        self._told = None
         self._node_height = moved.head.height
         self._measure(moved, applied)
         if delta.disconnected:
@@ -216,12 +217,13 @@ class WatcherActor(AsyncioActor):
         return -1
 
     async def _mempool(self, view: MempoolView) -> None:
-        """Tell the ledger only what changed."""
+        """Tell the ledger only what changed: a receipt came, or a chain tx that was shown has gone."""
         keys = frozenset((receipt.txid, receipt.position) for receipt in view.receipts)
-        if keys == self._mempool_keys:
+        held = frozenset(txid for txid in (self._shown | {txid for txid, _ in keys}) if txid in view.txids)
+        if self._told == (keys, held):
             return
         await self._directory.ask("ledger", ApplyMempool(self._chain, view), timeout_s=self._timeout_s)
-        self._mempool_keys = keys
+        self._told, self._shown = (keys, held), held
 
     def _forget_spent(self, block: Block) -> None:
         """Drop outpoints from the index once their spend is too deep to be undone."""
@@ -280,9 +282,9 @@ class WatcherActor(AsyncioActor):
         await self._look()
 
     async def _wait_and_look(self, head: Head) -> None:
-        """Wait for the node's next block (bounded), then look; the look tells what is wrong with a node."""
+        """Wait for something new (bounded), then look; the look tells what is wrong with a node."""
         try:
-            await self._slot.coin.reader.wait_head(head, self._slot.settings.node.poll_interval_s)
+            await self._slot.coin.reader.wait_change(head, self._slot.settings.node.mempool_interval_s)
         except CoinError as error:
             logger.info("%s: waiting for the next block ended early: %s", self._chain, error)
             await self._clock.sleep(RETRY_FIRST_S)

@@ -75,8 +75,9 @@ class ChainReader(Protocol):
     async def read_block(self, height: int, block_hash: str, index: WatchIndex) -> Block:
         """Movements of our scripts in that block; also adds its new own outpoints to ``index``."""
 
-    async def wait_head(self, after: Head, timeout_s: float) -> None:
-        """Return when the head may differ from ``after``, or after ``timeout_s``."""
+    async def wait_change(self, after: Head, timeout_s: float) -> None:
+        """Return when the head may differ from ``after``, when the node hints at something new, or after
+        ``timeout_s``; earlier is fine, a missed hint costs no more than the rest of that time."""
 
     async def mempool(self, index: WatchIndex) -> MempoolView:
         """Unconfirmed receipts of ours now; chain tx already looked at are not fetched again."""

@@ -43,7 +43,13 @@ class NodeSettings(Section):
     read_ahead_mb: Annotated[int, Field(ge=1, le=1_024)] = 32
     """Size of the blocks fetched ahead at which fetching pauses."""
     poll_interval_s: Seconds = 5.0
-    """Longest pause between two looks at the tip."""
+    """Pause between two questions for the tip; where the node can wait for it, how long each one waits."""
+    mempool_interval_s: Seconds = 1.0
+    """Longest pause between two looks at unconfirmed payments."""
+    zmq: Annotated[str, Field(pattern=r"^(tcp://[^\s/@]+:[0-9]{1,5}|ipc://\S+)$", max_length=200)] | None = (
+        None
+    )
+    """Where a UTXO node publishes (-zmqpubhashtx=tcp://127.0.0.1:28332): a hint to look at once, no more."""
     retry_max_s: Seconds = 30.0
     """Longest pause between two tries while the node is down."""
     stalled_after_s: Seconds = 7_200.0

@@ -70,6 +70,7 @@ PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),  # a plan is stored as the very text the signer is shown
     (r"monitoring\.exporter", ("aiohttp",)),  # its port answers on the same event loop
     (r"coins\.bitcoin(\..*)?", ("bitcoinlib",)),
+    (r"coins\.bitcoin\.hint", ("zmq",)),
     (r"coins\.evm(\..*)?", ("hexbytes",)),
     (
         r"coins\.signer\.__main__",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
@@ -17,6 +18,9 @@ from coins.errors import NodeDataError
 COIN_DECIMALS = 8
 _HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _HEX = re.compile(r"(?:[0-9a-f]{2})*", re.ASCII)
+_HASHES = re.compile(rb'(?:"[0-9a-f]{64}",)*"[0-9a-f]{64}"', re.ASCII)
+_HASH_STEP = 1_000
+_HASH_BYTES = 67  # a hash with its quotes and its comma
 _WORK = re.compile(r"[0-9a-f]{1,64}", re.ASCII)
 _HEIGHT_MAX = 2**31 - 1
 
@@ -66,6 +70,26 @@ def as_hash(value: Any, name: str) -> str:
     if not isinstance(value, str) or not _HASH.fullmatch(value):
         _refuse(name, "a hash", value)
     return value
+
+
+def hashes_in_steps(text: bytes, name: str) -> Iterator[list[str]]:
+    """The JSON list of hashes in ``text``, a thousand at a time: none of the steps takes a millisecond.
+
+    That holds for the spelling nodes use, without a space; any other one is parsed as a whole first.
+    """
+    count, rest = divmod(len(text) - 1, _HASH_BYTES)
+    if text[:1] == b"[" and text[-1:] == b"]" and count > 0 and rest == 0:
+        size = _HASH_STEP * _HASH_BYTES
+        steps = [text[start : start + size][:-1] for start in range(1, len(text), size)]
+        if all(_HASHES.fullmatch(step) for step in (steps[0], steps[-1])):
+            for step in steps:
+                if not _HASHES.fullmatch(step):
+                    _refuse(name, "hashes", step[:_HASH_BYTES].decode("latin-1"))
+                yield step[1:-1].decode("ascii").split('","')
+            return
+    listed = as_list(parse_json(text), name)
+    for start in range(0, len(listed), _HASH_STEP):
+        yield [as_hash(each, name) for each in listed[start : start + _HASH_STEP]]
 
 
 def as_bytes(value: Any, name: str) -> bytes:

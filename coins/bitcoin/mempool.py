@@ -1,12 +1,15 @@
 """Unconfirmed payments to us: shown to people, never credited.
 
 A chain tx is fetched and read once, when its txid is first seen; later looks compare lists of txids
-only. Each look fetches a bounded number, so after a start on a full mempool several looks catch up.
+only, a thousand at a time with room for others between. Each look fetches a bounded number: what came
+since the last look first, then the rest of what lay there at the start.
 """
 
 from __future__ import annotations
 
-from coins.bitcoin.answer import as_bytes, as_hash, as_list
+import asyncio
+
+from coins.bitcoin.answer import as_bytes, hashes_in_steps
 from coins.bitcoin.rpc import RpcClient, RpcError
 from coins.bitcoin.scan import BlockRules
 from coins.bitcoin.wire import TxFormatError, decode_tx
@@ -14,9 +17,11 @@ from coins.errors import NodeDataError
 from coins.index import WatchIndex
 from coins.types import MempoolView, Receipt
 
-FETCHES_PER_LOOK = 5_000
+FETCHES_PER_LOOK = 2_000
 BATCH = 50  # a standard chain tx has up to 100 kB: a batch stays below the limit of an answer
 TXIDS_MAX = 2_000_000
+REST_MIN_S = 0.1
+REST_SHARE = 4  # times what the last look took: hints on a busy network must not keep the node busy with us
 
 
 class MempoolReader:
@@ -25,23 +30,44 @@ class MempoolReader:
     def __init__(self, rpc: RpcClient, rules: BlockRules) -> None:
         self._rpc = rpc
         self._rules = rules
+        self._listed: frozenset[str] = frozenset()
         self._seen: set[str] = set()
         self._receipts: dict[str, tuple[Receipt, ...]] = {}
+        self._next_s = 0.0
+
+    def rest_s(self) -> float:
+        """How long to leave the node in peace before the next look that is made for a hint."""
+        return self._next_s - asyncio.get_running_loop().time()
 
     async def read(self, index: WatchIndex) -> MempoolView:
         """The mempool now. Raises NodeUnavailableError or NodeDataError."""
-        listed = as_list(await self._rpc.call("getrawmempool", False), "getrawmempool")
-        if len(listed) > TXIDS_MAX:
-            raise NodeDataError(f"getrawmempool: more than {TXIDS_MAX} entries")
-        txids = frozenset(as_hash(each, "getrawmempool") for each in listed)
-        self._seen &= txids
-        for txid in [known for known in self._receipts if known not in txids]:
+        time = asyncio.get_running_loop().time
+        began_s = time()
+        text = await self._rpc.call_text("getrawmempool", False)
+        txids: set[str] = set()
+        seen: set[str] = set()
+        fresh: list[str] = []
+        waiting: list[str] = []
+        for step in hashes_in_steps(text, "getrawmempool"):
+            for txid in step:
+                if txid in self._seen:
+                    seen.add(txid)
+                else:
+                    (waiting if txid in self._listed else fresh).append(txid)
+            txids.update(step)
+            if len(txids) > TXIDS_MAX:
+                raise NodeDataError(f"getrawmempool: more than {TXIDS_MAX} entries")
+            await asyncio.sleep(0)
+        self._seen, self._listed = seen, frozenset(txids)
+        for txid in [known for known in self._receipts if known not in self._listed]:
             del self._receipts[txid]
-        unseen = sorted(txids - self._seen)[:FETCHES_PER_LOOK]
+        unseen = (fresh + waiting)[:FETCHES_PER_LOOK]
         for start in range(0, len(unseen), BATCH):
             await self._fetch(unseen[start : start + BATCH], index)
+        ended_s = time()
+        self._next_s = ended_s + max(REST_MIN_S, REST_SHARE * (ended_s - began_s))
         receipts = tuple(receipt for each in self._receipts.values() for receipt in each)
-        return MempoolView(receipts, txids)
+        return MempoolView(receipts, self._listed)
 
     async def _fetch(self, txids: list[str], index: WatchIndex) -> None:
         """Read some chain txs; one that has left the mempool meanwhile is looked for next time."""

@@ -22,6 +22,7 @@ from coins.bitcoin.answer import (
     as_text,
     as_work,
 )
+from coins.bitcoin.hint import Hints
 from coins.bitcoin.mempool import MempoolReader
 from coins.bitcoin.outline import BROKEN, Outline, outline_steps, scan_outlined
 from coins.bitcoin.rpc import RpcClient, RpcError
@@ -71,6 +72,9 @@ class BitcoinReader:
         self._rules = block_rules(settings)
         self._is_rest_on = settings.node.rest
         self._mempool = MempoolReader(rpc, self._rules)
+        self._hints = Hints(settings.node.zmq, settings.currency)
+        self._poll: asyncio.Task[None] | None = None
+        self._polled = -1
         self._refs: dict[str, BlockRef] = {}  # a place in the chain never changes for one hash
         node = settings.node
         self._workers = WorkerPool(process_workers, self._rules)
@@ -167,19 +171,45 @@ class BitcoinReader:
             raise NodeDataError(f"block {block_hash} is not the one at height {height}")
         return Block(ref, scan.receipts, scan.spends)
 
-    async def wait_head(self, after: Head, timeout_s: float) -> None:
-        """See ChainReader. One call that waits inside the node; it cannot miss a block in between."""
+    async def wait_change(self, after: Head, timeout_s: float) -> None:
+        """See ChainReader. One call waits inside the node and cannot miss a block in between; it goes on
+        while others look at the mempool, and is never broken off: the node would keep its thread."""
+        if self._poll is None or self._polled != after.height:
+            await self._end_poll()
+            self._polled = after.height
+            self._poll = asyncio.create_task(self._long_poll(after.height))
+        hint = asyncio.create_task(self._hints.wait())
+        try:
+            await asyncio.wait((self._poll, hint), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            if hint.done() and (rest_s := self._mempool.rest_s()) > 0:
+                await asyncio.wait((self._poll,), timeout=rest_s)
+        finally:
+            hint.cancel()
+        if self._poll.done():
+            poll, self._poll = self._poll, None
+            poll.result()
+
+    async def _long_poll(self, height: int) -> None:
+        """Return when the node has a block above ``height``, at the latest after ``poll_interval_s``."""
+        wait_s = self._settings.node.poll_interval_s
         try:
             await self._rpc.long_poll(
                 "waitforblockheight",
-                after.height + 1,
-                max(1, int(timeout_s * 1000)),
-                timeout_s=timeout_s + LONG_POLL_MARGIN_S,
+                height + 1,
+                max(1, int(wait_s * 1000)),
+                timeout_s=wait_s + LONG_POLL_MARGIN_S,
             )
         except RpcError as error:
             if error.code != _NO_METHOD:
                 raise
-            await asyncio.sleep(timeout_s)
+            await asyncio.sleep(wait_s)
+
+    async def _end_poll(self) -> None:
+        """Give up the call that waits, whatever it would have said."""
+        poll, self._poll = self._poll, None
+        if poll is not None:
+            poll.cancel()
+            await asyncio.gather(poll, return_exceptions=True)
 
     async def mempool(self, index: WatchIndexRole) -> MempoolView:
         """See ChainReader."""
@@ -242,6 +272,8 @@ class BitcoinReader:
 
     async def close(self) -> None:
         """See ChainReader."""
+        await self._end_poll()
+        self._hints.close()
         await self._ahead.close()
         await self._workers.close()
         await self._rpc.close()

@@ -25,6 +25,7 @@ from typing import Any
 from urllib.parse import quote
 
 import aiohttp
+import msgspec
 
 from coins.bitcoin.answer import as_int, as_object, as_text, parse_json
 from coins.errors import (
@@ -50,6 +51,17 @@ class RpcError(NodeUnavailableError):
         self.message = message
 
 
+class Envelope(msgspec.Struct):
+    """An answer whose result is not parsed yet."""
+
+    result: msgspec.Raw
+    id: int
+    error: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_ENVELOPE = msgspec.json.Decoder(Envelope)
+
+
 class RpcClient:
     """One node's client; at most ``max_parallel`` calls are under way, long polls not counted."""
 
@@ -72,6 +84,19 @@ class RpcClient:
         """Result of one RPC as untyped JSON with exact numbers. Errors: see the module's table."""
         async with self._slots:
             return await self._call(method, params, wallet, timeout_s)
+
+    async def call_text(self, method: str, *params: object) -> bytes:
+        """As :meth:`call`, with the result as JSON text: for a long one that is read in steps."""
+        async with self._slots:
+            number, status, body = await self._asked(method, params, None, None)
+        try:
+            told = _ENVELOPE.decode(body)
+        except msgspec.MsgspecError:
+            told = None
+        if told is None or status != 200 or bytes(told.error) != b"null" or told.id != number:
+            self._result(method, number, status, body)  # it tells what is wrong
+            raise NodeDataError(f"{method}: no answer of an RPC server")
+        return bytes(told.result)
 
     async def long_poll(self, method: str, *params: object, timeout_s: float) -> Any:
         """As :meth:`call`, for a call that waits inside the node: it takes no slot from the others."""
@@ -120,11 +145,22 @@ class RpcClient:
         self, method: str, params: Sequence[object], wallet: str | None, timeout_s: float | None
     ) -> Any:
         """One RPC."""
+        number, status, body = await self._asked(method, params, wallet, timeout_s)
+        return self._result(method, number, status, body)
+
+    async def _asked(
+        self, method: str, params: Sequence[object], wallet: str | None, timeout_s: float | None
+    ) -> tuple[int, int, bytes]:
+        """Ask; the number of the call, the answer's HTTP status and its body."""
         self._next_id += 1
         number = self._next_id
         path = "/" if wallet is None else f"/wallet/{quote(wallet, safe='')}"
         request = {"jsonrpc": "1.0", "id": number, "method": method, "params": list(params)}
         status, body = await self._post(path, request, timeout_s)
+        return number, status, body
+
+    def _result(self, method: str, number: int, status: int, body: bytes) -> Any:
+        """What the answer to call ``number`` says. Raises what it says if it is an error."""
         answer = self._parse(method, status, body)
         self._raise_error(method, status, answer)
         if answer.get("id") != number:

@@ -157,7 +157,7 @@ class EvmReader:
                 receipts.append(receipt)
         return Block(ref, receipts=tuple(receipts), sent=tuple(sent))
 
-    async def wait_head(self, after: Head, timeout_s: float) -> None:
+    async def wait_change(self, after: Head, timeout_s: float) -> None:
         """Ask for the latest block every ``poll_interval_s`` until it differs or the time is over."""
         loop = asyncio.get_running_loop()
         end = loop.time() + timeout_s

@@ -124,7 +124,7 @@ class DeskReader(FakeReader):
         self.blocks_read.append(height)
         return await super().read_block(height, block_hash, index)
 
-    async def wait_head(self, after: Head, timeout_s: float) -> None:
+    async def wait_change(self, after: Head, timeout_s: float) -> None:
         if self.chain.tip.ref.block_hash != after.block_hash:
             return
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+from coins.types import MempoolView
 from tests.actors.desk import open_desk
 from tests.actors.doors import UNAVAILABLE, DeskDeriver
 from tests.fakes.clock import settle
@@ -59,6 +60,31 @@ async def test_d26_without_any_notice_the_next_look_comes_by_itself(tmp_path: Pa
         desk.chains["BTC"].mine(3)
         await desk.pass_time(1.0, 0.5)
         assert await desk.balance("alice") == (50_000, 0, 0)
+
+
+async def test_d03_what_is_shown_and_no_longer_held_is_conflicted_at_the_next_look(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        tx = await desk.pay("alice", 50_000)
+        await desk.poke()
+        assert deposits(desk.path) == ["seen"]
+        # Held, but not among the receipts any more: a node that builds a next block may leave it out.
+        view = MempoolView((), frozenset({tx.txid}))
+        reader = desk.readers["BTC"]
+
+        async def mempool(index: Any) -> MempoolView:
+            return view
+
+        reader.mempool = mempool  # type: ignore[method-assign]
+        await desk.poke()
+        assert deposits(desk.path) == ["seen"]
+        view = MempoolView((), frozenset())
+        await desk.poke()
+        assert deposits(desk.path) == ["conflicted"]
+        assert await desk.balance("alice") == (0, 0, 0)
+
+
+def deposits(path: Path) -> list[str]:
+    return [str(status) for (status,) in rows(path, "SELECT status FROM deposit ORDER BY id")]
 
 
 async def test_d27_notices_twice_or_for_nothing_change_nothing(tmp_path: Path) -> None:

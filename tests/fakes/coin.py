@@ -85,7 +85,7 @@ class FakeReader:
             raise TypeError("a fake reader needs a FakeIndex")
         return self.chain.block(block_hash, index)
 
-    async def wait_head(self, after: Head, timeout_s: float) -> None:
+    async def wait_change(self, after: Head, timeout_s: float) -> None:
         changed = asyncio.Event()
         self.chain.listeners.append(changed.set)
         try:

@@ -76,12 +76,12 @@ async def test_a_reader_wakes_when_the_chain_moves() -> None:
     reader = coin.reader
     assert isinstance(reader, FakeReader)
     head = await reader.head()
-    waiting = asyncio.create_task(reader.wait_head(head, 60))
+    waiting = asyncio.create_task(reader.wait_change(head, 60))
     await asyncio.sleep(0)
     chain.mine()
     await waiting
     assert await reader.head() == Head(head.height + 1, chain.tip.ref.block_hash)
-    await reader.wait_head(head, 0.001)
+    await reader.wait_change(head, 0.001)
     assert chain.listeners == []
     reader.is_down = True
     with pytest.raises(NodeUnavailableError):

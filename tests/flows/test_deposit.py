@@ -10,7 +10,7 @@ import pytest
 from tests.demo.stage import Stage
 from tests.flows.conftest import MakeStage, OpenShop
 from tests.flows.forge import coins, spend, txid_of
-from tests.nodes.regtest import BitcoinNode
+from tests.nodes.regtest import BitcoinNode, free_port
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(120)]
 
@@ -262,4 +262,40 @@ async def test_d07_unsigned_payouts_are_rejected_before_anything_is_owed(
         "0.00000000",
         "0.40000000",
     )
+    shop.check_books()
+
+
+async def test_d26_hints_that_end_for_twenty_blocks_are_not_missed(
+    make_stage: MakeStage, open_shop: OpenShop
+) -> None:
+    url = f"tcp://127.0.0.1:{free_port()}"
+
+    def publishing(stage: Stage) -> None:
+        node = stage.chains[0].node
+        assert isinstance(node, BitcoinNode)
+        node.extra = (f"-zmqpubhashtx={url}",)
+
+    # Nothing is looked at for a quarter of an hour, but for a hint or a block.
+    stage = make_stage(
+        "BTC",
+        before_start=publishing,
+        CASHIER__COINS__BTC__NODE__ZMQ=url,
+        CASHIER__COINS__BTC__NODE__MEMPOOL_INTERVAL_S="900",
+        CASHIER__COINS__BTC__NODE__POLL_INTERVAL_S="900",
+    )
+    shop = await open_shop(stage)
+    addresses = [await shop.address(f"c{number}") for number in range(20)]
+    await asyncio.to_thread(shop.pay, addresses[0], "0.99000000")
+    await shop.until_deposit("c0", "seen")
+
+    shop.node.extra = ()
+    await asyncio.to_thread(shop.node.restart)
+    for number, address in enumerate(addresses):
+        await asyncio.to_thread(shop.pay, address, f"0.{number + 1:02d}000000")
+        await shop.chain.mine()
+    await shop.mine(3)
+    for number in range(1, 20):
+        assert [row["amount"] for row in await shop.deposits(f"c{number}")] == [f"0.{number + 1:02d}000000"]
+        assert (await shop.balance(f"c{number}"))["available"] == f"0.{number + 1:02d}000000"
+    assert (await shop.balance("c0"))["available"] == "1.00000000"
     shop.check_books()

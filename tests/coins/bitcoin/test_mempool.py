@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from typing import cast
+
 import pytest
 
 from coins.bitcoin import mempool
+from coins.bitcoin.mempool import MempoolReader
+from coins.bitcoin.reader import block_rules
+from coins.bitcoin.rpc import RpcClient
+from coins.bitcoin.wire import Tx, TxIn, TxOut
 from coins.errors import NodeDataError
 from coins.family import Coin
 from coins.index import WatchIndex
-from tests.coins.bitcoin.fake_node import FakeNode, Refusal
+from coins.types import Outpoint
+from tests.coins.bitcoin.fake_node import FakeNode, Raw, Refusal
+from tests.coins.bitcoin.setup import coin_settings
+
+SCRIPT = b"\x00\x14" + b"\x01" * 20
+RAW = Tx(2, (TxIn(Outpoint("11" * 32, 0), 2**32 - 1, b"", ()),), (TxOut(500, SCRIPT),), 0).serialize().hex()
 
 
 async def test_the_mempool_is_fetched_once(fake_node: FakeNode, fake_coin: Coin) -> None:
-    script = b"\x00\x14" + b"\x01" * 20
-    raw = (
-        "02000000"
-        + "01"
-        + "11" * 32
-        + "00000000"
-        + "00"
-        + "ffffffff"
-        + "01"
-        + (500).to_bytes(8, "little").hex()
-    )
-    raw += "16" + script.hex() + "00000000"
     asked: list[str] = []
     fake_node.results["getrawmempool"] = ["aa" * 32, "bb" * 32]
 
     def fetch(txid: str, _: bool) -> object:
         asked.append(txid)
-        return Refusal(-5) if txid == "bb" * 32 and len(asked) < 3 else raw
+        return Refusal(-5) if txid == "bb" * 32 and len(asked) < 3 else RAW
 
     fake_node.results["getrawtransaction"] = fetch
-    index = WatchIndex([script])
+    index = WatchIndex([SCRIPT])
     for count in (1, 2, 2):
         view = await fake_coin.reader.mempool(index)
         assert [(r.position, r.amount) for r in view.receipts] == [("0", 500)] * count
@@ -61,6 +62,73 @@ async def test_one_look_fetches_a_bounded_number(
     view = await fake_coin.reader.mempool(WatchIndex())
     assert (len(view.txids), len(asked)) == (300, 120)
     assert fake_node.batch_max == mempool.BATCH
+
+
+async def test_what_is_new_comes_before_what_lay_there(
+    fake_node: FakeNode, fake_coin: Coin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mempool, "FETCHES_PER_LOOK", 100)
+    old = [f"{number:064x}" for number in range(2_500)]
+    new = [f"{number:064x}" for number in range(9_000, 9_050)]
+    asked: list[str] = []
+
+    def fetch(txid: str, _: bool) -> object:
+        asked.append(txid)
+        return RAW
+
+    fake_node.results |= {"getrawtransaction": fetch, "getrawmempool": old}
+    index = WatchIndex([SCRIPT])
+    assert len((await fake_coin.reader.mempool(index)).receipts) == 100
+    fake_node.results["getrawmempool"] = Raw(json.dumps([*old, *new], separators=(",", ":")))
+    view = await fake_coin.reader.mempool(index)
+    assert (len(view.receipts), len(view.txids)) == (200, 2_550)
+    assert set(new) < set(asked)
+    for _ in range(24):
+        view = await fake_coin.reader.mempool(index)
+    assert (len(view.receipts), len(asked)) == (2_550, 2_550)
+
+
+async def test_a_look_for_a_hint_leaves_the_node_in_peace_in_between() -> None:
+    node = SlowNode()
+    reader = MempoolReader(cast(RpcClient, node), block_rules(coin_settings("BTC")))
+    assert reader.rest_s() < 0
+    await reader.read(WatchIndex())
+    assert mempool.REST_MIN_S / 2 < reader.rest_s() <= mempool.REST_MIN_S
+    node.answer_s = 0.1
+    await reader.read(WatchIndex())
+    assert reader.rest_s() > 2 * mempool.REST_MIN_S
+
+
+class SlowNode:
+    """An empty mempool, told after ``answer_s``."""
+
+    answer_s = 0.0
+
+    async def call_text(self, method: str, *params: object) -> bytes:
+        await asyncio.sleep(self.answer_s)
+        return b"[]"
+
+    async def batch(self, method: str, params: object) -> list[object]:
+        raise AssertionError("nothing to fetch")
+
+
+ONE = "ab" * 32
+
+
+@pytest.mark.parametrize("broken", [f'["{ONE}","{ONE}]', "[]x", f'["{ONE}" "{ONE}"]', f'["{ONE}",]'])
+async def test_d23_a_list_that_is_none_is_refused(fake_node: FakeNode, fake_coin: Coin, broken: str) -> None:
+    fake_node.results["getrawmempool"] = Raw(broken)
+    with pytest.raises(NodeDataError):
+        await fake_coin.reader.mempool(WatchIndex())
+
+
+async def test_d23_one_bad_hash_among_thousands_is_refused(fake_node: FakeNode, fake_coin: Coin) -> None:
+    for place in (0, 1_500, 2_999):
+        listed = [f"{number:064x}" for number in range(3_000)]
+        listed[place] = "x" * 64
+        fake_node.results["getrawmempool"] = Raw(json.dumps(listed, separators=(",", ":")))
+        with pytest.raises(NodeDataError, match="getrawmempool"):
+            await fake_coin.reader.mempool(WatchIndex())
 
 
 @pytest.mark.parametrize("listed", [None, {}, ["zz" * 32], [1], "ab", [["ab" * 32]]])

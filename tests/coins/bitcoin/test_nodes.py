@@ -219,12 +219,12 @@ async def test_head_and_block_refs_tell_the_work(seed_coin: Coin, node: BitcoinN
     assert genesis.parent_hash == "0" * 64
 
 
-async def test_wait_head_returns_with_the_block(seed_coin: Coin, node: BitcoinNode) -> None:
+async def test_wait_change_returns_with_the_block(seed_coin: Coin, node: BitcoinNode) -> None:
     head = await seed_coin.reader.head()
-    await seed_coin.reader.wait_head(head, 0.05)
+    await seed_coin.reader.wait_change(head, 0.05)
     assert (await seed_coin.reader.head()).height == head.height
     node.mine()
-    await seed_coin.reader.wait_head(head, 30.0)
+    await seed_coin.reader.wait_change(head, 30.0)
     assert (await seed_coin.reader.head()).height == head.height + 1
 
 
@@ -346,7 +346,7 @@ async def test_d28_after_a_restart_without_the_wallet_nothing_is_forgotten(
         plan = await planned(coin, node, (utxo,), 10_000_000)
         signed = await coin.spender.sign(plan)
         head = await coin.reader.head()
-        waiting = asyncio.create_task(coin.reader.wait_head(head, 60.0))
+        waiting = asyncio.create_task(coin.reader.wait_change(head, 60.0))
         await asyncio.to_thread(node.restart)
         await asyncio.wait([waiting], timeout=10)
         assert waiting.done()

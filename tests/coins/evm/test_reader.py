@@ -344,7 +344,7 @@ async def test_e18_a_reorganisation_shows_as_another_hash(fresh_anvil: AnvilNode
         txid = await asyncio.to_thread(node.send, hot.address, ETHER)
         await asyncio.to_thread(node.mine)
         before = await reader.head()
-        waiting = asyncio.create_task(reader.wait_head(before, 10.0))
+        waiting = asyncio.create_task(reader.wait_change(before, 10.0))
         old = await reader.read_block(before.height, before.block_hash, coin.index)
         assert [paid.txid for paid in old.receipts] == [txid]
         await asyncio.to_thread(node.reorg, 2)
@@ -379,5 +379,5 @@ async def test_e22_a_node_swapped_for_one_of_another_chain(fresh_anvil: AnvilNod
 async def test_waiting_ends_in_time_without_a_new_block(anvil: AnvilNode) -> None:
     async with opened(eth_settings(anvil.rpc_url)) as coin:
         head = await coin.reader.head()
-        await asyncio.wait_for(coin.reader.wait_head(head, 0.1), 5)
-        await asyncio.wait_for(coin.reader.wait_head(Head(0, "0x"), 60), 5)
+        await asyncio.wait_for(coin.reader.wait_change(head, 0.1), 5)
+        await asyncio.wait_for(coin.reader.wait_change(Head(0, "0x"), 60), 5)
