@@ -8,6 +8,8 @@ since the last look first, then the rest of what lay there at the start.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from time import monotonic
 
 from coins.bitcoin.answer import as_bytes, hashes_in_steps
 from coins.bitcoin.rpc import RpcClient, RpcError
@@ -27,9 +29,11 @@ REST_SHARE = 4  # times what the last look took: hints on a busy network must no
 class MempoolReader:
     """What of one node's mempool was looked at already, and which of it pays us."""
 
-    def __init__(self, rpc: RpcClient, rules: BlockRules) -> None:
+    def __init__(self, rpc: RpcClient, rules: BlockRules, now_s: Callable[[], float] = monotonic) -> None:
+        """``now_s`` is elapsed time in seconds."""
         self._rpc = rpc
         self._rules = rules
+        self._now_s = now_s
         self._listed: frozenset[str] = frozenset()
         self._seen: set[str] = set()
         self._receipts: dict[str, tuple[Receipt, ...]] = {}
@@ -37,12 +41,11 @@ class MempoolReader:
 
     def rest_s(self) -> float:
         """How long to leave the node in peace before the next look that is made for a hint."""
-        return self._next_s - asyncio.get_running_loop().time()
+        return self._next_s - self._now_s()
 
     async def read(self, index: WatchIndex) -> MempoolView:
         """The mempool now. Raises NodeUnavailableError or NodeDataError."""
-        time = asyncio.get_running_loop().time
-        began_s = time()
+        began_s = self._now_s()
         text = await self._rpc.call_text("getrawmempool", False)
         txids: set[str] = set()
         seen: set[str] = set()
@@ -64,7 +67,7 @@ class MempoolReader:
         unseen = (fresh + waiting)[:FETCHES_PER_LOOK]
         for start in range(0, len(unseen), BATCH):
             await self._fetch(unseen[start : start + BATCH], index)
-        ended_s = time()
+        ended_s = self._now_s()
         self._next_s = ended_s + max(REST_MIN_S, REST_SHARE * (ended_s - began_s))
         receipts = tuple(receipt for each in self._receipts.values() for receipt in each)
         return MempoolView(receipts, self._listed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import cast
 
@@ -90,22 +89,26 @@ async def test_what_is_new_comes_before_what_lay_there(
 
 async def test_a_look_for_a_hint_leaves_the_node_in_peace_in_between() -> None:
     node = SlowNode()
-    reader = MempoolReader(cast(RpcClient, node), block_rules(coin_settings("BTC")))
+    rules = block_rules(coin_settings("BTC"))
+    reader = MempoolReader(cast(RpcClient, node), rules, lambda: node.now_s)
     assert reader.rest_s() < 0
     await reader.read(WatchIndex())
-    assert mempool.REST_MIN_S / 2 < reader.rest_s() <= mempool.REST_MIN_S
-    node.answer_s = 0.1
+    assert reader.rest_s() == pytest.approx(mempool.REST_MIN_S)
+    node.now_s += mempool.REST_MIN_S
+    assert reader.rest_s() == pytest.approx(0)
+    node.answer_s = 0.5
     await reader.read(WatchIndex())
-    assert reader.rest_s() > 2 * mempool.REST_MIN_S
+    assert reader.rest_s() == pytest.approx(mempool.REST_SHARE * 0.5)
 
 
 class SlowNode:
     """An empty mempool, told after ``answer_s``."""
 
+    now_s = 100.0
     answer_s = 0.0
 
     async def call_text(self, method: str, *params: object) -> bytes:
-        await asyncio.sleep(self.answer_s)
+        self.now_s += self.answer_s
         return b"[]"
 
     async def batch(self, method: str, params: object) -> list[object]:
