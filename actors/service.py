@@ -34,7 +34,7 @@ from coins.family import Coin
 from coins.signer.client import SignerClient
 from coins.signer.errors import SignerChildError
 from coins.signer.process import SignerProcess
-from config.schema import Settings, diff
+from config.schema import Settings, diff, take_over
 from ledger.commands import SetCurrencyState
 from ledger.errors import DomainError, StoreError
 from ledger.queries import ListCurrencies
@@ -278,7 +278,7 @@ class Service:
         """Start, drain, change and stop exactly the currencies whose settings differ.
 
         Raises ConfigError of ``load``: the old settings stay in force. A currency whose identity
-        changed keeps its old settings.
+        changed keeps its old settings, and so does a chain with its tokens when one of those changed.
         """
         new = await asyncio.to_thread(load)
         changes = diff(self.settings, new)
@@ -288,10 +288,7 @@ class Service:
             )
         for section in changes.restart_needed:
             logger.warning("[%s] changed: it takes effect at the next start", section)
-        coins = dict(new.coins)
-        for name in changes.identity_changed:
-            coins[name] = self.settings.coins[name]
-        self.settings = self.settings.model_copy(update={"coins": coins})
+        self.settings = take_over(self.settings, new)
         if self._tree is None:
             raise AssertionError("reload comes after start")
         self._tree.parts.settings = self.settings

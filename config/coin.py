@@ -10,7 +10,8 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from config.currency import Amount, CurrencySettings
-from config.fields import BasePath, HttpUrl, Seconds, Secret, Section, as_tuple, problem
+from config.fields import BasePath, FromOtherFiles, HttpUrl, Seconds, Secret, Section, as_tuple, problem
+from config.token import Finality, TokenSettings
 
 Byte = Annotated[int, Field(ge=0, le=255)]
 
@@ -197,8 +198,12 @@ class EvmCoinSettings(CoinBase):
     """The kind of node."""
     chain_id: Annotated[int, Field(ge=1, le=2**63 - 1)]
     """Chain id (EIP-155); a node with another one is refused."""
-    finality: Literal["confirmations", "safe", "finalized"] = "confirmations"
+    finality: Finality = "confirmations"
     """Credited at or below the node's `safe` or `finalized` block only, never before `confirmations`."""
+    internal: Literal["none", "trace_block", "debug"] = "none"
+    """How calls inside transactions are read; without it payments by contracts are not seen."""
+    internal_deposits: Literal["credit", "park"] = "park"
+    """What a payment by a contract, seen by `internal`, is: a deposit, or parked for an operator."""
     max_fee_gwei: Annotated[int, Field(ge=1, le=1_000_000)] = 300
     """Highest fee per gas ever paid (EIP-1559), in gwei."""
     priority_fee_gwei: Annotated[int, Field(ge=0, le=10_000)] = 1
@@ -211,6 +216,8 @@ class EvmCoinSettings(CoinBase):
     """Balance of a deposit address from which it is swept to the hot wallet."""
     sweeps_parallel_max: Annotated[int, Field(ge=1, le=1_000)] = 20
     """Sweeps under way at once."""
+    tokens: Annotated[tuple[TokenSettings, ...], FromOtherFiles()] = ()
+    """The enabled tokens of this chain, from their own files."""
 
     @model_validator(mode="after")
     def _check_evm(self) -> Self:
@@ -221,6 +228,10 @@ class EvmCoinSettings(CoinBase):
         if self.payout_gas_limit_max < self.gas_limit:
             raise problem("payout_gas_limit_max is smaller than gas_limit")
         return self
+
+    def token_of(self, currency: str) -> TokenSettings | None:
+        """The enabled token of that name on this chain, None for the chain's own coin and for others'."""
+        return next((token for token in self.tokens if token.currency == currency), None)
 
     @property
     def max_fee_wei(self) -> int:

@@ -8,15 +8,16 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
+from config.currency import CurrencySettings
 from config.draft import Draft, Keys, nearest
 from config.secrets import SecretFileError, read_value_file
-from config.walk import FAMILIES, base_type, is_amount, is_secret, item_class, leaves
+from config.walk import base_type, is_amount, is_secret, item_class, leaves
 
 __all__ = ["PREFIX", "Override", "env_name", "known_names", "read_environment"]
 
 PREFIX = "CASHIER__"
 _FILE = "_FILE"
-_NOT_SETTABLE = ("currency", "family", "unsupported")
+_NOT_SETTABLE = ("currency", "family", "parent", "unsupported")
 _INT = re.compile(r"[+-]?[0-9]{1,30}|0x[0-9a-fA-F]{1,16}", re.ASCII)
 _FLOAT = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?", re.ASCII)
 _BOOL = {"true": True, "false": False}
@@ -36,16 +37,18 @@ def env_name(path: Keys) -> str:
     return PREFIX + "__".join(part.replace("-", "_").upper() for part in path)
 
 
-def known_names(sections: Mapping[str, Any], coins: Mapping[str, str]) -> dict[str, tuple[Keys, FieldInfo]]:
-    """Map every valid variable to its setting; `coins` holds the family of each currency.
+def known_names(
+    sections: Mapping[str, Any], coins: Mapping[str, type[CurrencySettings]]
+) -> dict[str, tuple[Keys, FieldInfo]]:
+    """Map every valid variable to its setting; `coins` holds the class of each currency's settings.
 
     A list of tables has no variable: it is written in the file.
     """
     known: dict[str, tuple[Keys, FieldInfo]] = {}
     for section, model in sections.items():
         known |= {env_name(path): (path, field) for path, field in leaves(model, (section,))}
-    for currency, family in coins.items():
-        for path, field in leaves(FAMILIES[family], ("coins", currency)):
+    for currency, model in coins.items():
+        for path, field in leaves(model, ("coins", currency)):
             if path[2] not in _NOT_SETTABLE and item_class(field) is None:
                 known[env_name(path)] = (path, field)
     return known

@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 __all__ = [
     "BasePath",
     "Delays",
+    "FromOtherFiles",
     "HttpUrl",
     "Origins",
     "Port",
@@ -54,6 +55,10 @@ class Written:
 
 class WholeUnits:
     """Marks an amount: written as a decimal string of whole units, kept in base units."""
+
+
+class FromOtherFiles:
+    """Marks what the loader fills from other files: no setting of this one."""
 
 
 def problem(message: str) -> PydanticCustomError:

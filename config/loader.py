@@ -8,14 +8,26 @@ from typing import Any, cast
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from config.coin import CoinBase
+from config.coin import CoinBase, EvmCoinSettings
+from config.currency import CurrencySettings
 from config.draft import Draft, Keys, nearest, read_toml
-from config.environment import Override, env_name, known_names, read_environment
+from config.environment import env_name, known_names, read_environment
 from config.errors import ConfigError, Problem
 from config.fields import Section, kind
+from config.parents import adopt_network, check_with_parent, inherited, parent_name, with_tokens
 from config.schema import CoinChanges, Settings, diff
 from config.show import as_dict, print_config
-from config.walk import FAMILIES, class_at, is_secret, section_class
+from config.token import TokenSettings
+from config.walk import (
+    FAMILIES,
+    TOKENS,
+    class_at,
+    currency_class,
+    is_from_other_files,
+    is_secret,
+    section_class,
+    settings_of,
+)
 
 __all__ = [
     "DEFAULT_FILE",
@@ -32,9 +44,7 @@ DEFAULT_FILE = Path(__file__).parent / "cashier.toml"
 """Read when no file is named; it need not exist, every setting of it has a default."""
 
 SECTIONS: dict[str, type[Section]] = {
-    name: cast(type[Section], field.annotation)
-    for name, field in Settings.model_fields.items()
-    if name != "coins"
+    name: cast(type[Section], field.annotation) for name, field in settings_of(Settings).items()
 }
 
 _MISSING = "missing"
@@ -68,11 +78,13 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     networks = {
         o.path[1]: str(o.value) for o in overrides if o.path[0] == "coins" and o.path[2:] == ("network",)
     }
-    for currency in coins:
-        _select_network(draft, currency, FAMILIES[coins[currency]], networks.get(currency))
+    for currency, model in coins.items():
+        if issubclass(model, TokenSettings):
+            adopt_network(draft, currency, networks)
+        _select_network(draft, currency, model, networks.get(currency))
     for override in overrides:
         draft.put(override.path, override.value, override.variable)
-    return _build(draft, coins, folder, str(file), overrides)
+    return _build(draft, coins, folder, str(file))
 
 
 def _read_main(draft: Draft, file: Path) -> None:
@@ -89,9 +101,9 @@ def _read_main(draft: Draft, file: Path) -> None:
             _refuse_secrets(draft, model, table, (name,))
 
 
-def _read_coins(draft: Draft, folder: Path) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Read the coin files; gives the family by currency, and the variable prefixes of unusable files."""
-    families: dict[str, str] = {}
+def _read_coins(draft: Draft, folder: Path) -> tuple[dict[str, type[CurrencySettings]], tuple[str, ...]]:
+    """Read the coin files; gives the class by currency, and the variable prefixes of unusable files."""
+    models: dict[str, type[CurrencySettings]] = {}
     broken: list[str] = []
     draft.tree["coins"] = {}
     for file in _coin_files(draft, folder):
@@ -99,19 +111,32 @@ def _read_coins(draft: Draft, folder: Path) -> tuple[dict[str, str], tuple[str, 
         path = ("coins", currency)
         tree = read_toml(draft, file, path)
         family = tree.get("family") if tree is not None else None
-        if tree is None or not isinstance(family, str) or family not in FAMILIES:
+        is_token = tree is not None and "parent" in tree
+        model = currency_class(family, is_token)
+        if tree is None or model is None:
             broken.append(env_name(path) + "__")
             if tree is not None:
-                reason = f"must be one of {', '.join(FAMILIES)}" if family is not None else _MISSING
-                hint = nearest(str(family), list(FAMILIES))
-                draft.add(draft.origin((*path, "family")), ".".join((*path, "family")), reason, hint)
+                _refuse_family(draft, family, path, is_token)
             continue
         if "currency" in tree:
             draft.add(draft.origin((*path, "currency")), ".".join(path), "the file's name is the currency")
-        families[currency] = family
+        for name in [name for name in tree if name in model.model_fields]:
+            if is_from_other_files(model.model_fields[name]):
+                del tree[name]
+                draft.add(draft.origin((*path, name)), ".".join((*path, name)), "each has a file of its own")
+        models[currency] = model
         draft.tree["coins"][currency] = tree | {"currency": currency}
-        _refuse_secrets(draft, FAMILIES[family], tree, path)
-    return families, tuple(broken)
+        _refuse_secrets(draft, model, tree, path)
+    return models, tuple(broken)
+
+
+def _refuse_family(draft: Draft, family: object, path: Keys, is_token: bool) -> None:
+    """Note that a coin file names no family, or one that does not exist or has no tokens."""
+    families: list[str] = list(TOKENS if is_token else FAMILIES)
+    subject = "a token's family " if is_token else ""
+    reason = f"{subject}must be one of {', '.join(families)}" if family is not None else _MISSING
+    hint = nearest(str(family), families)
+    draft.add(draft.origin((*path, "family")), ".".join((*path, "family")), reason, hint)
 
 
 def _coin_files(draft: Draft, folder: Path) -> list[Path]:
@@ -144,7 +169,7 @@ def _refuse_secrets(draft: Draft, model: type[Section], table: Any, path: Keys) 
                 _refuse_secrets(draft, model, values, (*path, name, network))
 
 
-def _select_network(draft: Draft, currency: str, model: type[CoinBase], override: str | None) -> None:
+def _select_network(draft: Draft, currency: str, model: type[CurrencySettings], override: str | None) -> None:
     """Lay the chosen `[networks.<name>]` table over a coin; check the others' keys and values too."""
     path = ("coins", currency)
     coin = draft.tree["coins"][currency]
@@ -182,23 +207,46 @@ def _lay_over(draft: Draft, path: Keys, values: dict[str, Any], source: Keys) ->
             draft.put((*path, name), value, draft.origin((*source, name)))
 
 
-def _build(
-    draft: Draft, coins: dict[str, str], folder: Path, main: str, overrides: list[Override]
-) -> Settings:
+def _build(draft: Draft, models: dict[str, type[CurrencySettings]], folder: Path, main: str) -> Settings:
     """Check every part; gives the settings or raises ConfigError with all problems."""
     parts: dict[str, Any] = {}
     draft.origins.setdefault((), main)
     for name, section in SECTIONS.items():
         parts[name] = _check(draft, section, draft.tree.get(name, {}), (name,), folder)
-    parts["coins"] = {
-        currency: _check(draft, FAMILIES[family], draft.tree["coins"][currency], ("coins", currency), folder)
-        for currency, family in coins.items()
+    chains = {
+        currency: cast(CoinBase | None, _check(draft, model, values, ("coins", currency), folder))
+        for currency, model in models.items()
+        if not issubclass(model, TokenSettings) and (values := draft.tree["coins"][currency])
     }
+    tokens = _tokens(draft, models, chains, folder)
+    parts["coins"] = with_tokens(draft, chains, tokens)
+    parts["tokens"] = {token.currency: token for token in tokens}
     if not draft.problems:
         settings = _check(draft, Settings, parts, (), folder)
         if settings is not None and not draft.problems:
             return cast(Settings, settings)
     raise ConfigError(draft.problems)
+
+
+def _tokens(
+    draft: Draft,
+    models: dict[str, type[CurrencySettings]],
+    chains: Mapping[str, CoinBase | None],
+    folder: Path,
+) -> list[TokenSettings]:
+    """Check every token against its class and its chain; with a chain that is wrong itself it waits."""
+    tokens: list[TokenSettings] = []
+    for currency, model in models.items():
+        parent = parent_name(draft, currency, models) if issubclass(model, TokenSettings) else None
+        chain = chains[parent] if parent is not None else None
+        if not isinstance(chain, EvmCoinSettings):
+            continue
+        values = inherited(draft.tree["coins"][currency], chain)
+        token = _check(draft, model, values, ("coins", currency), folder)
+        if isinstance(token, TokenSettings):
+            check_with_parent(draft, token, chain)
+            tokens.append(token)
+    return tokens
 
 
 def _check(draft: Draft, model: type[Section], values: Any, path: Keys, folder: Path) -> Section | None:

@@ -14,7 +14,8 @@ from config.environment import env_name
 from config.fields import Section
 from config.loader import SECTIONS
 from config.show import toml_value
-from config.walk import base_type, is_amount, is_secret, item_class, section_class
+from config.token import TokenSettings
+from config.walk import base_type, is_amount, is_secret, item_class, section_class, settings_of
 
 __all__ = ["BEGIN", "END", "EXAMPLE", "README", "render_example", "render_reference", "with_reference"]
 
@@ -60,7 +61,7 @@ def render_reference() -> str:
     chain = {key: field for key, field in common.items() if key not in shared}
     parts.append(_table("Coin file: every chain", CoinBase, chain))
     for model in (BitcoinCoinSettings, EvmCoinSettings):
-        own = {key: field for key, field in model.model_fields.items() if key not in common}
+        own = {key: field for key, field in settings_of(model).items() if key not in common}
         parts.append(_table(f"Coin file: {_first_line(model)}", model, own))
         for key, field in own.items():
             if nested := section_class(field):
@@ -68,6 +69,8 @@ def render_reference() -> str:
     node = section_class(common["node"])
     if node is not None:
         parts.append(_table("Coin file: `[node]`", node, node.model_fields))
+    token = {key: field for key, field in TokenSettings.model_fields.items() if key not in shared}
+    parts.append(_table("Coin file: a token", TokenSettings, token))
     return "\n\n".join(parts)
 
 

@@ -7,10 +7,10 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from config.changes import CoinChanges, diff
+from config.changes import CoinChanges, diff, take_over
 from config.coin import BitcoinCoinSettings, CoinBase, EvmCoinSettings, FeeRate, NodeSettings, TxFormat
 from config.currency import CurrencySettings, Tier
-from config.fields import Section, parse_amount, problem
+from config.fields import FromOtherFiles, Section, parse_amount, problem
 from config.sections import (
     ActorSettings,
     GatewaySettings,
@@ -19,6 +19,7 @@ from config.sections import (
     SignerSettings,
     WebhookSettings,
 )
+from config.token import TokenSettings
 
 __all__ = [
     "ActorSettings",
@@ -36,10 +37,12 @@ __all__ = [
     "Settings",
     "SignerSettings",
     "Tier",
+    "TokenSettings",
     "TxFormat",
     "WebhookSettings",
     "diff",
     "parse_amount",
+    "take_over",
 ]
 
 CoinSettings = Annotated[BitcoinCoinSettings | EvmCoinSettings, Field(discriminator="family")]
@@ -61,8 +64,10 @@ class Settings(Section):
     """The supervision tree."""
     signer: SignerSettings = SignerSettings()
     """The holder of the seeds."""
-    coins: dict[str, CoinSettings] = Field(default_factory=dict)
-    """Every currency that has a file, enabled or not, by its name."""
+    coins: Annotated[dict[str, CoinSettings], FromOtherFiles()] = Field(default_factory=dict)
+    """Every chain that has a file, enabled or not, by its currency; it holds its enabled tokens."""
+    tokens: Annotated[dict[str, TokenSettings], FromOtherFiles()] = Field(default_factory=dict)
+    """Every token that has a file, enabled or not, by its currency."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -72,5 +77,20 @@ class Settings(Section):
 
     @property
     def enabled_coins(self) -> dict[str, BitcoinCoinSettings | EvmCoinSettings]:
-        """The enabled currencies by name."""
+        """The enabled chains by currency: what is watched."""
         return {name: coin for name, coin in self.coins.items() if coin.enabled}
+
+    @property
+    def currencies(self) -> dict[str, CurrencySettings]:
+        """Every enabled currency by name: each enabled chain's own, followed by its enabled tokens."""
+        found: dict[str, CurrencySettings] = {}
+        for name, coin in self.enabled_coins.items():
+            found[name] = coin
+            if isinstance(coin, EvmCoinSettings):
+                found.update((token.currency, token) for token in coin.tokens)
+        return found
+
+    @property
+    def configured(self) -> dict[str, CurrencySettings]:
+        """Every currency that has a file, enabled or not, by name: chains, then tokens."""
+        return {**self.coins, **self.tokens}

@@ -6,11 +6,11 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from config.coin import CoinBase
+from config.currency import CurrencySettings
 from config.fields import Section
 from config.schema import Settings
 from config.secrets import MASK
-from config.walk import is_amount
+from config.walk import is_amount, settings_of
 
 __all__ = ["amount_text", "as_dict", "print_config", "toml_value"]
 
@@ -26,15 +26,16 @@ def amount_text(amount: int, decimals: int) -> str:
 
 def as_dict(settings: Settings) -> dict[str, Any]:
     """Give the whole configuration ready for JSON: secrets masked, amounts as decimal strings."""
-    return _table(settings)
+    shown = {name: _plain(getattr(settings, name)) for name in settings_of(type(settings))}
+    return shown | {"coins": _plain(settings.configured)}
 
 
 def _table(section: Section, decimals: int = 0) -> dict[str, Any]:
     """Give one table; the decimals of a currency hold for the tables inside it."""
-    if isinstance(section, CoinBase):
+    if isinstance(section, CurrencySettings):
         decimals = section.decimals
     shown: dict[str, Any] = {}
-    for name, field in type(section).model_fields.items():
+    for name, field in settings_of(type(section)).items():
         value = getattr(section, name)
         if is_amount(field) and isinstance(value, int):
             value = amount_text(value, decimals)

@@ -1,28 +1,52 @@
 """Questions about the settings classes: which fields there are, of what kind, under which names."""
 
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from config.coin import BitcoinCoinSettings, CoinBase, EvmCoinSettings
-from config.fields import Section, WholeUnits
+from config.currency import CurrencySettings
+from config.fields import FromOtherFiles, Section, WholeUnits
+from config.token import TokenSettings
 
 __all__ = [
     "FAMILIES",
+    "TOKENS",
     "base_type",
     "class_at",
+    "currency_class",
     "is_amount",
     "is_secret",
     "item_class",
     "leaves",
     "section_class",
+    "settings_of",
 ]
 
 FAMILIES: dict[str, type[CoinBase]] = {"bitcoin": BitcoinCoinSettings, "evm": EvmCoinSettings}
-"""The class of a coin's settings by its family."""
+"""The class of a chain's settings by its family."""
+
+TOKENS: dict[str, type[TokenSettings]] = {"evm": TokenSettings}
+"""The class of a token's settings by the family of its chain."""
+
+
+def currency_class(family: object, is_token: bool) -> type[CurrencySettings] | None:
+    """Give the class of a coin file, None for a family that does not exist."""
+    models: Mapping[str, type[CurrencySettings]] = TOKENS if is_token else FAMILIES
+    return models.get(family) if isinstance(family, str) else None
+
+
+def settings_of(model: type[Section]) -> dict[str, FieldInfo]:
+    """Give the fields of a class that are written as settings."""
+    return {name: field for name, field in model.model_fields.items() if not is_from_other_files(field)}
+
+
+def is_from_other_files(field: FieldInfo) -> bool:
+    """Whether a field is filled by the loader, and no setting of its own."""
+    return any(isinstance(mark, FromOtherFiles) for mark in field.metadata)
 
 
 def base_type(annotation: Any) -> Any:
@@ -63,7 +87,7 @@ def is_amount(field: FieldInfo) -> bool:
 
 def leaves(model: type[Section], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
     """Give every plain field below a class with its path."""
-    for name, field in model.model_fields.items():
+    for name, field in settings_of(model).items():
         nested = section_class(field)
         if nested is None:
             yield (*path, name), field

@@ -72,6 +72,7 @@ PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"coins\.bitcoin(\..*)?", ("bitcoinlib",)),
     (r"coins\.bitcoin\.hint", ("zmq",)),
     (r"coins\.evm(\..*)?", ("hexbytes",)),
+    (r"config\.token", ("eth_hash",)),  # the checksum of a contract's address
     (
         r"coins\.signer\.__main__",
         ("config.loader", "config.errors"),

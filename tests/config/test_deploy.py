@@ -5,6 +5,7 @@ import re
 import subprocess
 from pathlib import Path
 
+from config.coin import BitcoinCoinSettings
 from config.environment import known_names
 from config.loader import SECTIONS
 
@@ -12,7 +13,7 @@ DEPLOY = Path(__file__).parents[2] / "config" / "deploy"
 
 
 def test_every_variable_is_a_setting() -> None:
-    known = known_names(SECTIONS, {"BTC": "bitcoin"})
+    known = known_names(SECTIONS, {"BTC": BitcoinCoinSettings})
     assert "CASHIER__COINS__BTC__NODE__PASSWORD" in known
     for name in ("cashier.service", "entrypoint.sh"):
         variables = set(re.findall(r"CASHIER__[A-Z0-9_]+", (DEPLOY / name).read_text()))

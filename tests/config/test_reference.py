@@ -9,6 +9,7 @@ from config.draft import Draft, read_toml
 from config.loader import load
 from config.reference import EXAMPLE, README, render_example, with_reference
 from config.schema import Settings
+from config.token import TokenSettings
 from config.walk import is_secret, leaves
 
 from .conftest import COINS
@@ -44,7 +45,7 @@ def test_reference_of_the_readme_is_made_from_the_settings() -> None:
 
 
 def test_every_field_says_what_it_means() -> None:
-    for model in (Settings, BitcoinCoinSettings, EvmCoinSettings):
+    for model in (Settings, BitcoinCoinSettings, EvmCoinSettings, TokenSettings):
         for path, field in leaves(model):
             assert field.description, path
             assert field.description.strip().endswith((".", ":")), path
@@ -52,7 +53,7 @@ def test_every_field_says_what_it_means() -> None:
 
 def test_coin_files_name_no_secret_and_are_disabled() -> None:
     files = sorted(COINS.glob("*.toml"))
-    assert [file.stem for file in files] == ["BCH", "BTC", "DOGE", "ETH", "LTC"]
+    assert [file.stem for file in files] == ["BCH", "BTC", "DOGE", "ETH", "LTC", "USDC-ETH", "USDT-ETH"]
     for file in files:
         draft = Draft()
         tree = read_toml(draft, file, ())
