@@ -74,4 +74,4 @@ def test_payments_of_a_forwarder(fresh_anvil: AnvilNode) -> None:
 
 def test_a_constructor_that_fails(fresh_anvil: AnvilNode) -> None:
     with pytest.raises(NodesError, match="could not be deployed"):
-        deploy(fresh_anvil, "Token", "X" * 200_000, 6, 0, 1)
+        deploy(fresh_anvil, "Token", "X" * 20_000, 6, 0, 1)
