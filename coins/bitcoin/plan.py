@@ -28,7 +28,7 @@ def plan_payout(work: PayoutWork, limits: Limits, is_rbf: bool) -> AttemptPlan:
         raise PlanError("no change script was reserved", "node")
     if work.output.script == change.script:
         raise PlanError("the payee is our own change script")
-    chosen = select(work.utxos, work.output.script, work.output.amount, change.script, limits)
+    chosen = select(work.utxos, [work.output], change.script, limits)
     outputs = [work.output]
     if chosen.change:
         outputs.append(TxOutput(change.script, change.address, chosen.change))

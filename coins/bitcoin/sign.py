@@ -42,6 +42,9 @@ from coins.errors import SignerError
 from coins.types import AttemptPlan, Branch, OwnScript, SignedTx
 from config.schema import BitcoinCoinSettings
 
+_CHANGE_VSIZE = 31  # virtual bytes of a P2WPKH output
+_INPUT_VSIZE = 69  # and of the input that spends it
+
 
 def account_xpub(seed: bytes, settings: BitcoinCoinSettings, account: int) -> str:
     """Extended public key of ``m/84'/coin'/account'``: ``xpub`` on a main network, else ``tpub``."""
@@ -100,10 +103,10 @@ def _check_bounds(plan: AttemptPlan, settings: BitcoinCoinSettings) -> None:
     if len(plan.inputs) > INPUTS_MAX:
         raise SignerError(f"{len(plan.inputs)} inputs are more than {INPUTS_MAX}")
     vsize = tx_vsize([utxo.own.script for utxo in plan.inputs], [out.script for out in plan.outputs])
-    # Change too small to be an output went to the fee: that much above the highest rate is right.
-    if plan.fee > settings.fee_rate.max * vsize + (
-        0 if plan.change else settings.dust + 31 * settings.fee_rate.max
-    ):
+    # Change not worth its output and its spending some day went to the fee: that much more is right.
+    rates = settings.fee_rate
+    spared = _CHANGE_VSIZE * rates.max + max(settings.dust, _INPUT_VSIZE * rates.fallback)
+    if plan.fee > rates.max * vsize + (0 if plan.change else spared):
         raise SignerError(
             f"fee {plan.fee} for {vsize} bytes is above the highest rate {settings.fee_rate.max}"
         )

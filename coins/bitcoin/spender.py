@@ -45,7 +45,8 @@ class BitcoinSpender:
 
     def plan(self, work: PayoutWork, quote: FeeQuote) -> AttemptPlan:
         """See Spender."""
-        limits = Limits(quote.fee_rate_sat_vb, self._settings.dust, self._settings.max_tx_fee)
+        settings = self._settings
+        limits = Limits(quote.fee_rate_sat_vb, settings.dust, settings.max_tx_fee, settings.fee_rate.fallback)
         return plan_payout(work, limits, self._settings.rbf)
 
     async def sign(self, plan: AttemptPlan) -> SignedTx:

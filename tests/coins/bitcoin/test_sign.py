@@ -41,7 +41,7 @@ def utxos(count: int, amount: int = 100_000) -> tuple[Utxo, ...]:
 def planned(count: int = 3, amount: int = 250_000, payee: str = "p2wpkh", rate: int = 10) -> AttemptPlan:
     output = TxOutput(bytes.fromhex(PAYEES[payee]), "somebody", amount)
     work = PayoutWork("w1", "payout", "BTC", output, utxos(count), own(Branch.CHANGE, 99))
-    return plan_payout(work, Limits(rate, SETTINGS.dust, SETTINGS.max_tx_fee), SETTINGS.rbf)
+    return plan_payout(work, Limits(rate, SETTINGS.dust, SETTINGS.max_tx_fee, 10), SETTINGS.rbf)
 
 
 @pytest.mark.parametrize("payee", PAYEES)
@@ -62,7 +62,7 @@ def test_the_signed_bytes_are_the_plan(payee: str, count: int) -> None:
 def test_no_replacement_is_announced_where_the_network_knows_none() -> None:
     plan = planned()
     work = PayoutWork("w1", "payout", "BTC", plan.outputs[0], plan.inputs, own(Branch.CHANGE, 99))
-    final = plan_payout(work, Limits(10, 546, 10**6), is_rbf=False)
+    final = plan_payout(work, Limits(10, 546, 10**6, 10), is_rbf=False)
     tx = decode_tx(bytes.fromhex(sign_plan(SEED, SETTINGS, final).raw))
     assert {txin.sequence for txin in tx.inputs} == {0xFFFFFFFE}
 
@@ -91,7 +91,7 @@ def rebuilt(
     """A plan that is consistent in itself but made from other data."""
     output = replace(plan.outputs[0], amount=amount or plan.outputs[0].amount)
     work = PayoutWork("w1", "payout", "BTC", output, inputs or plan.inputs, change or own(Branch.CHANGE, 99))
-    return plan_payout(work, Limits(rate, 546, 10**12), SETTINGS.rbf)
+    return plan_payout(work, Limits(rate, 546, 10**12, 10), SETTINGS.rbf)
 
 
 TAMPERED: list[tuple[Callable[[AttemptPlan], AttemptPlan], str]] = [
@@ -176,7 +176,7 @@ def test_no_file_is_written_into_the_home_folder(monkeypatch: pytest.MonkeyPatch
 def test_only_payouts_are_planned_and_never_to_ourselves() -> None:
     plan = planned()
     work = PayoutWork("w1", "payout", "BTC", plan.outputs[0], plan.inputs, own(Branch.CHANGE, 99))
-    limits = Limits(10, 546, 10**6)
+    limits = Limits(10, 546, 10**6, 10)
     for wrong, reason in (
         (replace(work, kind="sweep"), "sweep"),
         (replace(work, change=None), "no change"),
