@@ -98,6 +98,18 @@ class GatewaySettings(Section):
     """Life of a client session when the website names none."""
     session_ttl_max_s: Annotated[int, Field(ge=60, le=86_400)] = 3_600
     """Longest life of a client session a website may ask for."""
+    operator_session_ttl_s: Annotated[int, Field(ge=300, le=86_400)] = 28_800
+    """Longest life of an operator's login."""
+    operator_idle_s: Annotated[int, Field(ge=60, le=86_400)] = 1_800
+    """How long an operator's login may stay unused."""
+    login_tries: Annotated[int, Field(ge=2, le=100)] = 5
+    """Failed logins in a row of one name before it is locked out for a while."""
+    login_tries_per_address: Annotated[int, Field(ge=2, le=10_000)] = 20
+    """Failed logins in a row from one IP address before it is locked out for a while."""
+    login_pause_s: Annotated[int, Field(ge=1, le=3_600)] = 30
+    """First lock-out; it doubles with each further failure."""
+    login_pause_max_s: Annotated[int, Field(ge=1, le=43_200)] = 900
+    """Longest lock-out."""
     code_ttl_s: Annotated[int, Field(ge=5, le=600)] = 60
     """Life of the one-time code in the link to the cashier page."""
     signature_window_s: Annotated[int, Field(ge=10, le=3_600)] = 300
@@ -119,6 +131,8 @@ class GatewaySettings(Section):
     def _check(self) -> Self:
         if self.session_ttl_default_s > self.session_ttl_max_s:
             raise problem("session_ttl_default_s is larger than session_ttl_max_s")
+        if self.login_pause_s > self.login_pause_max_s:
+            raise problem("login_pause_s is larger than login_pause_max_s")
         if self.page_limit_default > self.page_limit_max:
             raise problem("page_limit_default is larger than page_limit_max")
         return self

@@ -23,7 +23,7 @@ from gateway.auth import authenticate
 from gateway.body import parse_json, read_body
 from gateway.context import GATEWAY, REQUEST_ID, Gateway
 from gateway.errors import invalid, validation_problem
-from gateway.principal import Access, Client, ForWebsite, Principal, Website
+from gateway.principal import Access, Client, ForWebsite, Operator, Principal, Website
 from gateway.problem import ProblemError
 from gateway.replies import Model
 from gateway.secret import signing_secret
@@ -77,6 +77,12 @@ class Call(Generic[B, Q]):
     def client(self) -> Client:
         """The client of a route for client sessions."""
         assert isinstance(self.principal, Client)
+        return self.principal
+
+    @property
+    def operator(self) -> Operator:
+        """The operator of a route for operators."""
+        assert isinstance(self.principal, Operator)
         return self.principal
 
     @property

@@ -60,6 +60,7 @@ def make_app(
     app.on_response_prepare.append(set_headers)
     app.on_shutdown.append(_end_streams)
     app.cleanup_ctx.append(_dispatching)
+    app.on_cleanup.append(_close_passwords)
     return app
 
 
@@ -92,6 +93,11 @@ def use_base_url(app: web.Application, base_url: str) -> None:
 async def _end_streams(app: web.Application) -> None:
     """Streams would keep the server from stopping."""
     app[GATEWAY].hub.close()
+
+
+async def _close_passwords(app: web.Application) -> None:
+    """Its threads would keep the process from ending."""
+    app[GATEWAY].passwords.close()
 
 
 async def _dispatching(app: web.Application) -> AsyncIterator[None]:

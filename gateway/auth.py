@@ -6,19 +6,35 @@ There is one way in: the Authorization header. No cookie, no Basic auth, nothing
 from __future__ import annotations
 
 import ipaddress
+import logging
 import math
 from collections.abc import Sequence
 
 from aiohttp import web
 
-from actors.messages import GetKey, GetSession
+from actors.errors import DeliveryError
+from actors.messages import GetKey, GetOperatorSession, GetSession, OperatorSessionView, TouchOperatorSession
 from gateway.context import Gateway
 from gateway.limiter import Rate
-from gateway.principal import Access, Client, ForClient, ForWebsite, Principal, Public, Website
+from gateway.principal import (
+    Access,
+    Client,
+    ForClient,
+    ForOperator,
+    ForWebsite,
+    Operator,
+    Principal,
+    Public,
+    Website,
+)
 from gateway.problem import ProblemError
-from gateway.token import is_session_token, is_website_key, token_hash
+from gateway.token import is_operator_token, is_session_token, is_website_key, token_hash
+
+_LOG = logging.getLogger("gateway")
 
 READER = "ledger_reader"
+TOUCHES_PER_IDLE = 10
+"""How often within its idle time the use of an operator's session is written down, at most."""
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -45,6 +61,9 @@ async def authenticate(
         principal.require(access.scope)
     elif isinstance(principal, Client) and isinstance(access, ForClient):
         principal.require(access.action)
+    elif isinstance(principal, Operator) and isinstance(access, ForOperator):
+        await _touch(gateway, principal.session, request_id)
+        principal.require(access.permission)
     return principal
 
 
@@ -68,7 +87,27 @@ async def _principal(
             digest, lambda: gateway.ask(READER, GetSession(digest), request_id)
         )
         return None if session is None or session.state != "open" else Client(session)
+    if isinstance(access, ForOperator) and is_operator_token(token):
+        digest = token_hash(token)
+        login = await gateway.lookups.get(
+            digest, lambda: gateway.ask(READER, GetOperatorSession(digest), request_id)
+        )
+        return None if login is None or login.state != "open" else Operator(login)
     return None
+
+
+async def _touch(gateway: Gateway, login: OperatorSessionView, request_id: str) -> None:
+    """A session in use does not idle out; written down a few times per idle time, not at every request.
+
+    It is let be while the ledger does not answer: that is when an operator wants to look.
+    """
+    used_at = login.idle_expires_at - login.idle_s
+    if (gateway.clock.now_s() - used_at) * TOUCHES_PER_IDLE < login.idle_s:
+        return
+    try:
+        await gateway.ask("ledger", TouchOperatorSession(login.id), request_id)
+    except DeliveryError as error:
+        _LOG.warning("an operator's session could not be kept from idling: %s", error)
 
 
 async def is_still_valid(gateway: Gateway, request: web.Request, access: Access, request_id: str) -> bool:

@@ -94,6 +94,19 @@ class SessionBody(Body):
     withdrawal_limit: Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,77})(\.[0-9]{1,77})?$")] | None = None
 
 
+OperatorName = Annotated[
+    str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="The operator's login name")
+]
+
+
+class LoginBody(Body):
+    """What an operator logs in with."""
+
+    name: OperatorName
+    password: Annotated[str, Field(min_length=1, max_length=1024)]
+    code: Annotated[str, Field(pattern=r"^[0-9]{6}$", description="The one-time code of the app")]
+
+
 class CodeBody(Body):
     """The one-time code of the link."""
 

@@ -25,6 +25,7 @@ CODES: dict[str, tuple[int, str]] = {
     "signature_invalid": (401, "The signature does not match the request"),
     "signature_expired": (401, "The time of the signature is too far from now"),
     "nonce_used": (401, "The nonce of the signature was used before"),
+    "login_failed": (401, "Name, password or code is wrong"),
     "forbidden": (403, "The key or session may not do this"),
     "currency_not_allowed": (403, "The session does not include this currency"),
     # What is asked for.
@@ -33,6 +34,7 @@ CODES: dict[str, tuple[int, str]] = {
     "insufficient_funds": (409, "The available balance does not cover it"),
     "external_id_used": (409, "The external_id was used before"),
     "already_exists": (409, "An object with this id exists and is another one"),
+    "last_admin": (409, "An operator who may make operators must be left"),
     "not_cancellable": (409, "The withdrawal can no longer be cancelled"),
     "currency_closed": (409, "The currency is closed for this"),
     "too_many_addresses": (409, "The client has as many addresses as are allowed"),
@@ -46,6 +48,7 @@ CODES: dict[str, tuple[int, str]] = {
     "limit_exceeded": (422, "A limit would be passed"),
     # How we are.
     "rate_limited": (429, "Too many requests"),
+    "login_locked": (429, "Too many failed logins"),
     "too_many_streams": (429, "Too many event streams are open"),
     "internal_error": (500, "Something went wrong on our side"),
     "unavailable": (503, "The service cannot answer right now"),

@@ -14,6 +14,7 @@ from config.schema import GatewaySettings
 from gateway.coins import Coins
 from gateway.limiter import Rate, RateLimiter
 from gateway.lookup import Lookups
+from gateway.password import Passwords
 from gateway.stream import StreamHub
 from gateway.token import RandomBytes
 
@@ -61,6 +62,7 @@ class Gateway:
     limiter: RateLimiter
     hub: StreamHub
     lookups: Lookups = field(default_factory=Lookups)
+    passwords: Passwords = field(default_factory=Passwords)
     key_rate: Rate = field(init=False)
     session_rate: Rate = field(init=False)
     ip_rate: Rate = field(init=False)

@@ -33,7 +33,9 @@ REFUSALS = frozenset(
         "invalid_address",
         "invalid_client_id",
         "invalid_cursor",
+        "last_admin",
         "limit_exceeded",
+        "login_locked",
         "nonce_used",
         "not_cancellable",
         "not_found",
@@ -88,6 +90,9 @@ def _refusal(error: DomainError) -> ProblemError:
     existing_id = getattr(error, "existing_id", None)
     extra = {"existing_id": str(existing_id)} if existing_id is not None else {}
     headers = {"Retry-After": RETRY_AFTER_S} if CODES[error.code][0] == 503 else {}
+    wait_s = getattr(error, "wait_s", None)
+    if wait_s is not None:
+        headers = {"Retry-After": str(wait_s)}
     return ProblemError(error.code, error.detail, headers=headers, extra=extra)
 
 

@@ -12,7 +12,7 @@ from pydantic.json_schema import models_json_schema
 from gateway import signature
 from gateway.api import IDEMPOTENCY_HEADER, PATH_PATTERNS, Route
 from gateway.codes import CODES
-from gateway.principal import ForClient, ForWebsite, Public
+from gateway.principal import ForClient, ForOperator, ForWebsite, Public
 from gateway.replies import ProblemReply
 
 VERSION = "1.0.0"
@@ -37,7 +37,7 @@ def codes_of(route: Route) -> tuple[str, ...]:
         codes += _SIGNED
     if route.is_idempotent:
         codes += _KEYED
-    codes += _WITH_BODY if route.method in ("POST", "PUT") else ("validation_failed",)
+    codes += _WITH_BODY if route.method in ("POST", "PUT", "PATCH") else ("validation_failed",)
     return tuple(dict.fromkeys(codes))
 
 
@@ -65,6 +65,7 @@ def document(routes: Sequence[Route], base_url: str) -> dict[str, Any]:
         "tags": [
             {"name": "website", "description": "For the website's back end, with its key"},
             {"name": "cashier", "description": "For the client's browser, with a session token"},
+            {"name": "admin", "description": "For operators, with the token of their login"},
         ],
         "paths": paths,
         "components": {
@@ -72,6 +73,7 @@ def document(routes: Sequence[Route], base_url: str) -> dict[str, Any]:
             "securitySchemes": {
                 "website_key": {"type": "http", "scheme": "bearer", "description": "`ck_…`"},
                 "client_session": {"type": "http", "scheme": "bearer", "description": "`cs_…`"},
+                "operator_session": {"type": "http", "scheme": "bearer", "description": "`os_…`"},
             },
         },
     }
@@ -82,7 +84,7 @@ def _operation(route: Route) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": route.name,
         "summary": route.summary,
-        "tags": ["cashier" if route.path.startswith("/v1/cashier") else "website"],
+        "tags": [_tag(route)],
         "security": _security(route),
         "parameters": [*_path_parameters(route), *_query_parameters(route), *_header_parameters(route)],
         "responses": _responses(route),
@@ -91,6 +93,8 @@ def _operation(route: Route) -> dict[str, Any]:
         operation["description"] = f"Needs a website key with the scope `{route.access.scope}`."
     elif isinstance(route.access, ForClient) and route.access.action is not None:
         operation["description"] = f"Needs a session opened to `{route.access.action}`."
+    elif isinstance(route.access, ForOperator):
+        operation["description"] = f"Needs an operator with the permission `{route.access.permission}`."
     if route.body is not None:
         schema = {"$ref": _REF.format(model=route.body.__name__)}
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
@@ -100,7 +104,15 @@ def _operation(route: Route) -> dict[str, Any]:
 def _security(route: Route) -> list[dict[str, list[str]]]:
     if isinstance(route.access, Public):
         return []
+    if isinstance(route.access, ForOperator):
+        return [{"operator_session": []}]
     return [{"website_key" if isinstance(route.access, ForWebsite) else "client_session": []}]
+
+
+def _tag(route: Route) -> str:
+    """Whom the route is for, by its path."""
+    part = route.path.split("/")[2]
+    return part if part in ("cashier", "admin") else "website"
 
 
 def _path_parameters(route: Route) -> list[dict[str, Any]]:

@@ -1,12 +1,13 @@
-"""Who asks, and what each may do: scopes of keys, actions of sessions. Deny by default."""
+"""Who asks, and what each may do: scopes of keys, actions of sessions, operators' roles. Deny by default."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from actors.messages import KeyView, SessionView
+from actors.messages import KeyView, OperatorSessionView, SessionView
 from gateway.problem import ProblemError
+from gateway.role import Permission, permissions_of
 
 
 class Scope(StrEnum):
@@ -54,7 +55,14 @@ class ForClient:
     action: Action | None = None
 
 
-Access = Public | ForWebsite | ForClient
+@dataclass(frozen=True, slots=True)
+class ForOperator:
+    """An operator's session; one of his roles gives this permission (``gateway.role``)."""
+
+    permission: Permission
+
+
+Access = Public | ForWebsite | ForClient | ForOperator
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,4 +128,26 @@ class Client:
             raise ProblemError("currency_not_allowed")
 
 
-Principal = Website | Client
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """An operator who logged in, known by his session's token."""
+
+    session: OperatorSessionView
+
+    @property
+    def by(self) -> str:
+        """How the ledger records who did it: his id, since clients may see it; the audit knows his name."""
+        return f"operator:{self.session.operator_id}"
+
+    @property
+    def owner(self) -> str:
+        """Whose idempotency keys: the operator's, whichever session is used."""
+        return self.by
+
+    def require(self, permission: Permission) -> None:
+        """Raises ProblemError ``forbidden`` unless one of the operator's roles gives ``permission``."""
+        if permission not in permissions_of(self.session.roles):
+            raise ProblemError("forbidden", f"None of your roles gives the permission {permission.value}.")
+
+
+Principal = Website | Client | Operator

@@ -13,6 +13,7 @@ from actors.messages import (
     DepositView,
     EventView,
     IssuedAddress,
+    OperatorSessionView,
     SessionView,
     TransferView,
     WithdrawalView,
@@ -29,10 +30,12 @@ from gateway.replies import (
     EventReply,
     HistoryReply,
     Model,
+    OperatorSessionReply,
     SessionReply,
     TransferReply,
     WithdrawalReply,
 )
+from gateway.role import permissions_of
 
 _AMOUNTS = frozenset({"amount", "fee", "chain", "books", "difference"})
 """Members of objects without a reply of their own that are amounts where they are numbers."""
@@ -69,6 +72,20 @@ def client_session(view: SessionView) -> ClientSessionReply:
         locale=view.locale,
         return_url=view.return_url,
         expires_at=moment(view.expires_at),
+    )
+
+
+def operator_session(view: OperatorSessionView) -> OperatorSessionReply:
+    """An operator's login."""
+    return OperatorSessionReply(
+        id=view.id,
+        operator_id=view.operator_id,
+        name=view.name,
+        roles=list(view.roles),
+        permissions=sorted(permissions_of(view.roles)),
+        created_at=moment(view.created_at),
+        expires_at=moment(view.expires_at),
+        idle_expires_at=moment(view.idle_expires_at),
     )
 
 

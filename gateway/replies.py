@@ -42,6 +42,19 @@ class ClientSessionReply(Model):
     expires_at: str
 
 
+class OperatorSessionReply(Model):
+    """Who is logged in; ``permissions`` follow from ``roles``."""
+
+    id: str
+    operator_id: str
+    name: str
+    roles: list[str]
+    permissions: list[str]
+    created_at: str
+    expires_at: str
+    idle_expires_at: str
+
+
 class CurrencyReply(Model):
     """A currency as it is offered now."""
 

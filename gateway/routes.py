@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from gateway import bodies, cashier, feed, replies, website
+from gateway import bodies, cashier, feed, login, replies, website
 from gateway.api import Route
-from gateway.principal import Action, ForClient, ForWebsite, Public, Scope
+from gateway.principal import Action, ForClient, ForOperator, ForWebsite, Public, Scope
+from gateway.role import Permission
 
 READ = ForWebsite(Scope.READ)
 _OPENING = (
@@ -82,4 +83,13 @@ CASHIER_ROUTES: tuple[Route, ...] = (
           feed.stream_client_events, query=bodies.StreamQuery, codes=("too_many_streams",), is_stream=True),
 )  # fmt: skip
 
-ROUTES: tuple[Route, ...] = WEBSITE_ROUTES + CASHIER_ROUTES
+ADMIN_ROUTES: tuple[Route, ...] = (
+    Route("POST", "/v1/admin/login", "Log in as an operator", Public(),
+          login.login, replies.TokenReply, body=bodies.LoginBody, codes=("login_failed", "login_locked")),
+    Route("POST", "/v1/admin/logout", "Log out", ForOperator(Permission.OWN),
+          login.logout, status=204, is_idempotent=True),
+    Route("GET", "/v1/admin/me", "Who is logged in", ForOperator(Permission.OWN),
+          login.get_operator_session, replies.OperatorSessionReply),
+)  # fmt: skip
+
+ROUTES: tuple[Route, ...] = WEBSITE_ROUTES + CASHIER_ROUTES + ADMIN_ROUTES

@@ -1,11 +1,12 @@
 """The gateway's own secret and what is derived from it, so that nothing derived needs to be stored.
 
-From the secret follow the signing secret of every website key and the one-time code of every client
-session; whoever reads the database alone can make neither.
+From the secret follow the signing secret of every website key, the one-time code of every client session
+and what an operator's authenticator app is given; whoever reads the database alone can make none of them.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import os
@@ -71,6 +72,17 @@ def signing_secret(secret: bytes, key_id: str) -> str:
 def session_code(secret: bytes, session_id: str) -> str:
     """The one-time code of a client session: derived, so that a repeated request is given the same one."""
     return _derive(secret, f"code:{session_id}")
+
+
+def totp_secret(secret: bytes, operator_id: str, salt: str) -> str:
+    """The secret of an operator's one-time codes (160 bits as base32, RFC 4226), by his id and his salt."""
+    return base64.b32encode(bytes.fromhex(_derive(secret, f"totp:{operator_id}:{salt}"))[:20]).decode()
+
+
+def first_password(secret: bytes, operator_id: str, salt: str) -> str:
+    """The password (120 bits) an operator is given by an admin: derived, so that a repeat gives the same."""
+    digest = bytes.fromhex(_derive(secret, f"password:{operator_id}:{salt}"))
+    return base64.b32encode(digest[:15]).decode().lower()
 
 
 def _derive(secret: bytes, purpose: str) -> str:

@@ -12,6 +12,7 @@ RandomBytes = Callable[[int], bytes]
 
 _KEY = re.compile(r"ck_([0-9a-f]{16})_[0-9a-f]{64}", re.ASCII)
 _SESSION = re.compile(r"cs_[0-9a-f]{64}", re.ASCII)
+_OPERATOR = re.compile(r"os_[0-9a-f]{64}", re.ASCII)
 _CODE = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
@@ -36,6 +37,11 @@ def new_session_token(random_bytes: RandomBytes) -> str:
     return f"cs_{random_bytes(32).hex()}"
 
 
+def new_operator_token(random_bytes: RandomBytes) -> str:
+    """A token ``os_…`` with 256 random bits for one login of an operator."""
+    return f"os_{random_bytes(32).hex()}"
+
+
 def new_id(prefix: str, random_bytes: RandomBytes) -> str:
     """An object id such as ``wd_`` and 32 hex digits."""
     return f"{prefix}_{random_bytes(16).hex()}"
@@ -54,6 +60,11 @@ def is_website_key(token: str) -> bool:
 def is_session_token(token: str) -> bool:
     """Whether ``token`` has the form of a session token."""
     return _SESSION.fullmatch(token) is not None
+
+
+def is_operator_token(token: str) -> bool:
+    """Whether ``token`` has the form of an operator's session token."""
+    return _OPERATOR.fullmatch(token) is not None
 
 
 def is_code(text: str) -> bool:

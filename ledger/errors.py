@@ -16,6 +16,8 @@
     ├─ UnknownCurrencyError         unknown_currency
     ├─ CurrencyUnavailableError     currency_unavailable
     ├─ SessionInvalidError          session_invalid
+    ├─ LoginLockedError             login_locked; carries ``wait_s``
+    ├─ LastAdminError               last_admin
     ├─ TooManyAddressesError        too_many_addresses
     ├─ SameAccountError             same_account
     ├─ InvalidClientError           invalid_client_id
@@ -157,6 +159,23 @@ class SessionInvalidError(DomainError):
     """The code or token is unknown, used, expired or ended."""
 
     code = "session_invalid"
+
+
+class LoginLockedError(DomainError):
+    """Too many failed logins of this name or from this address; ``wait_s`` seconds are left."""
+
+    code = "login_locked"
+
+    def __init__(self, detail: str, *, wait_s: int) -> None:
+        """Refuse and say for how long."""
+        super().__init__(detail)
+        self.wait_s = wait_s
+
+
+class LastAdminError(DomainError):
+    """Nobody who may make operators would be left."""
+
+    code = "last_admin"
 
 
 class TooManyAddressesError(DomainError):

@@ -15,6 +15,8 @@ from ledger.views import (
     EventView,
     Gauges,
     KeyView,
+    OperatorSessionView,
+    OperatorView,
     Page,
     ReconciliationView,
     ScannedView,
@@ -61,6 +63,31 @@ class GetSession(Query[SessionView | None]):
     """By hash of the presented session token; expired or ended sessions are told by ``state``."""
 
     token_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class GetOperatorSession(Query[OperatorSessionView | None]):
+    """By hash of the presented operator token; one that is over is told by ``state``."""
+
+    token_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListOperators(Query[tuple[OperatorView, ...]]):
+    """All operators by name, disabled ones too."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListAudit(Query[Page]):
+    """A page of AuditViews, newest first; None does not filter. ``since``/``until`` are unix seconds."""
+
+    limit: int = 50
+    cursor: str | None = None
+    by: str | None = None
+    action: str | None = None
+    object_id: str | None = None
+    since: int | None = None
+    until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

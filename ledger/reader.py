@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 
 import aiosqlite
 
-from ledger import reader_books, reader_client, reader_gauges, reader_list, reader_scan
+from ledger import reader_books, reader_client, reader_gauges, reader_list, reader_operator, reader_scan
 from ledger.connection import BUSY_TIMEOUT_MS, connect, is_unavailable
 from ledger.dispatch import Result
 from ledger.errors import DomainError, StoreOpenError, StoreUnavailableError
-from ledger.queries import GetAddress, GetBalances, GetKey, GetSession, Query
+from ledger.queries import GetAddress, GetBalances, GetKey, GetOperatorSession, GetSession, Query
 from ledger.snapshot import Snapshot
 
 R = TypeVar("R")
@@ -28,10 +28,11 @@ READERS: dict[type[Any], Callable[[Snapshot, Any], Any]] = {
     **reader_client.READERS,
     **reader_gauges.READERS,
     **reader_list.READERS,
+    **reader_operator.READERS,
     **reader_scan.READERS,
 }
 
-QUICK = frozenset({GetKey, GetSession, GetAddress, GetBalances})
+QUICK = frozenset({GetKey, GetSession, GetOperatorSession, GetAddress, GetBalances})
 """Questions of a few rows found by an index, asked by every request: many are answered in one go."""
 
 

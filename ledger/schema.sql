@@ -492,3 +492,36 @@ CREATE TABLE audit (
 CREATE INDEX deposit_maturing ON deposit (client_id, currency, withdrawable_height)
     WHERE withdrawable_height IS NOT NULL;
 
+CREATE TABLE operator (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    password_hash TEXT NOT NULL,
+    totp_salt TEXT NOT NULL,
+    totp_step INTEGER NOT NULL DEFAULT 0,
+    roles TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    created_by TEXT NOT NULL,
+    last_login_at INTEGER,
+    disabled_at INTEGER
+) STRICT;
+
+CREATE TABLE operator_session (
+    id TEXT PRIMARY KEY,
+    operator_id TEXT NOT NULL REFERENCES operator (id),
+    token_hash TEXT NOT NULL UNIQUE,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    idle_s INTEGER NOT NULL,
+    idle_expires_at INTEGER NOT NULL,
+    ended_at INTEGER
+) STRICT;
+
+CREATE INDEX operator_session_open ON operator_session (operator_id) WHERE ended_at IS NULL;
+
+CREATE TABLE login_try (
+    subject TEXT PRIMARY KEY,
+    failures INTEGER NOT NULL,
+    locked_until INTEGER NOT NULL,
+    last_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+

@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from coins.types import AttemptPlan, BlockRef, Location, OwnScript, SignedTx
+from ledger.operator_view import AuditView as AuditView
+from ledger.operator_view import OperatorCredentials as OperatorCredentials
+from ledger.operator_view import OperatorSessionView as OperatorSessionView
+from ledger.operator_view import OperatorView as OperatorView
 
 T = TypeVar("T")
 

@@ -68,6 +68,8 @@ PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
         r"ledger\.attempt_row",
         ("coins.codec",),
     ),  # a plan is stored as the very text the signer is shown
+    (r"gateway\.password", ("argon2",)),  # the slow hash of what people remember
+    (r"gateway\.totp", ("pyotp",)),
     (r"monitoring\.exporter", ("aiohttp",)),  # its port answers on the same event loop
     (r"coins\.bitcoin(\..*)?", ("bitcoinlib",)),
     (r"coins\.bitcoin\.hint", ("zmq",)),

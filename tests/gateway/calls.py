@@ -6,11 +6,17 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+import pyotp
+from argon2 import PasswordHasher
+
 from actors.messages import (
+    BeginLogin,
     CreateSession,
     DecideWithdrawal,
+    EndOperatorSession,
     EndSession,
     ExchangeCode,
+    FailLogin,
     GetBalances,
     GetDeposit,
     GetWithdrawal,
@@ -19,25 +25,35 @@ from actors.messages import (
     ListDeposits,
     ListEvents,
     ListWithdrawals,
+    LoginOperator,
+    OperatorCredentials,
     Outcome,
     Page,
     PostTransfer,
     RequestWithdrawal,
 )
 from gateway.api import Route
-from gateway.principal import ForClient, ForWebsite
+from gateway.principal import ForClient, ForOperator, ForWebsite
 from gateway.routes import ROUTES
-from tests.gateway.fake import Answer, FakeDirectory, Rig
+from gateway.secret import totp_secret
+from tests.gateway.fake import SECRET, Answer, FakeDirectory, Rig
 from tests.gateway.samples import (
+    NOW,
     balance_view,
     currency_view,
     deposit_view,
     issued_address,
+    operator_session_view,
     session_view,
     transfer_view,
     withdrawal_view,
 )
 
+PASSWORD = "correct horse battery"
+CREDENTIALS = OperatorCredentials(
+    "op_1", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD), "salt"
+)
+CODE = pyotp.TOTP(totp_secret(SECRET, "op_1", "salt")).at(NOW)
 WITHDRAWAL = {"currency": "BTC", "amount": "0.001", "address": "bcrt1qbob"}
 BODIES: dict[str, dict[str, Any]] = {
     "create_session": {"client_id": "alice", "actions": ["deposit"]},
@@ -52,7 +68,10 @@ BODIES: dict[str, dict[str, Any]] = {
         "reason": "bet",
     },
     "exchange_code": {"code": "ab" * 32},
+    "login": {"name": "ann", "password": PASSWORD, "code": CODE},
 }
+ASKS = {"get_client_session": 0, "get_operator_session": 0, "login": 2}
+"""How many questions a good request costs beside the token's, where it is not one."""
 PATHS = {"client_id": "alice", "currency": "BTC"}
 BY_NAME: dict[str, Route] = {route.name: route for route in ROUTES}
 
@@ -60,10 +79,13 @@ BY_NAME: dict[str, Route] = {route.name: route for route in ROUTES}
 def script(directory: FakeDirectory) -> None:
     """Answer everything well."""
     directory.replies |= {
+        BeginLogin: CREDENTIALS,
         CreateSession: Outcome(session_view()),
         DecideWithdrawal: Outcome(withdrawal_view(status="cancelled")),
+        EndOperatorSession: Outcome(operator_session_view(state="ended")),
         EndSession: lambda *_: None,
         ExchangeCode: session_view(),
+        FailLogin: lambda *_: None,
         GetBalances: (balance_view(),),
         GetDeposit: deposit_view(),
         GetWithdrawal: withdrawal_view(),
@@ -71,6 +93,7 @@ def script(directory: FakeDirectory) -> None:
         ListCurrencies: (currency_view("BTC"), currency_view("ETH")),
         ListDeposits: Page((deposit_view(),), "next"),
         ListEvents: (),
+        LoginOperator: operator_session_view(),
         ListWithdrawals: Page((withdrawal_view(),), None),
         PostTransfer: Outcome(transfer_view()),
         RequestWithdrawal: Outcome(withdrawal_view()),
@@ -84,10 +107,11 @@ class Caller:
     rig: Rig
     key: tuple[str, str]
     session: str
+    operator: str = ""
 
     @classmethod
     def of(cls, rig: Rig, **session: Any) -> Caller:
-        return cls(rig, rig.key(), rig.session(**session))
+        return cls(rig, rig.key(), rig.session(**session), rig.operator())
 
     async def call(
         self,
@@ -110,6 +134,8 @@ class Caller:
             sent |= self.rig.idempotency()
         if isinstance(route.access, ForClient):
             token = self.session
+        elif isinstance(route.access, ForOperator):
+            token = self.operator
         elif isinstance(route.access, ForWebsite):
             token = self.key[0]
             if route.access.is_signed:

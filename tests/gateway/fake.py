@@ -9,14 +9,21 @@ from typing import Any
 
 from aiohttp import ClientSession, TCPConnector, web
 
-from actors.messages import GetKey, GetSession, KeyView, SessionView
+from actors.messages import (
+    GetKey,
+    GetOperatorSession,
+    GetSession,
+    KeyView,
+    OperatorSessionView,
+    SessionView,
+)
 from config.loader import load
 from config.schema import Settings
 from gateway import signature
 from gateway.app import make_app, make_runner
 from gateway.secret import signing_secret
-from gateway.token import new_key, new_session_token, token_hash
-from tests.gateway.samples import NOW, session_view
+from gateway.token import new_key, new_operator_token, new_session_token, token_hash
+from tests.gateway.samples import NOW, operator_session_view, session_view
 
 SECRET = bytes(range(32))
 ALL_SCOPES = ("read", "sessions", "deposits", "withdrawals", "transfers")
@@ -66,6 +73,7 @@ class FakeDirectory:
         self.asked: list[tuple[str, Any]] = []
         self.keys: dict[str, KeyView] = {}
         self.sessions: dict[str, SessionView] = {}
+        self.operators: dict[str, OperatorSessionView] = {}
 
     async def ask(self, name: str, message: Any, *, timeout_s: float, request_id: str | None = None) -> Any:
         assert timeout_s > 0
@@ -75,6 +83,8 @@ class FakeDirectory:
             return self.keys.get(message.key_hash)
         if reply is None and isinstance(message, GetSession):
             return self.sessions.get(message.token_hash)
+        if reply is None and isinstance(message, GetOperatorSession):
+            return self.operators.get(message.token_hash)
         self.asked.append((name, message))
         assert type(message) in self.replies, f"no reply scripted for {message}"
         if isinstance(reply, BaseException):
@@ -109,6 +119,14 @@ class Rig:
         seed = next(_TOKEN_SEED)
         token = new_session_token(lambda size: seed.to_bytes(size, "big"))
         self.directory.sessions[token_hash(token)] = session_view(**changes)
+        return token
+
+    def operator(self, *roles: str, **changes: Any) -> str:
+        """An operator's token; an admin's unless roles are given."""
+        seed = next(_TOKEN_SEED)
+        token = new_operator_token(lambda size: seed.to_bytes(size, "big"))
+        view = operator_session_view(roles=roles or ("admin",), **changes)
+        self.directory.operators[token_hash(token)] = view
         return token
 
     def signed(self, key_id: str, method: str, target: str, body: bytes, **changes: Any) -> dict[str, str]:

@@ -12,6 +12,7 @@ from actors.messages import (
     DepositView,
     EventView,
     IssuedAddress,
+    OperatorSessionView,
     SessionView,
     TransferView,
     WithdrawalView,
@@ -35,6 +36,21 @@ def session_view(**changes: Any) -> SessionView:
         withdrawal_limit=None,
         code_expires_at=NOW + 60,
         expires_at=NOW + 900,
+        state="open",
+    )
+    return replace(view, **changes)
+
+
+def operator_session_view(**changes: Any) -> OperatorSessionView:
+    view = OperatorSessionView(
+        id="ops_1",
+        operator_id="op_1",
+        name="ann",
+        roles=("admin",),
+        created_at=NOW,
+        expires_at=NOW + 28_800,
+        idle_s=1_800,
+        idle_expires_at=NOW + 1_800,
         state="open",
     )
     return replace(view, **changes)

@@ -12,7 +12,7 @@ from actors.messages import PostTransfer
 from gateway import signature
 from gateway.api import Route
 from gateway.auth import client_address
-from gateway.principal import ForClient, ForWebsite, Public, Scope
+from gateway.principal import ForClient, ForOperator, ForWebsite, Public, Scope
 from gateway.routes import ROUTES
 from gateway.token import token_hash
 from tests.gateway.calls import Caller, path_of, script
@@ -26,9 +26,11 @@ async def test_nobody_gets_in_without_the_right_kind_of_token(route: Route) -> N
     async with running(script) as rig:
         key, session = rig.key()[0], rig.session()
         wrong = session if isinstance(route.access, ForWebsite) else key
+        operator = rig.operator() if not isinstance(route.access, ForOperator) else session
         last = "0" if key[-1] != "0" else "1"
         for value in (None, "", "Bearer", "Bearer ", f"Basic {key}", key, f"Bearer {wrong}", "Bearer ck_x_y",
-                      f"Bearer {key[:-1]}{last}", f"Bearer {key}x", f"Bearer {session[:-1]}f0"):  # fmt: skip
+                      f"Bearer {key[:-1]}{last}", f"Bearer {key}x", f"Bearer {session[:-1]}f0",
+                      f"Bearer {operator}"):  # fmt: skip
             headers = {} if value is None else {"Authorization": value}
             answer = await rig.send(route.method, path_of(route), headers=headers)
             assert (answer.status, answer.code) == (401, "unauthorized"), value

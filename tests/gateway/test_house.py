@@ -4,76 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from aiohttp import ClientSession, TCPConnector, web
 
-from actors.directory import Directory
-from actors.ledger import LedgerActor
-from actors.ledger_reader import LedgerReaderActor
-from config.schema import LedgerSettings
-from gateway.app import make_app, make_runner, outbox_ready
-from gateway.token import new_key, token_hash
-from ledger.commands import CreateKey
-from ledger.reader import LedgerReader
-from ledger.store import SqliteStore
-from monitoring.metrics import Metrics
-from tests.fakes.clock import FakeClock
-from tests.gateway.fake import ALL_SCOPES, SECRET, Answer, Rig, load_settings
-from tests.ledger.books import NOW, do, fund, make_books
-
-
-class House(Rig):
-    """A gateway with the ledger behind it; ``token`` and ``key_id`` are a website's."""
-
-    token: str
-    key_id: str
-
-    async def post(self, path: str, body: dict[str, object] | None, key: str, **sign: str) -> Answer:
-        """A signed request with an idempotency key."""
-        raw = b"" if body is None else json.dumps(body).encode()
-        headers = {"Idempotency-Key": key, **self.signed(self.key_id, "POST", path, raw, **sign)}
-        if raw:
-            headers["Content-Type"] = "application/json"
-        return await self.send("POST", path, self.token, data=raw or None, headers=headers)
+from gateway.app import outbox_ready
+from gateway.token import token_hash
+from tests.gateway.house import House, open_house
 
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
-    store = make_books(tmp_path)
-    fund(store, "alice", 1_000_000)
-    made = new_key(secrets.token_bytes)
-    do(store, CreateKey(made.id, "shop", made.key_hash, ALL_SCOPES, "test"))
-    path = store.path
-    store.close()
-    clock, directory, settings = FakeClock(NOW), Directory(), load_settings()
-
-    def open_store() -> SqliteStore:
-        opened = SqliteStore(path, now_s=NOW)
-        opened.open()
-        return opened
-
-    async def open_reader() -> LedgerReader:
-        return await LedgerReader(path, now_s=clock.now_s).open()
-
-    ledger = LedgerActor.start(open_store, directory, clock, LedgerSettings(path=path), Metrics())
-    reader = LedgerReaderActor.start(open_reader)
-    directory.up("ledger", ledger)
-    directory.up("ledger_reader", reader)
-    app = make_app(settings, directory, Metrics(), clock, secrets.token_bytes, SECRET)
-    runner = make_runner(app, settings.gateway)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    async with ClientSession(connector=TCPConnector(limit=0)) as http:
-        rig = House(app, http, f"http://127.0.0.1:{runner.addresses[0][1]}", settings)
-        rig.clock, rig.token, rig.key_id = clock, made.token, made.id  # type: ignore[assignment]
-        yield rig
-    await runner.cleanup()
-    for ref in (reader, ledger):
-        await ref.stop(block=False)
+    async with open_house(tmp_path) as opened:
+        yield opened
 
 
 def bet(**changes: object) -> dict[str, object]:

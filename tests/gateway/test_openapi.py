@@ -11,8 +11,8 @@ from openapi_spec_validator import validate
 from gateway.api import Route
 from gateway.app import make_app
 from gateway.openapi import codes_of, document
-from gateway.principal import ForClient, ForWebsite, Public, Scope
-from gateway.routes import CASHIER_ROUTES, ROUTES, WEBSITE_ROUTES
+from gateway.principal import ForClient, ForOperator, ForWebsite, Public, Scope
+from gateway.routes import ADMIN_ROUTES, CASHIER_ROUTES, ROUTES, WEBSITE_ROUTES
 from tests.gateway.fake import (
     SECRET,
     FakeClock,
@@ -55,6 +55,8 @@ async def test_every_served_route_is_declared_with_a_policy() -> None:
     assert all(isinstance(route.access, ForWebsite) for route in WEBSITE_ROUTES)
     public = [route.path for route in CASHIER_ROUTES if isinstance(route.access, Public)]
     assert public == ["/v1/cashier/session"]
+    public = [route.path for route in ADMIN_ROUTES if not isinstance(route.access, ForOperator)]
+    assert public == ["/v1/admin/login"]
 
 
 def test_whatever_changes_something_needs_an_idempotency_key() -> None:
@@ -82,6 +84,7 @@ def test_every_operation_names_its_errors_and_headers() -> None:
         expected: dict[type, object] = {
             ForWebsite: [{"website_key": []}],
             ForClient: [{"client_session": []}],
+            ForOperator: [{"operator_session": []}],
             Public: [],
         }
         assert operation["security"] == expected[type(route.access)]
@@ -97,5 +100,5 @@ def _check_errors(route: Route, operation: dict[str, object]) -> None:
 
 def test_the_page_of_the_room_names_every_route() -> None:
     text = (Path(__file__).parents[2] / "gateway" / "README.md").read_text("utf-8")
-    named = set(re.findall(r"`((?:GET|PUT|POST|DELETE) /v1/[^`]*)`", text))
+    named = set(re.findall(r"`((?:GET|PUT|POST|PATCH|DELETE) /v1/[^`]*)`", text))
     assert named >= {f"{route.method} {route.path}" for route in ROUTES}

@@ -1,0 +1,54 @@
+"""What each role of an operator may do: one table. A permission that no role has is nobody's. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What an operator's work is."""
+
+    VIEWER = "viewer"
+    MARKETING = "marketing"
+    SUPPORT = "support"
+    SRE = "sre"
+    PAYMENTS = "payments"
+    ADMIN = "admin"
+
+
+class Permission(StrEnum):
+    """What a route may ask for. Reading and deciding are two."""
+
+    OWN = "own"
+    """His own login: who he is, log out."""
+    TREE = "tree"
+    CURRENCIES = "currencies"
+    WITHDRAWALS = "withdrawals"
+    AUDIT = "audit"
+    OPERATORS = "operators"
+
+
+ROLES: Mapping[Role, frozenset[Permission]] = {
+    Role.VIEWER: frozenset({Permission.OWN, Permission.TREE, Permission.AUDIT}),
+    Role.MARKETING: frozenset({Permission.OWN}),
+    Role.SUPPORT: frozenset({Permission.OWN, Permission.TREE}),
+    Role.SRE: frozenset({Permission.OWN, Permission.TREE, Permission.CURRENCIES, Permission.AUDIT}),
+    Role.PAYMENTS: frozenset(
+        {
+            Permission.OWN,
+            Permission.TREE,
+            Permission.CURRENCIES,
+            Permission.WITHDRAWALS,
+            Permission.AUDIT,
+        }
+    ),
+    Role.ADMIN: frozenset(Permission),
+}
+"""The table role × permission; each route names its permission (``gateway.routes``)."""
+
+
+def permissions_of(roles: Iterable[str]) -> frozenset[Permission]:
+    """What an operator with these roles may do; a role that is not known here gives nothing."""
+    known = [Role(role) for role in roles if role in list(Role)]
+    return frozenset().union(*(ROLES[role] for role in known))

@@ -1,0 +1,66 @@
+"""Who may do what, tried: every route for operators with every role."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.api import Route
+from gateway.principal import ForOperator
+from gateway.role import ROLES, Permission, Role, permissions_of
+from gateway.routes import ADMIN_ROUTES
+from tests.gateway.calls import Caller, script
+from tests.gateway.fake import running
+
+ALL = set(Role)
+MAY: dict[str, set[Role]] = {
+    "logout": ALL,
+    "get_operator_session": ALL,
+}
+"""By route, the roles it is for. A new route is refused to everybody here until somebody decides."""
+GUARDED = [route for route in ADMIN_ROUTES if isinstance(route.access, ForOperator)]
+
+
+def test_every_route_for_operators_is_in_the_table() -> None:
+    assert set(MAY) == {route.name for route in GUARDED}
+
+
+@pytest.mark.parametrize("route", GUARDED, ids=lambda route: route.name)
+async def test_each_role_reaches_exactly_its_routes(route: Route) -> None:
+    async with running(script) as rig:
+        for role in Role:
+            caller = Caller(rig, ("", ""), "", rig.operator(role))
+            rig.directory.asked.clear()
+            answer = await caller.call(route.name)
+            if role in MAY[route.name]:
+                assert answer.status == route.status, (role, answer.raw)
+            else:
+                assert (answer.status, answer.code) == (403, "forbidden"), role
+                assert rig.directory.asked == []
+
+
+@pytest.mark.parametrize("route", GUARDED, ids=lambda route: route.name)
+async def test_no_role_or_an_unknown_one_may_nothing(route: Route) -> None:
+    async with running(script) as rig:
+        for roles in (("",), ("root",), ("Admin",)):
+            answer = await Caller(rig, ("", ""), "", rig.operator(*roles)).call(route.name)
+            assert (answer.status, answer.code) == (403, "forbidden")
+        assert rig.directory.asked == []
+
+
+@pytest.mark.parametrize("state", ["ended", "expired"])
+async def test_a_login_that_is_over_is_nobody(state: str) -> None:
+    async with running(script) as rig:
+        answer = await rig.send("GET", "/v1/admin/me", rig.operator(state=state))
+        assert (answer.status, answer.code) == (401, "unauthorized")
+
+
+def test_the_table_knows_every_role_and_every_permission_is_used() -> None:
+    assert set(ROLES) == ALL
+    used = {route.access.permission for route in GUARDED if isinstance(route.access, ForOperator)}
+    assert used <= set(Permission)
+
+
+def test_roles_add_up() -> None:
+    assert permissions_of(()) == frozenset()
+    assert permissions_of(("marketing", "sre")) == ROLES[Role.SRE]
+    assert ROLES[Role.ADMIN] == frozenset(Permission)
