@@ -136,7 +136,8 @@ class ChainDelta:
 
     ``disconnected`` newest first, ``connected`` oldest first. ``address_seq`` is the number of the
     last own script that the scan of ``connected`` knew of. ``safe_height`` and ``finalized_height``
-    as in :class:`Head`, of the very chain that ``connected`` is a part of.
+    as in :class:`Head`, of the very chain that ``connected`` is a part of. ``credit_height`` is the
+    highest block whose deposits may be credited now: above it the node is in doubt. None: no doubt.
     """
 
     chain: str
@@ -145,6 +146,7 @@ class ChainDelta:
     address_seq: int
     safe_height: int | None = None
     finalized_height: int | None = None
+    credit_height: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

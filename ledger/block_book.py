@@ -33,7 +33,8 @@ def make_id(prefix: str, *parts: object) -> str:
 class BlockBook:
     """Where one block's entries are booked. ``coins`` are the currencies of its chain.
 
-    ``safe_height`` and ``finalized_height`` are the node's tags when the block was read.
+    ``safe_height`` and ``finalized_height`` are the node's tags when the block was read; deposits above
+    ``credit_height`` are not credited now (None: there is no such bound).
     """
 
     tx: Tx
@@ -43,6 +44,7 @@ class BlockBook:
     owners: dict[bytes, Owner] = field(default_factory=dict)
     safe_height: int | None = None
     finalized_height: int | None = None
+    credit_height: int | None = None
 
     def coin(self, currency: str) -> CoinRow:
         """The currency's row. Raises BlockRefusedError when this chain does not carry it."""

@@ -53,6 +53,7 @@ def apply_chain_delta(tx: Tx, command: ApplyChainDelta) -> DeltaApplied:
             coins,
             safe_height=delta.safe_height,
             finalized_height=delta.finalized_height,
+            credit_height=delta.credit_height,
         )
         credited += _connect(book, block)
         tip = block.ref
@@ -116,9 +117,9 @@ def check(delta: ChainDelta) -> None:
             check_amount(sent.nonce, f"nonce of {sent.txid}")
     for ref in delta.disconnected:
         _check_ref(ref)
-    for tag in (delta.safe_height, delta.finalized_height):
-        if tag is not None and (type(tag) is not int or tag < 0):
-            raise BlockRefusedError(f"{tag!r} is no height of a tag")
+    for bound in (delta.safe_height, delta.finalized_height, delta.credit_height):
+        if bound is not None and (type(bound) is not int or bound < 0):
+            raise BlockRefusedError(f"{bound!r} is no height of a tag or a doubt")
 
 
 def _check_ref(ref: BlockRef) -> None:

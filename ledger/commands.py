@@ -126,6 +126,19 @@ class ApplyChainDelta(Command[DeltaApplied]):
 
 
 @dataclass(frozen=True, slots=True)
+class CreditDue(Command[int]):
+    """Credit at our tip ``tip_hash`` what is deep enough and was held back by a doubt about the node.
+
+    Deposits above ``credit_height`` stay held (None: none). Answers the number of deposits credited.
+    Error: ParentMismatchError (our tip is another block).
+    """
+
+    chain: str
+    tip_hash: str
+    credit_height: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ApplyMempool(Command[int]):
     """Unconfirmed receipts as they are now: new ones become ``seen``, vanished ones ``conflicted``.
 

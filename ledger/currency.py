@@ -10,6 +10,7 @@ from ledger import codec
 from ledger.coin_row import CoinRow, to_view
 from ledger.commands import GetWatchState, RegisterCoin, SetAnchor, SetCurrencyState
 from ledger.context import Tx
+from ledger.currency_state import CurrencyState
 from ledger.errors import IdentityChangedError
 from ledger.maturity import tighten
 from ledger.policy import tiers_text
@@ -17,9 +18,7 @@ from ledger.views import CurrencyView, WatchState
 
 BLOCK_COLUMNS = "height, block_hash, parent_hash, time, work"
 
-STATES = frozenset(
-    {"open", "paused", "draining", "behind", "stalled", "disagree", "down", "halted", "disabled"}
-)
+STATES = frozenset(CurrencyState)
 """What a currency may be; ``disabled`` is for one that is not in the configuration now."""
 
 

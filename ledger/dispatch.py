@@ -9,7 +9,7 @@ from typing import Any
 
 from ledger import codec
 from ledger.accounts import is_client_id
-from ledger.commands import ApplyChainDelta, ApplyMempool, Command, Idempotency, SpentNonce
+from ledger.commands import ApplyChainDelta, ApplyMempool, Command, CreditDue, Idempotency, SpentNonce
 from ledger.connection import is_disk_fault
 from ledger.context import Tx
 from ledger.errors import (
@@ -25,7 +25,7 @@ from ledger.views import Outcome
 
 logger = logging.getLogger(__name__)
 
-CHAIN_NEWS = frozenset({ApplyChainDelta, ApplyMempool})
+CHAIN_NEWS = frozenset({ApplyChainDelta, ApplyMempool, CreditDue})
 """Commands that carry what a node told; a node can tell anything."""
 
 

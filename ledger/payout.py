@@ -15,6 +15,7 @@ from ledger.codec import to_dict
 from ledger.coin_row import CoinRow
 from ledger.commands import DecideWithdrawal, OpenWithdrawal, SetWaiting
 from ledger.context import Tx
+from ledger.currency_state import allowing
 from ledger.errors import (
     AboveMaximumError,
     AlreadyExistsError,
@@ -38,8 +39,8 @@ from ledger.views import Outcome, WithdrawalView
 from ledger.withdrawal import WITHDRAWAL, WithdrawalEvent, WithdrawalState
 from ledger.withdrawal_row import WithdrawalRow, read_withdrawals, to_view
 
-CLOSED_STATES = frozenset({"draining", "paused", "disabled"})
-"""States in which no new withdrawal is taken; while a node is merely away, it is queued."""
+TAKING_STATES = allowing("takes")
+"""States in which a new withdrawal is taken; while a node is merely away, it is queued."""
 
 _DECISIONS: Mapping[str, tuple[WithdrawalEvent, Who]] = {
     "cancel": (WithdrawalEvent.CANCELLED, Who.OWNER),
@@ -103,7 +104,7 @@ def _view(tx: Tx, coin: CoinRow, row: WithdrawalRow) -> WithdrawalView:
 def _refuse_closed(coin: CoinRow) -> None:
     if coin.state == "halted":
         raise CurrencyUnavailableError(f"{coin.currency} is halted until an operator looked at it")
-    if coin.withdrawals != "open" or not coin.is_configured or coin.state in CLOSED_STATES:
+    if coin.withdrawals != "open" or not coin.is_configured or coin.state not in TAKING_STATES:
         raise CurrencyClosedError(f"withdrawals of {coin.currency} are closed")
 
 

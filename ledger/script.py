@@ -8,6 +8,7 @@ from typing import Any
 from ledger import codec
 from ledger.commands import RecordScript, ReserveScript
 from ledger.context import Tx
+from ledger.currency_state import allowing
 from ledger.errors import (
     CurrencyClosedError,
     IdentityChangedError,
@@ -16,7 +17,7 @@ from ledger.errors import (
 )
 from ledger.views import AddressView, Outcome
 
-ISSUING_STATES = frozenset({"open", "behind", "stalled", "disagree", "down"})
+ISSUING_STATES = allowing("issues")
 """States in which a client may get a fresh address: the node's absence only delays what is paid to it."""
 
 ADDRESS_COLUMNS = "client_id, currency, address, script_index, sequence, created_at"

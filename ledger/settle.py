@@ -28,9 +28,11 @@ from ledger.withdrawal_row import WithdrawalRow, read_withdrawals
 DUE_DEPOSITS = "d.chain = ? AND d.status = ? AND d.due_height <= ? ORDER BY d.due_height, d.ordinal"
 DUE_CREDITS = (
     "d.chain = ? AND d.status = 'confirming' AND d.due_height <= ? AND (d.finality = 'confirmations'"
-    " OR d.block_height <= CASE d.finality WHEN 'safe' THEN ? ELSE ? END) ORDER BY d.due_height, d.ordinal"
+    " OR d.block_height <= CASE d.finality WHEN 'safe' THEN ? ELSE ? END) AND d.block_height <= ?"
+    " ORDER BY d.due_height, d.ordinal"
 )
-"""Deep enough, and covered by the node's tag where they wait for one (safe, then finalized height)."""
+"""Deep enough, covered by the node's tag where they wait for one (safe, then finalized height), and not
+above the height from which the node is in doubt."""
 DUE_WITHDRAWALS = "w.currency = ? AND w.due_height <= ? ORDER BY w.due_height, w.ordinal"
 DUE_SWEEPS = "SELECT id FROM intent WHERE currency = ? AND due_height <= ? ORDER BY due_height, id"
 
@@ -38,7 +40,8 @@ DUE_SWEEPS = "SELECT id FROM intent WHERE currency = ? AND due_height <= ? ORDER
 def settle(book: BlockBook) -> int:
     """Take every step that is due at this block, once; answers the number of deposits credited."""
     height = book.ref.height
-    arguments = (book.chain, height, book.safe_height, book.finalized_height)
+    undoubted = height if book.credit_height is None else book.credit_height
+    arguments = (book.chain, height, book.safe_height, book.finalized_height, undoubted)
     confirmed = read_deposits(book.tx.db, DUE_CREDITS, arguments)
     for row in confirmed:
         _credit(book, row)

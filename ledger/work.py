@@ -12,13 +12,14 @@ from ledger.attempt_row import plan_of, read_attempts, to_work
 from ledger.coin_row import CoinRow
 from ledger.commands import GetPayoutWork, GetSweepWork, GetUnsettledAttempts
 from ledger.context import Tx
+from ledger.currency_state import allowing
 from ledger.errors import PayoutsHeldError
 from ledger.machine import Who, advance
 from ledger.sweep import SWEEP, SweepEvent
 from ledger.transition import tip_height
 from ledger.views import AttemptWork
 
-PAYING_STATES = frozenset({"open", "draining"})
+PAYING_STATES = allowing("pays")
 """States in which payouts are given out; in doubt about the node nothing is started."""
 
 ACCOUNT_FAMILIES = frozenset({"evm"})
