@@ -55,6 +55,8 @@ class NodeSettings(Section):
     """Longest pause between two tries while the node is down."""
     stalled_after_s: Seconds = 7_200.0
     """Age of the newest block above which the currency counts as stalled."""
+    peers_min: Annotated[int, Field(ge=0, le=1_000)] = 0
+    """Fewer peers of the node than this and the currency counts as stalled; 0: the node is not asked."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -87,7 +89,11 @@ class CoinBase(CurrencySettings):
     blocks_per_step: Annotated[int, Field(ge=1, le=1_000)] = 10
     """Most blocks handed to the ledger in one step while catching up."""
     node: NodeSettings
-    """The currency's own node."""
+    """The currency's own node: the one that is followed."""
+    witness: NodeSettings | None = None
+    """A second node of the same chain: asked for block hashes only, which are compared with the first's."""
+    witness_required: bool = False
+    """Whether credits and payouts wait while the second node is away or behind."""
 
     @field_validator("genesis_hash", mode="before")
     @classmethod
@@ -108,6 +114,14 @@ class CoinBase(CurrencySettings):
         if value == "watch_only":
             raise problem('"watch_only" is not supported yet: use "seed" or "node"')
         return value
+
+    @model_validator(mode="after")
+    def _check_nodes(self) -> Self:
+        if self.witness_required and self.witness is None:
+            raise problem("witness_required needs a second node: [witness], or two tables in nodes")
+        if self.witness is not None and self.witness.url == self.node.url:
+            raise problem("node and witness have the same url: a node does not contradict itself")
+        return self
 
     @model_validator(mode="after")
     def _check_keys(self) -> Self:

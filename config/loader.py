@@ -124,6 +124,8 @@ def _read_coins(draft: Draft, folder: Path) -> tuple[dict[str, type[CurrencySett
             if is_from_other_files(model.model_fields[name]):
                 del tree[name]
                 draft.add(draft.origin((*path, name)), ".".join((*path, name)), "each has a file of its own")
+        if not is_token:
+            _name_nodes(draft, tree, path)
         models[currency] = model
         draft.tree["coins"][currency] = tree | {"currency": currency}
         _refuse_secrets(draft, model, tree, path)
@@ -137,6 +139,27 @@ def _refuse_family(draft: Draft, family: object, path: Keys, is_token: bool) -> 
     reason = f"{subject}must be one of {', '.join(families)}" if family is not None else _MISSING
     hint = nearest(str(family), families)
     draft.add(draft.origin((*path, "family")), ".".join((*path, "family")), reason, hint)
+
+
+def _name_nodes(draft: Draft, table: dict[str, Any], path: Keys) -> None:
+    """`nodes = [a, b]` is another way to write `[node]` and `[witness]`, in each network's table too."""
+    networks = table.get("networks")
+    for network, values in networks.items() if isinstance(networks, dict) else ():
+        if isinstance(values, dict):
+            _name_nodes(draft, values, (*path, "networks", network))
+    if "nodes" not in table:
+        return
+    place = (*path, "nodes")
+    nodes, names = table.pop("nodes"), ("node", "witness")
+    if any(name in table for name in names):
+        draft.add(draft.origin(place), ".".join(place), "stands beside [node] or [witness]: write either")
+        return
+    if not isinstance(nodes, list) or len(nodes) not in (1, 2):
+        draft.add(draft.origin(place), ".".join(place), "expected a list of one or two tables")
+        nodes = []
+    for name, node in zip(names, nodes, strict=False):
+        table[name] = node
+        draft.origins[*path, name] = draft.origin(place)
 
 
 def _coin_files(draft: Draft, folder: Path) -> list[Path]:

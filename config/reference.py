@@ -68,7 +68,7 @@ def render_reference() -> str:
                 parts.append(_table(f"Coin file: `{key}`", nested, nested.model_fields))
     node = section_class(common["node"])
     if node is not None:
-        parts.append(_table("Coin file: `[node]`", node, node.model_fields))
+        parts.append(_table("Coin file: `[node]` and `[witness]`", node, node.model_fields))
     token = {key: field for key, field in TokenSettings.model_fields.items() if key not in shared}
     parts.append(_table("Coin file: a token", TokenSettings, token))
     return "\n\n".join(parts)

@@ -69,6 +69,8 @@ def section_class(field: FieldInfo) -> type[Section] | None:
 
 def item_class(field: FieldInfo) -> type[Section] | None:
     """Give the class of the tables in a list, or None for a list of plain values and for no list."""
+    if section_class(field) is not None:
+        return None
     for part in get_args(field.annotation):
         if isinstance(part, type) and issubclass(part, Section):
             return part

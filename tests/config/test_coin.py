@@ -138,3 +138,45 @@ def test_e20_an_unknown_tag_is_refused(errors_of: Failer, folder: Path) -> None:
 def test_tiers_have_no_variable(errors_of: Failer) -> None:
     (line,) = errors_of({"CASHIER__COINS__BTC__TIERS": "0.5:6"})
     assert "CASHIER__COINS__BTC__TIERS: unknown setting" in line
+
+
+TWO_NODES = """\
+[[nodes]]
+url = "http://a:1"
+
+[[nodes]]
+url = "http://b:2"
+timeout_s = 4
+"""
+
+
+def test_two_nodes_are_the_followed_one_and_its_witness(folder: Path, settings_of: Loader) -> None:
+    path = folder / "coins" / "BTC.toml"
+    text = path.read_text()
+    assert settings_of().coins["BTC"].witness is None
+    path.write_text(text.partition("[node]")[0] + TWO_NODES)
+    secret = folder / "secret"
+    secret.touch(mode=0o600)
+    secret.write_text("canary")
+    coin = settings_of(
+        {
+            "CASHIER__COINS__BTC__WITNESS__USER": "u",
+            "CASHIER__COINS__BTC__WITNESS__PASSWORD_FILE": "secret",
+            "CASHIER__COINS__BTC__WITNESS_REQUIRED": "true",
+        }
+    ).coins["BTC"]
+    assert coin.witness is not None
+    assert (coin.node.url, coin.witness.url, coin.witness.timeout_s) == ("http://a:1", "http://b:2", 4)
+    assert coin.witness.password is not None
+    assert (coin.node.user, coin.witness.password.get_secret_value()) == (None, "canary")
+    assert coin.witness_required
+
+
+def test_a_network_may_have_its_own_two_nodes(folder: Path, settings_of: Loader) -> None:
+    path = folder / "coins" / "BTC.toml"
+    rest = 'nodes = [{ url = "http://a:1" }, { url = "http://b:2" }]\n'
+    path.write_text(path.read_text().partition('node = { url = "http://127.0.0.1:18443"')[0] + rest)
+    coin = settings_of({"CASHIER__COINS__BTC__NETWORK": "regtest"}).coins["BTC"]
+    assert coin.witness is not None
+    assert (coin.node.url, coin.witness.url) == ("http://a:1", "http://b:2")
+    assert settings_of().coins["BTC"].witness is None

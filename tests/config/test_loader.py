@@ -191,6 +191,19 @@ BAD_COIN: list[tuple[Edit, str]] = [
     (("max = 500 }", "max = 500, mox = 1 }"), 'coins.BTC.fee_rate.mox: unknown key (did you mean "max"?)'),
     (("[node]", '[node]\npassword = "canary"'), "set CASHIER__COINS__BTC__NODE__PASSWORD_FILE"),
     (("[node]", '[node]\nuser = "u"'), "user and password belong together"),
+    (("peers_min = 1", "peers_min = -1"), "coins.BTC.node.peers_min: must be greater than or equal to 0"),
+    (
+        ("[node]", '[witness]\nurl = "http://b:1"\npassword = "canary"\n\n[node]'),
+        "set CASHIER__COINS__BTC__WITNESS__PASSWORD_FILE",
+    ),
+    (("[node]", "[witness]\nrest = true\n\n[node]"), "coins.BTC.witness.url: missing"),
+    (
+        ("[node]", '[witness]\nurl = "http://127.0.0.1:8332/"\n\n[node]'),
+        "node and witness have the same url",
+    ),
+    (('custody = "seed"', "witness_required = true"), "witness_required needs a second node"),
+    (("[node]", '[[nodes]]\nurl = "http://b:1"\n\n[node]'), "stands beside [node] or [witness]"),
+    (("[node]", "[[nodes]]\nurll = 1"), 'coins.BTC.node.urll: unknown key (did you mean "url"?)'),
     (
         ('url = "http://127.0.0.1:8332"', 'url = "http://u:canary@127.0.0.1"'),
         "must not hold a user or password",
@@ -201,6 +214,15 @@ BAD_COIN: list[tuple[Edit, str]] = [
     (('signer_tx_cap = "2"', 'signer_tx_cap = "0.5"'), "signer_tx_cap is smaller than maximum_withdrawal"),
     (('name = "Bitcoin"', 'name = "Bitcoin"\ncurrency = "X"'), "the file's name is the currency"),
 ]
+
+
+@pytest.mark.parametrize("nodes", ["[[nodes]]\n[[nodes]]\n[[nodes]]", "[nodes]"])
+def test_nodes_are_one_or_two(nodes: str, errors_of: Failer, folder: Path) -> None:
+    file = folder / "coins" / "BTC.toml"
+    file.write_text(file.read_text().replace("[node]", nodes, 1))
+    assert any(
+        line.startswith("coins/BTC.toml:40: coins.BTC.nodes: expected a list of one") for line in errors_of()
+    )
 
 
 @pytest.mark.parametrize(("edit", "expected"), BAD_COIN, ids=range(len(BAD_COIN)))
