@@ -91,6 +91,9 @@ class ChainReader(Protocol):
     async def sent_count(self, script: bytes) -> int:
         """How many chain tx an account has sent at the node's head; 0 on chains without accounts."""
 
+    async def peers(self) -> int:
+        """How many other nodes the node is connected to; without any it hears of no block."""
+
     async def close(self) -> None:
         """Close the connections to the node."""
 
@@ -140,7 +143,11 @@ class Signer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Coin:
-    """The bundle that ``open_coin`` gives for one currency."""
+    """The bundle that ``open_coin`` gives for one currency.
+
+    ``witness`` reads a second node of the same chain, where one is configured: its word is compared with
+    the first one's, nothing is ever booked from it.
+    """
 
     currency: str
     family: str
@@ -148,3 +155,4 @@ class Coin:
     deriver: AddressDeriver
     spender: Spender
     index: WatchIndex
+    witness: ChainReader | None = None

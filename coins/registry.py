@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from types import ModuleType
 from typing import cast
 
@@ -24,13 +25,21 @@ async def open_coin(settings: CoinSettings, signer: Signer, process_workers: int
     signer does.
     """
     opener = cast(Callable[[CoinSettings, Signer, int], Awaitable[Coin]], _package(settings).open_coin)
-    return await opener(settings, signer, process_workers)
+    coin = await opener(settings, signer, process_workers)
+    return replace(coin, witness=open_witness(settings))
 
 
 def open_reader(settings: CoinSettings, process_workers: int = 0) -> ChainReader:
     """Open the reader of one currency alone: no key is asked for. Raises UnsupportedError."""
     opener = cast(Callable[[CoinSettings, int], ChainReader], _package(settings).open_reader)
     return opener(settings, process_workers)
+
+
+def open_witness(settings: CoinSettings) -> ChainReader | None:
+    """Open the reader of the second node, None where there is none. Raises UnsupportedError."""
+    if settings.witness is None:
+        return None
+    return open_reader(settings.model_copy(update={"node": settings.witness, "witness": None}))
 
 
 def empty_index() -> WatchIndex:

@@ -154,7 +154,8 @@ class Head:
     """The node's best block. ``work`` as in :class:`BlockRef`.
 
     ``safe_height`` and ``finalized_height`` are the heights of the node's tags of that name (Ethereum),
-    None where the currency's policy does not ask for them or the node has no such block yet.
+    None where the currency's policy does not ask for them or the node has no such block yet. ``time`` is
+    that of its header in unix seconds, None where the node does not tell it here.
     """
 
     height: int
@@ -162,6 +163,7 @@ class Head:
     work: int | None = None
     safe_height: int | None = None
     finalized_height: int | None = None
+    time: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

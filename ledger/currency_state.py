@@ -59,7 +59,7 @@ class Finding(StrEnum):
 
     AT_HEAD = "at the node's head"
     CATCHING_UP = "blocks are left to read"
-    NODE_BEHIND = "the node syncs, or has less work than was applied"
+    NODE_BEHIND = "the node syncs, has less work than was applied, or is far behind the second node"
     WITNESS_BEHIND = "the second node, which is required, has not come as far"
     OLD_TIP = "no block for longer than stalled_after_s"
     FEW_PEERS = "the node has fewer peers than peers_min"
@@ -103,6 +103,7 @@ GRAVEST_FIRST = (
     Finding.FORK,
     Finding.FEW_PEERS,
     Finding.OLD_TIP,
+    Finding.NODE_BEHIND,
     Finding.WITNESS_AWAY,
     Finding.WITNESS_BEHIND,
 )

@@ -201,12 +201,15 @@ class WatchState:
     """What a watcher needs to go on: anchor and recent blocks (newest first) and own scripts.
 
     ``outpoints`` are (txid, index) of outputs of ours that are unspent, or whose spend is not final.
+    ``state`` and ``state_detail`` are what was recorded of the currency last.
     """
 
     blocks: tuple[BlockRef, ...]
     scripts: tuple[bytes, ...]
     outpoints: tuple[tuple[str, int], ...]
     address_seq: int
+    state: str = ""
+    state_detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,7 @@ class BitcoinReader:
             as_int(info.get("blocks"), "blocks"),
             as_hash(info.get("bestblockhash"), "bestblockhash"),
             as_work(info.get("chainwork"), "chainwork"),
+            time=as_int(info["time"], "time", 0, 2**32 - 1) if "time" in info else None,
         )
 
     async def block_ref(self, height: int) -> BlockRef | None:
@@ -269,6 +270,10 @@ class BitcoinReader:
     async def sent_count(self, script: bytes) -> int:
         """See ChainReader."""
         return 0
+
+    async def peers(self) -> int:
+        """See ChainReader."""
+        return as_int(await self._rpc.call("getconnectioncount"), "getconnectioncount")
 
     async def close(self) -> None:
         """See ChainReader."""

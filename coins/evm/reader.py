@@ -226,6 +226,10 @@ class EvmReader:
         count = await self._rpc.call("eth_getTransactionCount", "0x" + script.hex(), "latest", result=str)
         return parse_small(count, "eth_getTransactionCount")
 
+    async def peers(self) -> int:
+        """See ChainReader. Raises RpcAnswerError where the node does not offer ``net_peerCount``."""
+        return parse_small(await self._rpc.call("net_peerCount", result=str), "net_peerCount")
+
     async def close(self) -> None:
         """Close the connections to the node."""
         await self._ahead.close()
@@ -238,7 +242,7 @@ class EvmReader:
         )
         _refuse_syncing(syncing)
         ref = block_ref_of(latest)
-        return Head(ref.height, ref.block_hash)
+        return Head(ref.height, ref.block_hash, time=ref.time)
 
     async def _tag(self, tag: str, head_height: int) -> int | None:
         """Height of the block the node calls so, at most the head's; None while it has none.

@@ -347,3 +347,30 @@ class FakeChain:
         if self.epoch is None:
             return None, None
         return tuple(max(0, self.tip.ref.height - epochs * self.epoch) for epochs in (1, 2))  # type: ignore[return-value]
+
+
+class TwinChain(FakeChain):
+    """A second node of the same chain: at the same tip as the first while it follows."""
+
+    def __init__(self, first: FakeChain) -> None:
+        super().__init__(first.chain, first.kind)
+        self.anchor, self.blocks, self.epoch = first.anchor, first.blocks, first.epoch
+        self._count = 1_000_000  # its own blocks have hashes of their own
+        self.first = first
+        self.is_following = True
+        first.listeners.append(self.follow)
+        self.follow()
+
+    def follow(self) -> None:
+        """Take over the first one's tip."""
+        if self.is_following:
+            self.tip = self.first.tip
+
+    def part(self) -> None:
+        """Follow no more: what is mined from now on is its own."""
+        self.is_following = False
+
+    def rejoin(self) -> None:
+        """Follow again, whatever it mined itself."""
+        self.is_following = True
+        self.follow()

@@ -55,6 +55,7 @@ class FakeReader:
         self.chain = chain
         self.is_down = False
         self.calls = 0
+        self.peer_count = 8
 
     def _answer(self) -> None:
         self.calls += 1
@@ -105,6 +106,10 @@ class FakeReader:
     async def holdings(self, scripts: Sequence[tuple[bytes, Location]]) -> Holdings:
         self._answer()
         return Holdings(self.chain.tip.ref, {self.chain.chain: chain_holdings(self.chain, scripts)})
+
+    async def peers(self) -> int:
+        self._answer()
+        return self.peer_count
 
     async def sent_count(self, script: bytes) -> int:
         self._answer()
