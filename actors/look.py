@@ -5,9 +5,10 @@ The result is a message to the watcher; nothing here touches an actor's state.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 
+from actors.doubt import CLEAR, Opinion
 from coins.chain import NeedHeader, ReorgTooDeepError, Step, follow
 from coins.errors import (
     NodeBehindError,
@@ -18,6 +19,7 @@ from coins.errors import (
 )
 from coins.family import Coin
 from coins.types import Block, BlockRef, ChainDelta, Head, MempoolView
+from ledger.currency_state import VERDICTS, Finding
 
 NOT_THERE = "-"
 
@@ -44,6 +46,7 @@ class Moved:
     delta: ChainDelta
     head: Head
     is_last: bool
+    opinion: Opinion = CLEAR
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,34 +55,71 @@ class AtTip:
 
     head: Head
     mempool: MempoolView | None
+    opinion: Opinion = CLEAR
 
 
 Seen = Trouble | FirstBlock | Moved | AtTip
 
 
+Examine = Callable[[Sequence[BlockRef], Head], Awaitable[Opinion]]
+"""What else speaks for or against the node, given its chain (newest first) and its head."""
+
+
+async def nothing_else(line: Sequence[BlockRef], head: Head) -> Opinion:
+    """The chain alone counts."""
+    return CLEAR
+
+
 async def look(
-    coin: Coin, known: Sequence[BlockRef], address_seq: int, max_reorg: int, blocks_max: int
+    coin: Coin,
+    known: Sequence[BlockRef],
+    address_seq: int,
+    max_reorg: int,
+    blocks_max: int,
+    examine: Examine = nothing_else,
 ) -> Seen:
-    """Compare the node with ``known`` (newest first) and read at most ``blocks_max`` blocks.
+    """Compare the node with ``known`` (newest first), read at most ``blocks_max`` blocks, examine the node.
 
     Never raises for what a node may do: that is a Trouble with the currency's state. The node's
-    identity is checked at every look, so that a swapped node is never believed.
+    identity is checked at every look, so that a swapped node is never believed. A delta carries the
+    height up to which its deposits may be credited.
     """
     try:
-        await coin.reader.identify()
-        head = await coin.reader.head()
-        if not known:
-            anchor = await coin.reader.block_ref(head.height)
-            return FirstBlock(anchor) if anchor else Trouble("behind", "the node has no best block yet")
-        if head.block_hash == known[0].block_hash:
-            return await _at_tip(coin, head)
-        return await _moved(coin, known, head, address_seq, max_reorg, blocks_max)
+        seen = await _seen(coin, known, address_seq, max_reorg, blocks_max)
+        if isinstance(seen, AtTip):
+            return replace(seen, opinion=await examine(known, seen.head))
+        if not isinstance(seen, Moved):
+            return seen
+        delta = seen.delta
+        line = [block.ref for block in reversed(delta.connected)] + list(known[len(delta.disconnected) :])
+        opinion = await examine(line, seen.head)
+        return replace(seen, delta=replace(delta, credit_height=opinion.credit_height), opinion=opinion)
     except (NodeSyncingError, NodeBehindError) as error:
-        return Trouble("behind", str(error))
+        return _trouble(Finding.NODE_BEHIND, error)
     except NodeUnavailableError as error:
-        return Trouble("down", str(error))
+        return _trouble(Finding.NO_ANSWER, error)
     except (WrongNetworkError, NodeDataError, ReorgTooDeepError) as error:
-        return Trouble("halted", str(error))
+        return _trouble(Finding.NONSENSE, error)
+
+
+def _trouble(finding: Finding, error: Exception) -> Trouble:
+    return Trouble(VERDICTS[finding].state, str(error))
+
+
+async def _seen(
+    coin: Coin, known: Sequence[BlockRef], address_seq: int, max_reorg: int, blocks_max: int
+) -> Seen:
+    """The look itself; raises what the node's answers raise."""
+    await coin.reader.identify()
+    head = await coin.reader.head()
+    if not known:
+        anchor = await coin.reader.block_ref(head.height)
+        if anchor is None:
+            raise NodeBehindError("the node has no best block yet")
+        return FirstBlock(anchor)
+    if head.block_hash == known[0].block_hash:
+        return await _at_tip(coin, head)
+    return await _moved(coin, known, head, address_seq, max_reorg, blocks_max)
 
 
 async def _at_tip(coin: Coin, head: Head) -> AtTip:

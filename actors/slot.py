@@ -61,3 +61,5 @@ class CoinSlot:
         coin, self._coin = self._coin, None
         if coin is not None:
             await coin.reader.close()
+            if coin.witness is not None:
+                await coin.witness.close()

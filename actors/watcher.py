@@ -9,19 +9,29 @@ from typing import ClassVar
 
 from actors.clock import Clock
 from actors.directory import Directory
+from actors.doubt import NOTHING, Opinion
 from actors.errors import DeliveryError
 from actors.look import AtTip, FirstBlock, Moved, Seen, Trouble, look
 from actors.messages import GetWatcherStatus, TipMoved, WatcherStatus, WorkReady
 from actors.progress import Progress
 from actors.runtime import AsyncioActor
 from actors.slot import CoinSlot
+from actors.witness import Examiner
 from coins.errors import CoinError
 from coins.types import Block, BlockRef, Head, MempoolView, Outpoint
 from config.schema import ActorSettings
-from ledger.commands import ApplyChainDelta, ApplyMempool, GetWatchState, SetAnchor, SetCurrencyState
+from ledger.commands import (
+    ApplyChainDelta,
+    ApplyMempool,
+    CreditDue,
+    GetWatchState,
+    SetAnchor,
+    SetCurrencyState,
+)
+from ledger.currency_state import VERDICTS, CurrencyState, Finding
 from ledger.errors import DomainError, ParentMismatchError, StaleAddressesError
 from ledger.request import Request
-from ledger.views import DeltaApplied
+from ledger.views import DeltaApplied, WatchState
 from monitoring.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -39,10 +49,8 @@ class Reload(Request[None]):
 class WatcherActor(AsyncioActor):
     """One look at the node at a time, in a child task; its result is a message.
 
-    States of the currency it reports: ``open`` (or ``draining``) when it stands at the node's head;
-    ``behind`` while catching up or while the node itself is; ``stalled`` when no block came for long;
-    ``down`` without an answer; ``halted`` when the node serves another chain, nonsense, or a reorg deeper
-    than the guard. After every one of them it looks again.
+    What a look finds is a state of the currency: see ``ledger.currency_state``. After every one of them it
+    looks again.
     """
 
     def __init__(
@@ -60,6 +68,8 @@ class WatcherActor(AsyncioActor):
         self._spent: deque[tuple[int, Outpoint]] = deque()
         self._state = ""
         self._detail = ""
+        self._examiner = Examiner(slot, clock)
+        self._credit_height: int | None = NOTHING  # what an earlier life held back is not known
         self._node_height: int | None = None
         self._pause_s = RETRY_FIRST_S
         self._progress = Progress()
@@ -71,8 +81,12 @@ class WatcherActor(AsyncioActor):
     async def on_start(self) -> None:
         """Load scripts, live outpoints and the last blocks; then look."""
         self._slot.may_record.set()
-        await self._load()
-        await self._report("behind", "catching up after a start")
+        state = await self._load()
+        if state.state == CurrencyState.DISAGREE:
+            self._examiner.distrust(state.state_detail)  # it ends when they agree, not with a restart
+            await self._report(state.state, state.state_detail)
+        else:
+            await self._report(CurrencyState.BEHIND, "catching up after a start")
         self._look_after(0)
 
     async def on_receive(self, message: object) -> object:
@@ -87,7 +101,7 @@ class WatcherActor(AsyncioActor):
                 raise TypeError(f"{self.address} does not understand {message!r}")
         return None
 
-    async def _load(self) -> None:
+    async def _load(self) -> WatchState:
         """Take over what the ledger knows; scripts already loaded are not loaded again.
 
         Changes nothing when the ask fails.
@@ -106,6 +120,7 @@ class WatcherActor(AsyncioActor):
         self._spent.clear()
         self._told = None
         self._is_lost = False
+        return state
 
     async def _take(self, seen: Seen | Reload) -> float:
         """Act on a look; answers how long to wait before the next. Whatever fails, there is a next one."""
@@ -156,16 +171,17 @@ class WatcherActor(AsyncioActor):
     async def _refused(self, error: DomainError) -> float:
         """The ledger refuses what the node told (impossible numbers, a reorg into what is final): halted."""
         try:
-            return await self._trouble(Trouble("halted", error.detail or error.code))
+            return await self._trouble(Trouble(CurrencyState.HALTED, error.detail or error.code))
         except (DeliveryError, DomainError) as second:
             logger.warning("%s: %s could not be recorded: %s", self._chain, error, second)
             return self._next_pause_s()
 
     async def _trouble(self, trouble: Trouble) -> float:
         """Show the state; the pauses grow up to the configured one."""
-        if trouble.state == "halted":
+        if trouble.state == CurrencyState.HALTED:
             logger.error("%s: halted: %s", self._chain, trouble.detail)
         self._node_height = None
+        self._metrics.node_up("node", is_up=trouble.state != CurrencyState.DOWN)
         await self._report(trouble.state, trouble.detail)
         return self._next_pause_s()
 
@@ -188,6 +204,7 @@ class WatcherActor(AsyncioActor):
             self._forget_spent(block)
         self._told = None
         self._node_height = moved.head.height
+        self._credit_height = delta.credit_height
         self._measure(moved, applied)
         if delta.disconnected:
             logger.warning(
@@ -196,10 +213,11 @@ class WatcherActor(AsyncioActor):
             )  # fmt: skip
         if moved.is_last:
             self._progress.done()
-            await self._report_at_head()
+            await self._report_opinion(moved.opinion, Finding.AT_HEAD)
             self._hint()
         else:
-            await self._report("behind", f"catching up to height {moved.head.height}")
+            detail = f"catching up to height {moved.head.height}"
+            await self._report_opinion(moved.opinion, Finding.CATCHING_UP, detail)
             told = self._progress.step(self._clock.now_s(), applied.tip.height, moved.head.height)
             if told:
                 logger.info("%s: catching up: %s", self._chain, told)
@@ -208,9 +226,11 @@ class WatcherActor(AsyncioActor):
         """Standing at the head: show what is unconfirmed, then wait for the next block."""
         self._pause_s = RETRY_FIRST_S
         self._node_height = at_tip.head.height
+        await self._credit_due(at_tip.opinion.credit_height)
         if at_tip.mempool is not None:
             await self._mempool(at_tip.mempool)
-            await self._report_at_head()
+        if at_tip.mempool is not None or at_tip.opinion.gravest is not None:
+            await self._report_opinion(at_tip.opinion, Finding.AT_HEAD)
         tip = self._known[0]
         self._metrics.tip(at_tip.head.height, at_tip.head.height - tip.height, tip.time)
         self.spawn(self._wait_and_look(at_tip.head), "wait")
@@ -240,14 +260,28 @@ class WatcherActor(AsyncioActor):
         for _ in range(applied.credited):
             self._metrics.credited_after(max(0.0, self._clock.now_s() - applied.tip.time))
 
-    async def _report_at_head(self) -> None:
-        """We stand where the node stands; whether that is where the network stands, its age tells."""
-        settings = self._slot.settings
-        age_s = self._clock.now_s() - self._known[0].time
-        if age_s > settings.node.stalled_after_s:
-            await self._report("stalled", "no block came for long: is the node still connected to others?")
+    async def _credit_due(self, credit_height: int | None) -> None:
+        """What a doubt held back is credited as soon as it is over, without waiting for a block."""
+        if credit_height == self._credit_height:
+            return
+        await self._directory.ask(
+            "ledger",
+            CreditDue(self._chain, self._known[0].block_hash, credit_height),
+            timeout_s=self._timeout_s,
+        )
+        self._credit_height = credit_height
+
+    async def _report_opinion(self, opinion: Opinion, finding: Finding, detail: str = "") -> None:
+        """Report the gravest doubt about the node, or else what the look has found."""
+        self._metrics.node_up("node", is_up=True)
+        if opinion.is_witness_up is not None:
+            self._metrics.node_up("witness", is_up=opinion.is_witness_up)
+        if opinion.gravest is not None:
+            await self._report(opinion.gravest.state, opinion.gravest.detail)
+        elif finding is Finding.AT_HEAD and self._slot.settings.draining:
+            await self._report(CurrencyState.DRAINING, opinion.note)
         else:
-            await self._report("draining" if settings.draining else "open", "")
+            await self._report(VERDICTS[finding].state, detail or opinion.note)
 
     async def _report(self, state: str, detail: str) -> None:
         """Record a change of the currency's state: payouts are held while it is not open."""
@@ -260,8 +294,9 @@ class WatcherActor(AsyncioActor):
         except DomainError as error:
             logger.error("%s: the state %s could not be recorded: %s", self._chain, state, error)
             return
-        if state != self._state:
-            logger.info("%s is %s%s", self._chain, state, detail and f": {detail}")
+        level = logging.ERROR if state == CurrencyState.DISAGREE else logging.INFO
+        if state != self._state or level == logging.ERROR:
+            logger.log(level, "%s is %s%s", self._chain, state, detail and f": {detail}")
         self._state, self._detail = state, detail
         self._metrics.state(state)
 
@@ -298,5 +333,12 @@ class WatcherActor(AsyncioActor):
         settings = self._slot.settings
         # Scripts committed up to this number are in the index already: they go in before their commit.
         address_seq = self._slot.address_seq
-        seen = await look(self._slot.coin, tuple(self._known), address_seq, settings.max_reorg, self._step)
+        seen = await look(
+            self._slot.coin,
+            tuple(self._known),
+            address_seq,
+            settings.max_reorg,
+            self._step,
+            self._examiner.examine,
+        )
         self.actor_ref.tell(seen)

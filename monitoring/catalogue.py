@@ -54,6 +54,7 @@ CATALOGUE: tuple[Spec, ...] = (
     _g("node_lag_blocks", "currency", "Blocks between the node's tip and the last block in the books."),
     _h("node_rpc_seconds", "node message", "Duration of a call to a node, by method.", _FAST),
     _c("node_rpc_errors", "node result", "Failed calls to a node, by kind of failure."),
+    _g("node_up", "currency node", "1 while the node (node) or the second node (witness) answers, else 0."),
     _g("currency_state", "currency state", "1 for the state a currency is in, 0 for the others."),
     _c("blocks_processed", "currency", "Blocks taken into the books."),
     _c("blocks_disconnected", "currency", "Blocks taken out of the books by a reorganisation."),

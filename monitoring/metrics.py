@@ -177,6 +177,10 @@ class CurrencyMetrics:
         for gauge in self._state.values():
             gauge.set(1 if gauge is known else 0)
 
+    def node_up(self, node: str, *, is_up: bool) -> None:
+        """Note whether one of the currency's nodes answers: `node`, or `witness` for the second one."""
+        self._bind("node_up", node=node).set(1 if is_up else 0)
+
     def blocks(self, processed: int, disconnected: int) -> None:
         """Count blocks taken into and out of the books."""
         self._processed.inc(processed)

@@ -52,7 +52,7 @@ from tests.actors.doors import (
 )
 from tests.actors.house import actor_of, ended
 from tests.actors.supervised import states
-from tests.fakes.chain import FakeChain, FakeTx
+from tests.fakes.chain import FakeChain, FakeTx, TwinChain
 from tests.fakes.clock import FakeClock, settle
 from tests.fakes.coin import FakeDeriver, FakeReader, foreign, make_coin
 from tests.fakes.oracle import check_books
@@ -96,6 +96,7 @@ class Desk:
         self._faults_at: list[tuple[str, BaseException | str]] = []
         self.chains = {name: FakeChain(name, KINDS[name]) for name in settings.coins}
         self.readers: dict[str, DeskReader] = {}
+        self.witnesses: dict[str, DeskReader] = {}
         self.spenders: dict[str, DeskSpender] = {}
         self.derivers: dict[str, DeskDeriver] = {}
         self.coins: dict[str, Coin] = {}
@@ -157,7 +158,11 @@ class Desk:
         reader = self.readers.setdefault(name, DeskReader(chain, self.clock))
         spender = self.spenders.setdefault(name, DeskSpender(chain))
         deriver = self.derivers.setdefault(name, DeskDeriver(name))
-        self.coins[name] = Coin(name, base.family, reader, deriver, spender, base.index)
+        witness = None
+        if settings.witness is not None:
+            witness = self.witnesses.get(name) or DeskReader(TwinChain(chain), self.clock)
+            self.witnesses[name] = witness
+        self.coins[name] = Coin(name, base.family, reader, deriver, spender, base.index, witness)
         return self.coins[name]
 
     async def _serve(self) -> Server:
@@ -293,6 +298,12 @@ class Desk:
         view = await self.ask("root", GetTree())
         assert isinstance(view, ChildView)
         return states(view)
+
+    def twin(self, currency: str = "BTC") -> TwinChain:
+        """The chain of the second node."""
+        chain = self.witnesses[currency].chain
+        assert isinstance(chain, TwinChain)
+        return chain
 
     def height(self, currency: str = "BTC") -> int:
         """The cursor in the books."""
