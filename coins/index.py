@@ -44,9 +44,10 @@ class WatchIndex:
     block. Only the methods below change them.
     """
 
-    __slots__ = ("outpoint_marks", "outpoints", "script_marks", "scripts")
+    __slots__ = ("forms", "outpoint_marks", "outpoints", "script_marks", "scripts")
 
     def __init__(self, scripts: Iterable[bytes] = (), outpoints: Iterable[Outpoint] = ()) -> None:
+        self.forms: set[bytes] = set()
         self.scripts: set[bytes] = set()
         self.outpoints: set[bytes] = set()
         self.script_marks = bytearray(MARKS)
@@ -63,11 +64,12 @@ class WatchIndex:
 
     def add_scripts(self, scripts: Iterable[bytes]) -> None:
         """Watch many scripts; as :meth:`add_script`. On an error some may have been added."""
-        marks, known = self.script_marks, self.scripts
+        marks, known, forms = self.script_marks, self.scripts, self.forms
         for script in scripts:
             if not SCRIPT_BYTES_MIN <= len(script) <= SCRIPT_BYTES_MAX:
                 raise ValueError(f"a script of {len(script)} bytes cannot be watched")
             known.add(script)
+            forms.add(bytes((len(script), *script[:2])))
             marks[int.from_bytes(script[SCRIPT_MARK_AT : SCRIPT_MARK_AT + 4], "little") & MARK_MASK] = 1
 
     def has_script(self, script: bytes) -> bool:

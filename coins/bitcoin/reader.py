@@ -24,7 +24,7 @@ from coins.bitcoin.answer import (
 )
 from coins.bitcoin.hint import Hints
 from coins.bitcoin.mempool import MempoolReader
-from coins.bitcoin.outline import BROKEN, Outline, outline_steps, scan_outlined
+from coins.bitcoin.outline import BROKEN, Outline, match_steps, outline_steps
 from coins.bitcoin.rpc import RpcClient, RpcError
 from coins.bitcoin.scan import BlockRules, Scan, scan_steps
 from coins.bitcoin.workers import WorkerPool
@@ -346,7 +346,7 @@ class BitcoinReader:
             except BROKEN:
                 return await _breathing(scan_steps(raw, index, self._rules))  # it says what is wrong
         await asyncio.sleep(0)
-        return scan_outlined(raw, outline, index, self._rules)
+        return await _breathing(match_steps(raw, outline, index, self._rules))
 
 
 async def _breathing(steps: Generator[None, None, T]) -> T:

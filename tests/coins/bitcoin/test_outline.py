@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 from pathlib import Path
 
@@ -18,12 +19,14 @@ from coins.bitcoin.workers import FAILURES_MAX, Worker, WorkerPool
 from coins.errors import NodeDataError
 from coins.index import WatchIndex
 from coins.types import Outpoint
+from tests.coins.bitcoin import test_pattern
 from tests.coins.bitcoin import test_scan as shapes
 
 OURS = b"\x00\x14" + b"\x11" * 20
 OTHER = b"\x00\x14" + b"\x22" * 20
 RULES = BlockRules("BTC", 21 * 10**14)
 SPENT = shapes.foreign(5)
+PAIR = (WatchIndex([OURS]), WatchIndex([OURS]))  # making one takes longer than a test of it
 
 
 def outlined(raw: bytes, index: WatchIndex, rules: BlockRules = RULES) -> object:
@@ -65,15 +68,69 @@ def test_an_extension_block_and_a_merged_mining_header_stay_where_they_are() -> 
 def test_a_broken_block_has_no_outline_or_the_same_result(place: int, junk: bytes) -> None:
     at = 80 + place % (len(shapes.WHOLE) - 80)
     raw = shapes.WHOLE[:at] + junk + shapes.WHOLE[at + len(junk) :]
+    index = PAIR[0]
+    index.outpoints.clear()
     try:
         outline = outline_block(raw, RULES)
     except BROKEN:
         with pytest.raises(NodeDataError):
-            scan_block(raw, WatchIndex([OURS]), RULES)
+            scan_block(raw, index, RULES)
     else:
-        assert scan_outlined(raw, outline, WatchIndex([OURS]), RULES) == scan_block(
-            raw, WatchIndex([OURS]), RULES
+        assert scan_outlined(raw, outline, index, RULES) == scan_block(raw, index, RULES)
+
+
+@given(st.integers(0, 2**32), st.integers(0, 2**32), st.binary(max_size=8), st.booleans())
+@settings(max_examples=300, deadline=None)
+def test_blocks_of_any_shape_whole_and_broken(seed: int, place: int, junk: bytes, is_ours: bool) -> None:
+    source = random.Random(seed)
+    txs = [test_pattern.random_tx(source) for _ in range(source.randrange(6))]
+    paying = shapes.tx([SPENT], [(7, OURS), (8, OTHER)])
+    raw = shapes.block(shapes.coinbase(), *txs, *([paying] if is_ours else []))
+    at = 80 + place % (len(raw) - 80)
+    for block in (raw, raw[:at] + junk + raw[at + len(junk) :], raw[:at], raw + junk):
+        for index in PAIR:
+            index.outpoints.clear()
+            index.add_outpoint(SPENT)
+        try:
+            wanted = scan_block(block, PAIR[0], RULES)
+        except NodeDataError:
+            with pytest.raises(BROKEN):
+                outline_block(block, RULES)
+        else:
+            assert outlined(block, PAIR[1]) == wanted
+        assert PAIR[0].outpoints == PAIR[1].outpoints
+
+
+def test_a_script_inside_what_looks_like_another_is_found() -> None:
+    """The bytes before a script of ours may be read as the beginning of one that ends in ours."""
+    nested = b"\x00\x14" + b"\x16\x00\x14" + b"\x22" * 17
+    own = [nested, b"\x00\x14" + b"\x22" * 17 + b"abc", b"\x51\x20" + b"\x16\x00\x14" + b"\x33" * 29]
+    for script in own:
+        both(
+            shapes.block(shapes.coinbase(), shapes.tx([shapes.foreign(1)], [(5, script), (6, OURS)])),
+            *own,
+            OURS,
         )
+
+
+def test_many_hits_and_many_forms() -> None:
+    scripts = [bytes((0x60 + form, number)) + b"\x11" * 20 for form in range(12) for number in range(3)]
+    paid = [shapes.tx([shapes.foreign(number)], [(5, each)]) for number, each in enumerate(scripts, 1)]
+    for count in (1, 8, 9, 36):
+        both(shapes.block(shapes.coinbase(), *paid), *scripts[:count])
+    raw = shapes.block(shapes.coinbase(), *paid)
+    index = WatchIndex([OURS], [shapes.foreign(number) for number in range(1, 30)])
+    assert len(scan_outlined(raw, outline_block(raw, RULES), index, RULES).spends) == 29
+
+
+def test_a_script_of_ours_copied_everywhere_is_one_receipt() -> None:
+    copies = tuple((b"\x16" + OURS) * 11 for _ in range(3))
+    fillers = [Tx(2, (TxIn(shapes.foreign(n), 0, b"", copies),), (TxOut(5, OTHER),), 0) for n in range(1, 40)]
+    paying = shapes.tx([shapes.foreign(99)], [(7, OURS)])
+    raw = shapes.block(shapes.coinbase(), *fillers, paying)
+    scan = scan_outlined(raw, outline_block(raw, RULES), WatchIndex([OURS]), RULES)
+    assert [(receipt.txid, receipt.amount) for receipt in scan.receipts] == [(paying.txid, 7)]
+    both(raw, OURS)
 
 
 def test_bytes_that_are_no_outline_are_refused() -> None:
