@@ -17,6 +17,9 @@ __all__ = ["Amount", "CurrencySettings", "Depth", "OpenClosed", "Tier"]
 Amount = Annotated[int, Field(ge=0), WholeUnits()]
 """Base units, exact. Written in the file as a decimal string of whole units."""
 
+AmountOrNone = Annotated[int | None, WholeUnits()]
+"""As Amount, where there may be no such limit."""
+
 OpenClosed = Literal["open", "closed"]
 Depth = Annotated[int, Field(ge=1, le=100_000)]
 
@@ -82,6 +85,12 @@ class CurrencySettings(Section):
     """Larger withdrawals wait for an operator; "0" holds every one of them."""
     session_withdrawal_cap: Amount
     """Most that one client session may withdraw when the website set no limit of its own."""
+    client_day_limit: AmountOrNone = None
+    """Most that one client may withdraw within any 24 hours; without it there is no such limit."""
+    client_month_limit: AmountOrNone = None
+    """Most that one client may withdraw within any 30 days."""
+    day_limit: AmountOrNone = None
+    """Most that is signed away of the currency within any 24 hours; what is more waits in order."""
     signer_tx_cap: Amount
     """Most that the signer signs away in one chain transaction."""
     signer_day_cap: Amount
@@ -89,7 +98,8 @@ class CurrencySettings(Section):
 
     @field_validator(
         "minimum_deposit", "minimum_withdrawal", "maximum_withdrawal", "withdrawal_fee", "approval_above",
-        "session_withdrawal_cap", "signer_tx_cap", "signer_day_cap", "dust", "max_tx_fee", "sweep_threshold",
+        "session_withdrawal_cap", "client_day_limit", "client_month_limit", "day_limit",
+        "signer_tx_cap", "signer_day_cap", "dust", "max_tx_fee", "sweep_threshold",
         "max_money",
         mode="before", check_fields=False,
     )  # fmt: skip
@@ -143,11 +153,23 @@ class CurrencySettings(Section):
             raise problem("max_reorg must be smaller than final_depth: what is final is never undone")
         if self.maximum_withdrawal < self.minimum_withdrawal:
             raise problem("maximum_withdrawal is smaller than minimum_withdrawal")
+        self._check_limits()
         if self.signer_tx_cap < self.maximum_withdrawal:
             raise problem(
                 "signer_tx_cap is smaller than maximum_withdrawal: such a withdrawal could never leave"
             )
         return self
+
+    def _check_limits(self) -> None:
+        """A limit below what it limits would let nothing through for ever."""
+        day, month = self.client_day_limit, self.client_month_limit
+        for name, limit in (("client_day_limit", day), ("client_month_limit", month)):
+            if limit is not None and limit < self.minimum_withdrawal:
+                raise problem(f"{name} is smaller than minimum_withdrawal")
+        if day is not None and month is not None and month < day:
+            raise problem("client_month_limit is smaller than client_day_limit")
+        if self.day_limit is not None and self.day_limit < self.maximum_withdrawal:
+            raise problem("day_limit is smaller than maximum_withdrawal: some could never leave")
 
     @property
     def is_supported(self) -> bool:

@@ -12,10 +12,11 @@ from ledger.views import CurrencyView
 COLUMNS = (
     "currency, chain, name, family, network, decimals, fingerprint, confirmations, final_depth, max_reorg,"
     " minimum_deposit, minimum_withdrawal, maximum_withdrawal, withdrawal_fee, approval_above,"
-    " session_withdrawal_cap, dust, sweep_threshold, deposits, withdrawals, state, state_detail,"
+    " session_withdrawal_cap, dust, sweep_threshold, client_day_limit,"
+    " client_month_limit, day_limit, deposits, withdrawals, state, state_detail,"
     " tiers, withdrawable_depth, finality, is_configured"
 )
-_AMOUNTS = slice(10, 18)
+_AMOUNTS = slice(10, 21)
 """Where the amounts stand in COLUMNS: decimal TEXT, some NULL."""
 
 
@@ -41,6 +42,9 @@ class CoinRow:
     session_withdrawal_cap: int | None
     dust: int
     sweep_threshold: int
+    client_day_limit: int | None
+    client_month_limit: int | None
+    day_limit: int | None
     deposits: str
     withdrawals: str
     state: str

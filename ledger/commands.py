@@ -79,6 +79,9 @@ class RegisterCoin(Command[CurrencyView]):
     withdrawals: str
     dust: int = 0
     sweep_threshold: int = 0
+    client_day_limit: int | None = None
+    client_month_limit: int | None = None
+    day_limit: int | None = None
     tiers: tuple[Tier, ...] = ()
     withdrawable_depth: int | None = None
     finality: Finality = Finality.CONFIRMATIONS

@@ -31,6 +31,7 @@ from ledger.errors import (
     NotFoundError,
 )
 from ledger.journal import JournalEntry, Posting
+from ledger.limit import refuse_over_client_limits
 from ledger.machine import Who, advance
 from ledger.maturity import immature
 from ledger.settle import release
@@ -58,6 +59,7 @@ def open_withdrawal(tx: Tx, command: OpenWithdrawal) -> Outcome[WithdrawalView]:
     _refuse_own_script(tx, coin, command)
     if command.session_id is not None:
         _refuse_over_session(tx, coin, command.session_id, amount)
+    refuse_over_client_limits(tx, coin, command.client_id, amount)
     deficit = accounts.client_deficit(command.client_id, command.currency)
     if tx.balance(deficit):
         raise InsufficientFundsError("an undone deposit is still owed: nothing can be withdrawn")

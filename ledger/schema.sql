@@ -30,7 +30,7 @@ CREATE TABLE coin (
     state_detail TEXT NOT NULL DEFAULT '',
     is_configured INTEGER NOT NULL DEFAULT 1
 , tiers TEXT NOT NULL DEFAULT '[]', withdrawable_depth INTEGER NOT NULL DEFAULT 1, finality TEXT NOT NULL DEFAULT 'confirmations'
-    CHECK (finality IN ('confirmations', 'safe', 'finalized'))) STRICT;
+    CHECK (finality IN ('confirmations', 'safe', 'finalized')), client_day_limit TEXT, client_month_limit TEXT, day_limit TEXT) STRICT;
 
 CREATE TABLE block (
     chain TEXT NOT NULL,
@@ -524,4 +524,8 @@ CREATE TABLE login_try (
     locked_until INTEGER NOT NULL,
     last_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX withdrawal_by_client_time ON withdrawal (client_id, currency, created_at);
+
+CREATE INDEX withdrawal_history_signed ON withdrawal_history (at) WHERE status = 'signed';
 

@@ -14,6 +14,7 @@ from ledger.commands import GetPayoutWork, GetSweepWork, GetUnsettledAttempts
 from ledger.context import Tx
 from ledger.currency_state import allowing
 from ledger.errors import PayoutsHeldError
+from ledger.limit import allowed_now
 from ledger.machine import Who, advance
 from ledger.sweep import SWEEP, SweepEvent
 from ledger.transition import tip_height
@@ -85,6 +86,10 @@ def get_payout_work(tx: Tx, command: GetPayoutWork) -> tuple[PayoutWork, ...]:
         return ()
     if (held := hold_of(tx, coin)) is not None:
         raise held
+    rows = rows[: allowed_now(tx, coin, [int(row[3]) for row in rows])]
+    if not rows:
+        detail = f"what may leave of {coin.currency} within 24 hours has left"
+        raise PayoutsHeldError(detail, waiting_for="limit")
     is_account = coin.family in ACCOUNT_FAMILIES
     source = hot_script(tx, coin.chain) if is_account else None
     if is_account and source is None:

@@ -73,6 +73,17 @@ BAD_POLICY: list[tuple[Edit, str]] = [
     (("max_reorg = 5", 'max_reorg = 5\nfinality = "safe"'), "coins.BTC.finality: unknown key"),
 ]
 
+BAD_LIMITS = [
+    ('client_day_limit = "0.0000001"', "client_day_limit is smaller than minimum_withdrawal"),
+    ('client_month_limit = "0.0000001"', "client_month_limit is smaller than minimum_withdrawal"),
+    (
+        'client_day_limit = "2"\nclient_month_limit = "1"',
+        "client_month_limit is smaller than client_day_limit",
+    ),
+    ('day_limit = "0.01"', "day_limit is smaller than maximum_withdrawal"),
+    ("day_limit = 5", "an amount is written as a string"),
+]
+
 
 @pytest.mark.parametrize(("edit", "expected"), BAD_POLICY, ids=range(len(BAD_POLICY)))
 def test_d46_a_bad_policy_is_one_line(edit: Edit, expected: str, errors_of: Failer, folder: Path) -> None:
@@ -83,6 +94,25 @@ def test_d46_a_bad_policy_is_one_line(edit: Edit, expected: str, errors_of: Fail
     (line,) = errors_of()
     assert line.startswith("coins/BTC.toml:")
     assert expected in line
+
+
+@pytest.mark.parametrize(("lines", "expected"), BAD_LIMITS, ids=range(len(BAD_LIMITS)))
+def test_w42_a_bad_limit_is_one_line(lines: str, expected: str, errors_of: Failer, folder: Path) -> None:
+    file = folder / "coins" / "BTC.toml"
+    file.write_text(file.read_text().replace("max_reorg = 5", f"max_reorg = 5\n{lines}", 1))
+    (line,) = errors_of()
+    assert line.startswith("coins/BTC.toml:")
+    assert expected in line
+
+
+def test_w42_limits_are_read_in_base_units_and_none_by_default(settings_of: Loader, folder: Path) -> None:
+    assert settings_of().coins["BTC"].client_day_limit is None
+    file = folder / "coins" / "BTC.toml"
+    lines = 'client_day_limit = "2"\nclient_month_limit = "5"\nday_limit = "20"'
+    file.write_text(file.read_text().replace("max_reorg = 5", f"max_reorg = 5\n{lines}", 1))
+    coin = settings_of().coins["BTC"]
+    limits = (coin.client_day_limit, coin.client_month_limit, coin.day_limit)
+    assert limits == (200_000_000, 500_000_000, 2_000_000_000)
 
 
 TIERS = 'tiers = [{ above = "0.5", confirmations = 4 }, { above = "2", confirmations = 6 }]'
