@@ -11,7 +11,19 @@ import pytest
 
 from tests.source import REPOSITORY
 
-COMMANDS = ("demo", "test", "test-long", "check", "bench", "nodes-up", "nodes-down", "lock", "clean", "help")
+COMMANDS = (
+    "demo",
+    "test",
+    "test-long",
+    "fuzz",
+    "check",
+    "bench",
+    "nodes-up",
+    "nodes-down",
+    "lock",
+    "clean",
+    "help",
+)
 
 
 def _make(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -21,9 +21,11 @@ class Coin:
 
 
 def coins(node: BitcoinNode) -> list[Coin]:
-    """Confirmed outputs of the faucet, the largest first."""
+    """Confirmed outputs of the faucet, the largest first; none of those in litecoin's extension blocks."""
     rows: list[dict[str, Any]] = node.rpc("listunspent", 1, wallet=FAUCET)
-    found = [Coin(str(row["txid"]), int(row["vout"]), Decimal(row["amount"])) for row in rows]
+    found = [
+        Coin(str(row["txid"]), int(row["vout"]), Decimal(row["amount"])) for row in rows if "vout" in row
+    ]
     return sorted(found, key=lambda coin: coin.amount, reverse=True)
 
 

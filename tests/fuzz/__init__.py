@@ -1,0 +1,1 @@
+"""Random traffic and faults on real nodes, judged by the chains themselves."""
