@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
 from coins.types import BlockRef, Branch, Location
+from ledger.case import CASE, CaseEvent, CaseKind
+from ledger.case_row import CaseRow, read_cases
 from ledger.coin_row import CoinRow
 from ledger.context import Tx
 from ledger.errors import BlockRefusedError
 from ledger.journal import JournalEntry, Posting
+from ledger.machine import Who, advance
+from ledger.transition import move_case, note_case
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,41 +133,82 @@ class BlockBook:
         position: str,
         reason: str,
         deposit_id: str | None,
+        owner: Owner | None = None,
+        *,
+        is_in_block: bool = True,
     ) -> None:
-        """Put money that credits nobody before an operator; a case of the same money is opened again."""
-        case_id = make_id("case", kind, self.chain, currency, txid, position)
-        self.tx.db.execute(
-            "INSERT INTO unclaimed_case (id, kind, currency, amount, txid, position, deposit_id, status,"
-            " reason, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, 'open', ?, ?)"
-            " ON CONFLICT (id) DO UPDATE SET status = 'open', reason = excluded.reason,"
-            " amount = excluded.amount",
-            (case_id, kind, currency, str(amount), txid, position, deposit_id, reason, self.tx.now_s),
+        """Put money that credits nobody before an operator; a case of the same money is opened again.
+
+        ``owner`` is the script it came to; without ``is_in_block`` this block is just being undone.
+        """
+        case_id = self.case_id(kind, currency, txid, position)
+        height, block_hash = (self.ref.height, self.ref.block_hash) if is_in_block else (None, None)
+        client_id = owner.client_id if owner else None
+        held = read_cases(self.tx.db, "c.id = ?", (case_id,))
+        if held:
+            row = replace(
+                held[0],
+                amount=amount,
+                client_id=client_id,
+                reason=reason,
+                block_height=height,
+                block_hash=block_hash,
+            )
+            move_case(self.tx, row, CaseEvent.OPENED, Who.CHAIN, "chain", reason)
+            return
+        step = advance(CASE, None, CaseEvent.OPENED, Who.CHAIN)
+        row = CaseRow(
+            id=case_id,
+            ordinal=self.tx.next_ordinal(),
+            kind=CaseKind(kind),
+            chain=self.chain,
+            currency=currency,
+            amount=amount,
+            txid=txid,
+            position=position,
+            deposit_id=deposit_id,
+            script_sequence=owner.sequence if owner else None,
+            address=owner.address if owner else None,
+            client_id=client_id,
+            status=step.to,
+            reason=reason,
+            block_height=height,
+            block_hash=block_hash,
+            created_at=self.tx.now_s,
         )
-        tell_case(self.tx, case_id, "case.opened")
+        insert_case(self.tx, row)
+        note_case(self.tx, row, CaseEvent.OPENED, "chain", reason, step.notify)
+
+    def case_id(self, kind: str, currency: str, txid: str, position: str) -> str:
+        """The id of the case of this money."""
+        return make_id("case", kind, self.chain, currency, txid, position)
 
 
-def tell_case(tx: Tx, case_id: str, event_type: str) -> None:
-    """Write an event with the case as it is now."""
-    row = tx.db.execute(
-        "SELECT id, kind, currency, amount, txid, position, deposit_id, status, reason, created_at"
-        " FROM unclaimed_case WHERE id = ?",
-        (case_id,),
-    ).fetchone()
-    names = [
-        "id",
-        "kind",
-        "currency",
-        "amount",
-        "txid",
-        "position",
-        "deposit_id",
-        "status",
-        "reason",
-        "created_at",
-    ]
-    data = dict(zip(names, row, strict=True))
-    data["amount"] = int(data["amount"])
-    tx.emit(event_type, "case", case_id, None, data)
+def insert_case(tx: Tx, row: CaseRow) -> None:
+    """Write a case's first row."""
+    tx.db.execute(
+        "INSERT INTO unclaimed_case (id, ordinal, kind, chain, currency, amount, txid, position, deposit_id,"
+        " script_sequence, client_id, status, reason, block_height, block_hash, created_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            row.id,
+            row.ordinal,
+            row.kind,
+            row.chain,
+            row.currency,
+            str(row.amount),
+            row.txid,
+            row.position,
+            row.deposit_id,
+            row.script_sequence,
+            row.client_id,
+            row.status,
+            row.reason,
+            row.block_height,
+            row.block_hash,
+            row.created_at,
+        ),
+    )
 
 
 def add_to_script(tx: Tx, coin: CoinRow, sequence: int, delta: int) -> None:

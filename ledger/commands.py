@@ -1,7 +1,8 @@
 """Everything that changes the books, as frozen commands; one command is one atomic step. Pure.
 
 Errors named here are DomainErrors of ``ledger/errors.py``: the command then changed nothing. Commands
-about access (sessions, keys) are in ``ledger/access.py`` and given here again. ``id`` fields are made
+about access (sessions, keys) are in ``ledger/access.py``, those about cases in ``ledger/case_command.py``,
+and given here again. ``id`` fields are made
 by the asker (random, so that a retry with the same key is harmless); times are stamped by the ledger
 from the clock handed to it.
 """
@@ -29,6 +30,13 @@ from ledger.access import EndSession as EndSession
 from ledger.access import ExchangeCode as ExchangeCode
 from ledger.access import RevokeKey as RevokeKey
 from ledger.access import UseNonce as UseNonce
+from ledger.case_command import AssignCase as AssignCase
+from ledger.case_command import BlockDeposits as BlockDeposits
+from ledger.case_command import RefundCase as RefundCase
+from ledger.case_command import ReleaseCase as ReleaseCase
+from ledger.case_command import ReleaseCases as ReleaseCases
+from ledger.case_command import UnblockDeposits as UnblockDeposits
+from ledger.case_command import WriteOffCase as WriteOffCase
 from ledger.policy import Finality, Tier
 from ledger.request import Command as Command
 from ledger.request import Idempotency as Idempotency

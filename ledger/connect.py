@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, replace
 
-from coins.types import Block, Receipt
+from coins.types import Block, Branch, Receipt
 from ledger import accounts, deposit_row
 from ledger.accounts import Part
 from ledger.block_book import BlockBook, Owner, add_to_script, make_id
+from ledger.case import CaseEvent
+from ledger.case_row import read_cases
 from ledger.codec import to_dict
 from ledger.coin_row import CoinRow
+from ledger.context import Tx
 from ledger.deposit import DEPOSIT, DepositEvent, DepositState
 from ledger.deposit_row import DepositRow
 from ledger.journal import Posting
 from ledger.machine import Who, advance
 from ledger.policy import required_depth
-from ledger.transition import move_deposit
+from ledger.transition import move_case, move_deposit
 
 _ABSENT = (DepositState.SEEN, DepositState.ORPHANED, DepositState.REVERSED, DepositState.CONFLICTED)
 
@@ -44,7 +47,7 @@ def connect_receipts(
         is_output = receipt.position.isdecimal()
         if is_output and not _add_output(book, receipt, owner):
             if receipt.amount:
-                _open_duplicate(book, receipt)
+                _open_duplicate(book, receipt, owner)
             continue
         if receipt.amount == 0 or _is_mirrored(receipt, mirrored):
             continue
@@ -105,11 +108,11 @@ def _add_output(book: BlockBook, receipt: Receipt, owner: Owner) -> bool:
     return added.rowcount == 1
 
 
-def _open_duplicate(book: BlockBook, receipt: Receipt) -> None:
+def _open_duplicate(book: BlockBook, receipt: Receipt, owner: Owner) -> None:
     """The same txid and position mined twice (BIP30): credited once, and somebody must look."""
     reason = "a receipt with this txid and position is in an earlier block"
     key = (receipt.currency, receipt.amount, receipt.txid, receipt.position)
-    book.open_case("duplicate", *key, reason, None)
+    book.open_case("duplicate", *key, reason, None, owner)
 
 
 def book_movement(book: BlockBook, coin: CoinRow, owner: Owner, receipt: Receipt, journal_id: int) -> None:
@@ -124,13 +127,34 @@ def book_movement(book: BlockBook, coin: CoinRow, owner: Owner, receipt: Receipt
 # -- clients -------------------------------------------------------------------------------------
 
 
-def parking_reason(coin: CoinRow, amount: int) -> str | None:
-    """Why the currency's policy does not credit this amount now, None when it does."""
-    if coin.deposits != "open":
-        return "deposits_closed"
+def parking_reason(tx: Tx, coin: CoinRow, client_id: str, amount: int) -> str | None:
+    """Why policy does not credit the client this amount now, None when it does.
+
+    What does not pass with time comes first, so that a release can never credit it by the way.
+    """
     if amount < coin.minimum_deposit:
         return "below_minimum"
+    if tx.db.execute("SELECT 1 FROM client_block WHERE client_id = ?", (client_id,)).fetchone():
+        return "client_blocked"
+    if coin.deposits != "open" or coin.state == "paused":
+        return "deposits_closed"
     return None
+
+
+def _reason_now(
+    book: BlockBook, coin: CoinRow, owner: Owner, receipt: Receipt, held: DepositRow | None
+) -> str | None:
+    """Why the receipt is parked, None when it is not; an operator's decision for the same reason stands."""
+    client_id = owner.client_id or ""
+    reason = receipt.doubt or parking_reason(book.tx, coin, client_id, receipt.amount)
+    if held is None:
+        return reason
+    for case in read_cases(book.tx.db, "c.deposit_id = ? AND c.status = 'assigned'", (held.id,)):
+        if reason is None or (reason, client_id) == (case.reason, case.client_id):
+            mined = replace(case, block_height=book.ref.height, block_hash=book.ref.block_hash)
+            move_case(book.tx, mined, CaseEvent.INCLUDED, Who.CHAIN, "chain", "mined again")
+            return None
+    return reason
 
 
 def new_deposit(
@@ -181,9 +205,9 @@ def _book_deposit(book: BlockBook, coin: CoinRow, owner: Owner, receipt: Receipt
         (book.chain, receipt.currency, receipt.txid, receipt.position),
     )
     if held and held[0].status not in _ABSENT:
-        _open_duplicate(book, receipt)
+        _open_duplicate(book, receipt, owner)
         return
-    reason = parking_reason(coin, receipt.amount)
+    reason = _reason_now(book, coin, owner, receipt, held[0] if held else None)
     event = DepositEvent.INCLUDED if reason is None else DepositEvent.PARKED
     fresh = new_deposit(book.chain, coin, owner, receipt, book.tx.now_s, DepositState.SEEN, total)
     row = replace(
@@ -215,7 +239,7 @@ def _book_deposit(book: BlockBook, coin: CoinRow, owner: Owner, receipt: Receipt
     else:
         credit = accounts.suspense(coin.currency)
         kind = "deposit_parked"
-        book.open_case("parked", coin.currency, row.amount, row.txid, row.position, reason, row.id)
+        book.open_case("parked", coin.currency, row.amount, row.txid, row.position, reason, row.id, owner)
     journal_id = book.post(kind, "deposit", row.id, [Posting(location, credit, row.amount)], row.txid)
     book_movement(book, coin, owner, receipt, journal_id)
 
@@ -273,7 +297,7 @@ def _book_funding(book: BlockBook, coin: CoinRow, owner: Owner, receipt: Receipt
     ).fetchone()
     target = accounts.house(coin.currency) if is_announced else accounts.suspense(coin.currency)
     location = accounts.onchain(coin.currency, owner.location)
-    short = min(_short_of(book, coin, ref_id), receipt.amount)
+    short = min(unexplained_of(book.tx, coin.currency, OF_RECEIPT, (ref_id,)), receipt.amount)
     postings = []
     if short:
         postings.append(Posting(location, accounts.unexplained(coin.currency), short))
@@ -281,18 +305,34 @@ def _book_funding(book: BlockBook, coin: CoinRow, owner: Owner, receipt: Receipt
         postings.append(Posting(location, target, receipt.amount - short))
     journal_id = book.post("funding", "receipt", ref_id, postings, receipt.txid)
     book_movement(book, coin, owner, receipt, journal_id)
-    if not is_announced:
-        reason = f"nobody announced money to the {owner.location} address"
-        book.open_case("funding", coin.currency, receipt.amount, receipt.txid, receipt.position, reason, None)
+    key = (coin.currency, receipt.txid, receipt.position)
+    for case in read_cases(book.tx.db, "c.id = ? AND c.status = 'open'", (book.case_id("shortage", *key),)):
+        move_case(book.tx, case, CaseEvent.VANISHED, Who.CHAIN, "chain", "the receipt was mined again")
+    if not is_announced and receipt.amount > short:
+        reason = receipt.doubt or _unannounced(owner)
+        amount = receipt.amount - short
+        book.open_case("funding", key[0], amount, receipt.txid, receipt.position, reason, None, owner)
 
 
-def _short_of(book: BlockBook, coin: CoinRow, ref_id: str) -> int:
-    """What undoing this receipt before had to leave unexplained, and is not made good yet."""
-    name = accounts.unexplained(coin.currency)
-    rows = book.tx.db.execute(
+def _unannounced(owner: Owner) -> str:
+    """Why money to a script of nobody's is before an operator."""
+    if owner.branch is Branch.DEPOSIT:
+        return "unissued_address"
+    return f"nobody announced money to the {owner.location} address"
+
+
+OF_RECEIPT = "j.ref_type = 'receipt' AND j.ref_id = ?"
+OF_TX = "j.chain = ? AND j.block_hash = ? AND j.txid = ? AND j.ref_type <> 'receipt'"
+"""Entries about a receipt (``{txid}:{position}``), or about a chain tx of one block."""
+
+
+def unexplained_of(tx: Tx, currency: str, where: str, arguments: tuple[object, ...]) -> int:
+    """What these entries have left unexplained, and nothing made good or admitted yet."""
+    name = accounts.unexplained(currency)
+    rows = tx.db.execute(
         "SELECT d.name = ?, p.amount FROM journal j JOIN posting p ON p.journal_id = j.id"
         " JOIN account d ON d.id = p.debit_id JOIN account c ON c.id = p.credit_id"
-        " WHERE j.ref_type = 'receipt' AND j.ref_id = ? AND (d.name = ? OR c.name = ?)",
-        (name, ref_id, name, name),
+        f" WHERE {where} AND (d.name = ? OR c.name = ?)",  # nosec B608
+        (name, *arguments, name, name),
     )
     return sum(int(amount) if is_debit else -int(amount) for is_debit, amount in rows)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from ledger.machine import Step
+from ledger.machine import Step, Who
 
 
 class DepositState(StrEnum):
@@ -31,6 +31,7 @@ class DepositEvent(StrEnum):
     SEEN = "seen"
     INCLUDED = "included"
     PARKED = "parked"  # included, and the currency's policy does not credit it
+    RELEASED = "released"  # by an operator: it goes on as if it had not been parked
     CONFIRMED = "confirmed"
     BURIED = "buried"
     DISCONNECTED = "disconnected"
@@ -54,9 +55,10 @@ DEPOSIT: Mapping[tuple[DepositState | None, DepositEvent], Step[DepositState]] =
     (_S.CREDITED, _E.BURIED): Step(_S.FINAL, "deposit.final"),
     (_S.CREDITED, _E.DISCONNECTED): Step(_S.REVERSED, "deposit.reversed"),
     (_S.PARKED, _E.DISCONNECTED): Step(_S.ORPHANED, "deposit.orphaned"),
+    (_S.PARKED, _E.RELEASED): Step(_S.CONFIRMING, "deposit.confirming", (Who.OPERATOR,)),
     (_S.ORPHANED, _E.INCLUDED): Step(_S.CONFIRMING, "deposit.confirming"),
     (_S.ORPHANED, _E.PARKED): Step(_S.PARKED, "deposit.parked"),
     (_S.REVERSED, _E.INCLUDED): Step(_S.CONFIRMING, "deposit.confirming"),
     (_S.REVERSED, _E.PARKED): Step(_S.PARKED, "deposit.parked"),
 }
-"""Everything that may happen to a deposit; all of it on evidence of the chain."""
+"""Everything that may happen to a deposit: on evidence of the chain, but for a release."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ledger import accounts, journal
-from ledger.accounts import Part
+from ledger.accounts import HOUSE, Part
 from ledger.attempt import AttemptEvent
 from ledger.attempt_row import read_attempts
-from ledger.block_book import BlockBook, add_to_script, tell_case
+from ledger.block_book import BlockBook, add_to_script
+from ledger.case import CaseEvent, CaseState
+from ledger.case_row import read_cases
+from ledger.connect import OF_RECEIPT, unexplained_of
 from ledger.deposit import DepositEvent, DepositState
 from ledger.deposit_row import DepositRow, read_deposits
 from ledger.errors import ReorgTooDeepError
@@ -18,7 +21,7 @@ from ledger.payout import drop_unsigned
 from ledger.settle import release
 from ledger.spend import paid_withdrawals
 from ledger.sweep import SweepEvent
-from ledger.transition import move_attempt, move_deposit, move_sweep, move_withdrawal
+from ledger.transition import move_attempt, move_case, move_deposit, move_sweep, move_withdrawal
 from ledger.withdrawal import RELEASED, WithdrawalEvent
 from ledger.withdrawal_row import read_withdrawals
 
@@ -52,7 +55,9 @@ def disconnect(book: BlockBook) -> None:
             raise ReorgTooDeepError(f"deposit {deposit.id} in block {book.ref.height} is final")
         if deposit.status is DepositState.CREDITED:
             _take_back(book, deposit)
-    _reverse_entries(book)
+        if deposit.status in (DepositState.CONFIRMING, DepositState.CREDITED):
+            _park_again(book, deposit)
+    short = _reverse_entries(book)
     for deposit in deposits:
         gone = replace(
             deposit,
@@ -65,7 +70,9 @@ def disconnect(book: BlockBook) -> None:
         move_deposit(book.tx, gone, DepositEvent.DISCONNECTED, book.ref.height - 1)
     _return_attempts(book)
     _restore_conflicted(book)
-    _close_cases(book)
+    _undo_cases(book)
+    for posting, txid, position in short:
+        _open_shortage(book, posting.currency, txid, position)
     _restore_holdings(book)
     book.tx.db.execute("DELETE FROM block WHERE chain = ? AND height = ?", (book.chain, book.ref.height))
 
@@ -86,6 +93,20 @@ def _take_back(book: BlockBook, row: DepositRow) -> None:
     )
 
 
+def _park_again(book: BlockBook, row: DepositRow) -> None:
+    """Undo a release: what was booked at this block as parked is undone as parked."""
+    (kind,) = book.tx.db.execute(
+        "SELECT kind FROM journal WHERE ref_type = 'deposit' AND ref_id = ?"
+        " AND kind IN ('deposit_received', 'deposit_parked') ORDER BY id DESC LIMIT 1",
+        (row.id,),
+    ).fetchone()
+    if kind == "deposit_parked":
+        pending = accounts.client(row.client_id, row.currency, Part.PENDING)
+        posting = Posting(pending, accounts.suspense(row.currency), row.amount)
+        reason = "its block is no longer in the chain"
+        book.post("deposit_parked_again", "deposit", row.id, [posting], row.txid, reason)
+
+
 def _recall_unsigned(book: BlockBook, row: DepositRow) -> None:
     """Reject payouts of the client that nothing was signed for, newest first, until the money is there."""
     available = accounts.client(row.client_id, row.currency, Part.AVAILABLE)
@@ -103,8 +124,12 @@ def _recall_unsigned(book: BlockBook, row: DepositRow) -> None:
         move_withdrawal(book.tx, gone, WithdrawalEvent.RECALLED, Who.CHAIN)
 
 
-def _reverse_entries(book: BlockBook) -> None:
-    """Contra every entry of the block that moved money on the chain, the last one first."""
+def _reverse_entries(book: BlockBook) -> list[tuple[Posting, str, str]]:
+    """Contra every entry of the block that moved money on the chain, the last one first.
+
+    Answers what had to be left unexplained, with the txid and position of its receipt.
+    """
+    short = []
     rows = book.tx.db.execute(
         "SELECT DISTINCT journal_id FROM chain_movement WHERE chain = ? AND block_hash = ?"
         " AND is_disconnected = 0 AND journal_id IS NOT NULL ORDER BY journal_id DESC",
@@ -116,6 +141,11 @@ def _reverse_entries(book: BlockBook) -> None:
         spent: dict[str, int] = {}
         postings = [part for posting in contra.postings for part in _covered(book, posting, spent)]
         book.tx.post(replace(contra, postings=tuple(postings)))
+        if entry.ref_type == "receipt":
+            txid, _, position = entry.ref_id.partition(":")
+            missing = [p for p in postings if p.debit == accounts.unexplained(p.currency)]
+            short += [(posting, txid, position) for posting in missing]
+    return short
 
 
 def _covered(book: BlockBook, posting: Posting, spent: dict[str, int]) -> list[Posting]:
@@ -168,16 +198,28 @@ def _restore_conflicted(book: BlockBook) -> None:
             move_attempt(book.tx, attempt, AttemptEvent.RESTORED, Who.CHAIN, "the conflict is undone")
 
 
-def _close_cases(book: BlockBook) -> None:
-    """Money of a block that is gone needs no decision."""
-    rows = book.tx.db.execute(
-        "SELECT id FROM unclaimed_case WHERE status = 'open' AND txid IN (SELECT txid FROM chain_movement"
-        " WHERE chain = ? AND block_hash = ? AND is_disconnected = 0) ORDER BY id",
-        (book.chain, book.ref.block_hash),
-    ).fetchall()
-    for (case_id,) in rows:
-        book.tx.db.execute("UPDATE unclaimed_case SET status = 'closed' WHERE id = ?", (case_id,))
-        tell_case(book.tx, case_id, "case.closed")
+def _undo_cases(book: BlockBook) -> None:
+    """Money of a block that is gone needs no decision; a credited deposit's decision stands for later.
+
+    Raises ReorgTooDeepError when something was decided that only a final payment allows.
+    """
+    cases = read_cases(
+        book.tx.db, "c.chain = ? AND c.block_hash = ? ORDER BY c.ordinal", (book.chain, book.ref.block_hash)
+    )
+    for case in cases:
+        is_credit = case.status is CaseState.ASSIGNED and case.deposit_id and case.client_id != HOUSE
+        if case.status is not CaseState.OPEN and not is_credit:
+            raise ReorgTooDeepError(f"case {case.id} in block {book.ref.height} is {case.status}")
+        gone = replace(case, block_height=None, block_hash=None)
+        reason = "its block is no longer in the chain"
+        move_case(book.tx, gone, CaseEvent.VANISHED, Who.CHAIN, "chain", reason)
+
+
+def _open_shortage(book: BlockBook, currency: str, txid: str, position: str) -> None:
+    """What undoing a receipt could not take back waits for the receipt to be mined again, or for somebody."""
+    amount = unexplained_of(book.tx, currency, OF_RECEIPT, (f"{txid}:{position}",))
+    reason = "a reorg undid it after the house had used the money"
+    book.open_case("shortage", currency, amount, txid, position, reason, None, is_in_block=False)
 
 
 def _restore_holdings(book: BlockBook) -> None:

@@ -24,6 +24,9 @@
     ├─ AlreadyExistsError           already_exists
     ├─ InvalidCursorError           invalid_cursor
     ├─ ReconciliationBusyError      reconciliation_busy
+    ├─ CaseDecidedError             case_decided
+    ├─ ActionNotAllowedError        action_not_allowed
+    ├─ NotConfirmedError            not_confirmed
     └─ ActorRefusalError            meant for an actor, never for a caller outside
        ├─ ParentMismatchError       parent_mismatch: the delta does not continue our tip
        ├─ StaleAddressesError       stale_addresses: scan again with the newer scripts
@@ -206,6 +209,24 @@ class InvalidCursorError(DomainError):
     """The cursor of a list is not one we gave."""
 
     code = "invalid_cursor"
+
+
+class CaseDecidedError(DomainError):
+    """The case is not open: somebody decided it, or its payment is no longer in the chain."""
+
+    code = "case_decided"
+
+
+class ActionNotAllowedError(DomainError):
+    """This cannot be done with money of this kind, or not with what it is now."""
+
+    code = "action_not_allowed"
+
+
+class NotConfirmedError(DomainError):
+    """The payment is not deep enough in the chain for this decision."""
+
+    code = "not_confirmed"
 
 
 class ReconciliationBusyError(DomainError):

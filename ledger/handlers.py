@@ -11,6 +11,7 @@ from typing import Any
 
 from ledger import (
     candidate,
+    casework,
     chain_delta,
     currency,
     held_credit,
@@ -32,6 +33,7 @@ Handler = Callable[[Tx, Any], Any]
 
 _MODULES: tuple[ModuleType, ...] = (
     candidate,
+    casework,
     chain_delta,
     currency,
     held_credit,

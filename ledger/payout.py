@@ -38,7 +38,7 @@ from ledger.settle import release
 from ledger.transition import move_attempt, move_withdrawal, note_history, tip_height
 from ledger.views import Outcome, WithdrawalView
 from ledger.withdrawal import WITHDRAWAL, WithdrawalEvent, WithdrawalState
-from ledger.withdrawal_row import WithdrawalRow, read_withdrawals, to_view
+from ledger.withdrawal_row import WithdrawalRow, read_withdrawals, reserve_of, source_of, to_view
 
 TAKING_STATES = allowing("takes")
 """States in which a new withdrawal is taken; while a node is merely away, it is queued."""
@@ -56,7 +56,7 @@ def open_withdrawal(tx: Tx, command: OpenWithdrawal) -> Outcome[WithdrawalView]:
     _refuse_closed(coin)
     _refuse_used_ids(tx, command)
     amount = _payee_amount(coin, command)
-    _refuse_own_script(tx, coin, command)
+    refuse_own_script(tx, coin, command.script)
     if command.session_id is not None:
         _refuse_over_session(tx, coin, command.session_id, amount)
     refuse_over_client_limits(tx, coin, command.client_id, amount)
@@ -64,9 +64,6 @@ def open_withdrawal(tx: Tx, command: OpenWithdrawal) -> Outcome[WithdrawalView]:
     if tx.balance(deficit):
         raise InsufficientFundsError("an undone deposit is still owed: nothing can be withdrawn")
     _refuse_immature(tx, coin, command.client_id, amount + coin.withdrawal_fee)
-    is_held = coin.approval_above is not None and amount > coin.approval_above
-    event = WithdrawalEvent.OPENED_ABOVE_LIMIT if is_held else WithdrawalEvent.OPENED
-    step = advance(WITHDRAWAL, None, event, Who.OWNER)
     row = WithdrawalRow(
         id=command.id,
         ordinal=tx.next_ordinal(),
@@ -79,8 +76,8 @@ def open_withdrawal(tx: Tx, command: OpenWithdrawal) -> Outcome[WithdrawalView]:
         fee=coin.withdrawal_fee,
         address=command.address,
         script=command.script,
-        status=step.to,
-        waiting_for="approval" if is_held else None,
+        status=WithdrawalState.APPROVED,
+        waiting_for=None,
         attention=False,
         txid=None,
         block_height=None,
@@ -88,15 +85,24 @@ def open_withdrawal(tx: Tx, command: OpenWithdrawal) -> Outcome[WithdrawalView]:
         due_height=None,
         created_at=tx.now_s,
     )
+    return Outcome(queue_payout(tx, coin, row, Who.OWNER, command.by))
+
+
+def queue_payout(
+    tx: Tx, coin: CoinRow, row: WithdrawalRow, who: Who, by: str, reason: str = ""
+) -> WithdrawalView:
+    """Reserve a new withdrawal's money and queue its payout, or hold it for an approval by its amount."""
+    is_held = coin.approval_above is not None and row.amount > coin.approval_above
+    event = WithdrawalEvent.OPENED_ABOVE_LIMIT if is_held else WithdrawalEvent.OPENED
+    step = advance(WITHDRAWAL, None, event, who)
+    row = replace(row, status=step.to, waiting_for="approval" if is_held else None)
     _insert(tx, row)
-    available = accounts.client(row.client_id, row.currency, Part.AVAILABLE)
-    reserved = accounts.client(row.client_id, row.currency, Part.RESERVED)
-    postings = (Posting(available, reserved, row.amount + row.fee),)
-    tx.post(JournalEntry("withdrawal_opened", "withdrawal", row.id, postings, command.by))
-    note_history(tx, row, command.by)
+    postings = (Posting(source_of(row), reserve_of(row), row.amount + row.fee),)
+    tx.post(JournalEntry("withdrawal_opened", "withdrawal", row.id, postings, by, reason=reason))
+    note_history(tx, row, by)
     view = _view(tx, coin, row)
     tx.emit(step.notify or "", "withdrawal", row.id, row.client_id, to_dict(view))
-    return Outcome(view)
+    return view
 
 
 def _view(tx: Tx, coin: CoinRow, row: WithdrawalRow) -> WithdrawalView:
@@ -139,10 +145,10 @@ def _shown(coin: CoinRow, amount: int) -> str:
     return f"{format_amount(amount, coin.decimals)} {coin.currency}"
 
 
-def _refuse_own_script(tx: Tx, coin: CoinRow, command: OpenWithdrawal) -> None:
+def refuse_own_script(tx: Tx, coin: CoinRow, script: bytes) -> None:
     """An address of ours is paid by a transfer inside the books, never by a chain tx."""
     own = tx.db.execute(
-        "SELECT 1 FROM own_script WHERE chain = ? AND script = ?", (coin.chain, command.script)
+        "SELECT 1 FROM own_script WHERE chain = ? AND script = ?", (coin.chain, script)
     ).fetchone()
     if own is not None:
         raise ForbiddenAddressError("this address belongs to the cashier itself")
@@ -189,8 +195,8 @@ def _insert(tx: Tx, row: WithdrawalRow) -> None:
     """Write a withdrawal's first row and the intent to pay it."""
     tx.db.execute(
         "INSERT INTO withdrawal (id, ordinal, website, external_id, client_id, session_id, currency, amount,"
-        " fee, address, script, status, waiting_for, created_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " fee, address, script, status, waiting_for, created_at, case_id)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             row.id,
             row.ordinal,
@@ -206,6 +212,7 @@ def _insert(tx: Tx, row: WithdrawalRow) -> None:
             row.status,
             row.waiting_for,
             row.created_at,
+            row.case_id,
         ),
     )
     tx.db.execute(

@@ -10,6 +10,7 @@ from ledger.views import (
     AddressView,
     BalanceView,
     BooksView,
+    CaseView,
     CurrencyView,
     DepositView,
     EventView,
@@ -145,6 +146,22 @@ class ListWithdrawals(Query[Page]):
     limit: int = 50
     cursor: str | None = None
     website: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GetCase(Query[CaseView | None]):
+    """One case of money that credits nobody, or is gone."""
+
+    case_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListCases(Query[Page]):
+    """A page of CaseViews, newest first."""
+
+    filter: Filter = field(default_factory=Filter)
+    limit: int = 50
+    cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,15 @@ from typing import Any, TypeVar
 
 import aiosqlite
 
-from ledger import reader_books, reader_client, reader_gauges, reader_list, reader_operator, reader_scan
+from ledger import (
+    reader_books,
+    reader_case,
+    reader_client,
+    reader_gauges,
+    reader_list,
+    reader_operator,
+    reader_scan,
+)
 from ledger.connection import BUSY_TIMEOUT_MS, connect, is_unavailable
 from ledger.dispatch import Result
 from ledger.errors import DomainError, StoreOpenError, StoreUnavailableError
@@ -25,6 +33,7 @@ R = TypeVar("R")
 
 READERS: dict[type[Any], Callable[[Snapshot, Any], Any]] = {
     **reader_books.READERS,
+    **reader_case.READERS,
     **reader_client.READERS,
     **reader_gauges.READERS,
     **reader_list.READERS,

@@ -40,9 +40,9 @@ def get_deposit(snapshot: Snapshot, query: GetDeposit) -> DepositView | None:
 
 def list_deposits(snapshot: Snapshot, query: ListDeposits) -> Page:
     """A page of deposits, newest first."""
-    where, arguments = _conditions(query.filter, "d", "seen_at")
-    limit = _limit(query.limit)
-    _add_cursor(where, arguments, "d", query.cursor)
+    where, arguments = conditions(query.filter, "d", "seen_at")
+    limit = page_limit(query.limit)
+    add_cursor(where, arguments, "d", query.cursor)
     rows = deposit_row.read_deposits(
         snapshot.db, f"{' AND '.join(where)} ORDER BY d.ordinal DESC LIMIT ?", (*arguments, limit + 1)
     )
@@ -67,12 +67,12 @@ def get_withdrawal(snapshot: Snapshot, query: GetWithdrawal) -> WithdrawalView |
 
 def list_withdrawals(snapshot: Snapshot, query: ListWithdrawals) -> Page:
     """A page of withdrawals, newest first."""
-    where, arguments = _conditions(query.filter, "w", "created_at")
+    where, arguments = conditions(query.filter, "w", "created_at")
     if query.website is not None:
         where.append("w.website = ?")
         arguments.append(query.website)
-    limit = _limit(query.limit)
-    _add_cursor(where, arguments, "w", query.cursor)
+    limit = page_limit(query.limit)
+    add_cursor(where, arguments, "w", query.cursor)
     rows = withdrawal_row.read_withdrawals(
         snapshot.db, f"{' AND '.join(where)} ORDER BY w.ordinal DESC LIMIT ?", (*arguments, limit + 1)
     )
@@ -87,7 +87,7 @@ def list_events(snapshot: Snapshot, query: ListEvents) -> tuple[EventView, ...]:
     rows = snapshot.db.execute(
         f"SELECT {EVENT_COLUMNS} FROM event WHERE {of_client} sequence > ?"  # nosec B608
         " ORDER BY sequence LIMIT ?",
-        (*arguments, query.after, _limit(query.limit)),
+        (*arguments, query.after, page_limit(query.limit)),
     )
     return tuple(to_event(row) for row in rows)
 
@@ -110,7 +110,7 @@ def decode_cursor(cursor: str) -> int:
     return int(text[1:])
 
 
-def _conditions(chosen: Filter, alias: str, time_column: str) -> tuple[list[str], list[Any]]:
+def conditions(chosen: Filter, alias: str, time_column: str) -> tuple[list[str], list[Any]]:
     """SQL conditions and their arguments for a filter, on the columns both tables have."""
     wanted = (
         (f"{alias}.client_id = ?", chosen.client_id),
@@ -124,13 +124,15 @@ def _conditions(chosen: Filter, alias: str, time_column: str) -> tuple[list[str]
     return ["1 = 1", *(condition for condition, _ in given)], [value for _, value in given]
 
 
-def _add_cursor(where: list[str], arguments: list[Any], alias: str, cursor: str | None) -> None:
+def add_cursor(where: list[str], arguments: list[Any], alias: str, cursor: str | None) -> None:
+    """Go on after a cursor. Raises InvalidCursorError."""
     if cursor is not None:
         where.append(f"{alias}.ordinal < ?")
         arguments.append(decode_cursor(cursor))
 
 
-def _limit(limit: int) -> int:
+def page_limit(limit: int) -> int:
+    """How many a page has at most."""
     return max(1, min(limit, PAGE_MAX))
 
 

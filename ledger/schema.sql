@@ -254,7 +254,7 @@ CREATE TABLE withdrawal (
     block_height INTEGER,
     block_hash TEXT,
     due_height INTEGER,                       -- the block at which the next step is due, while mined
-    created_at INTEGER NOT NULL,
+    created_at INTEGER NOT NULL, case_id TEXT REFERENCES unclaimed_case (id),
     UNIQUE (website, external_id)
 ) STRICT;
 
@@ -358,21 +358,6 @@ CREATE TABLE transfer (
     created_at INTEGER NOT NULL,
     UNIQUE (website, external_id)
 ) STRICT;
-
-CREATE TABLE unclaimed_case (
-    id TEXT PRIMARY KEY,
-    kind TEXT NOT NULL,
-    currency TEXT NOT NULL,
-    amount TEXT NOT NULL,
-    txid TEXT NOT NULL,
-    position TEXT NOT NULL,
-    deposit_id TEXT UNIQUE REFERENCES deposit (id),
-    status TEXT NOT NULL CHECK (status IN ('open', 'closed')),
-    reason TEXT NOT NULL,
-    created_at INTEGER NOT NULL
-) STRICT;
-
-CREATE INDEX unclaimed_case_by_txid ON unclaimed_case (txid);
 
 CREATE TABLE house_movement (
     id INTEGER PRIMARY KEY,
@@ -528,4 +513,52 @@ CREATE TABLE login_try (
 CREATE INDEX withdrawal_by_client_time ON withdrawal (client_id, currency, created_at);
 
 CREATE INDEX withdrawal_history_signed ON withdrawal_history (at) WHERE status = 'signed';
+
+CREATE TABLE unclaimed_case (
+    id TEXT PRIMARY KEY,
+    ordinal INTEGER NOT NULL UNIQUE,          -- order of the lists; given once
+    kind TEXT NOT NULL,
+    chain TEXT NOT NULL,
+    currency TEXT NOT NULL REFERENCES coin (currency),
+    amount TEXT NOT NULL,
+    txid TEXT NOT NULL,
+    position TEXT NOT NULL,
+    deposit_id TEXT UNIQUE REFERENCES deposit (id),
+    script_sequence INTEGER REFERENCES own_script (sequence),
+    client_id TEXT,                           -- whose address it came to, or who was credited
+    status TEXT NOT NULL CHECK (status IN ('open', 'assigned', 'refunding', 'refunded', 'written_off', 'closed')),
+    reason TEXT NOT NULL,
+    block_height INTEGER,                     -- the block it stands in, while it does
+    block_hash TEXT,
+    created_at INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX unclaimed_case_by_txid ON unclaimed_case (txid);
+
+CREATE INDEX unclaimed_case_by_block ON unclaimed_case (chain, block_hash) WHERE block_hash IS NOT NULL;
+
+CREATE INDEX unclaimed_case_by_status ON unclaimed_case (status, ordinal);
+
+CREATE INDEX unclaimed_case_by_client ON unclaimed_case (client_id, ordinal) WHERE client_id IS NOT NULL;
+
+CREATE TABLE case_history (
+    id INTEGER PRIMARY KEY,
+    case_id TEXT NOT NULL REFERENCES unclaimed_case (id),
+    action TEXT NOT NULL,
+    status TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    by TEXT NOT NULL,
+    reason TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX case_history_by_case ON case_history (case_id);
+
+CREATE TABLE client_block (
+    client_id TEXT PRIMARY KEY,
+    at INTEGER NOT NULL,
+    by TEXT NOT NULL,
+    reason TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX withdrawal_by_case ON withdrawal (case_id, ordinal) WHERE case_id IS NOT NULL;
 

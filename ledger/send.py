@@ -11,7 +11,13 @@ from ledger.block_book import BlockBook, Owner, add_to_script
 from ledger.coin_row import CoinRow
 from ledger.errors import BlockRefusedError
 from ledger.journal import Posting
-from ledger.spend import conflict_attempt, include_attempt, paid_withdrawals, payee_postings
+from ledger.spend import (
+    conflict_attempt,
+    include_attempt,
+    open_released,
+    paid_withdrawals,
+    payee_postings,
+)
 
 
 def mirrored_sends(
@@ -59,7 +65,7 @@ def connect_sends(
             include_attempt(book, attempt, tx.is_success)
         else:
             reason = "no attempt of ours is this chain tx"
-            book.open_case("unexplained", coin.currency, value, tx.txid, "value", reason, None)
+            book.open_case("unexplained", coin.currency, value, tx.txid, "value", reason, None, owner)
             _mark_conflicts(book, tx)
 
 
@@ -87,7 +93,7 @@ def _meet_shortage(book: BlockBook, coin: CoinRow, owner: Owner, tx: AccountTx, 
     book.move(coin.currency, tx.txid, "unseen", owner, missing, journal_id)
     add_to_script(book.tx, coin, owner.sequence, missing)
     book.open_case(
-        "unseen", coin.currency, missing, tx.txid, "unseen", "spent more than was seen coming", None
+        "unseen", coin.currency, missing, tx.txid, "unseen", "spent more than was seen coming", None, owner
     )
 
 
@@ -118,6 +124,8 @@ def _book_value(
     kind = "internal" if is_internal else "payout" if withdrawals else "unexplained"
     ref = ("attempt", attempt.id) if attempt is not None else ("chain_tx", tx.txid)
     journal_id = book.post(kind, *ref, postings, tx.txid) if postings else None
+    if attempt is not None:
+        open_released(book, attempt, tx.txid)
     if tx.amount:
         book.move(coin.currency, tx.txid, "value", owner, -tx.amount, journal_id)
         add_to_script(book.tx, coin, owner.sequence, -tx.amount)

@@ -13,6 +13,8 @@ from ledger.accounts import Part
 from ledger.attempt import AttemptEvent
 from ledger.attempt_row import AttemptRow, read_attempts
 from ledger.block_book import BlockBook
+from ledger.case import CaseEvent
+from ledger.case_row import read_cases
 from ledger.coin_row import CoinRow
 from ledger.context import Tx
 from ledger.deposit import DepositEvent, DepositState
@@ -21,9 +23,9 @@ from ledger.errors import LedgerCorruptError
 from ledger.journal import JournalEntry, Posting
 from ledger.machine import Who
 from ledger.sweep import SweepEvent
-from ledger.transition import move_attempt, move_deposit, move_sweep, move_withdrawal
+from ledger.transition import move_attempt, move_case, move_deposit, move_sweep, move_withdrawal
 from ledger.withdrawal import WithdrawalEvent, WithdrawalState
-from ledger.withdrawal_row import WithdrawalRow, read_withdrawals
+from ledger.withdrawal_row import WithdrawalRow, read_withdrawals, reserve_of, source_of
 
 DUE_DEPOSITS = "d.chain = ? AND d.status = ? AND d.due_height <= ? ORDER BY d.due_height, d.ordinal"
 DUE_CREDITS = (
@@ -44,7 +46,7 @@ def settle(book: BlockBook) -> int:
     arguments = (book.chain, height, book.safe_height, book.finalized_height, undoubted)
     confirmed = read_deposits(book.tx.db, DUE_CREDITS, arguments)
     for row in confirmed:
-        _credit(book, row)
+        credit(book, row)
     for row in read_deposits(book.tx.db, DUE_DEPOSITS, (book.chain, DepositState.CREDITED, height)):
         final = replace(row, due_height=None, withdrawable_height=None)
         move_deposit(book.tx, final, DepositEvent.BURIED, height)
@@ -56,16 +58,12 @@ def settle(book: BlockBook) -> int:
     return len(confirmed)
 
 
-def _credit(book: BlockBook, row: DepositRow) -> None:
+def credit(book: BlockBook, row: DepositRow) -> None:
     """Pending to the client: first what the client owes, the rest becomes available."""
     coin, height = book.coin(row.currency), book.ref.height
-    deficit = accounts.client_deficit(row.client_id, row.currency)
-    owed = min(book.tx.balance(deficit), row.amount)
+    owed = min(book.tx.balance(accounts.client_deficit(row.client_id, row.currency)), row.amount)
     pending = accounts.client(row.client_id, row.currency, Part.PENDING)
-    available = accounts.client(row.client_id, row.currency, Part.AVAILABLE)
-    postings = [Posting(pending, deficit, owed)] if owed else []
-    if row.amount > owed:
-        postings.append(Posting(pending, available, row.amount - owed))
+    postings = credit_postings(book.tx, pending, row.client_id, row.currency, row.amount)
     book.post("deposit_credited", "deposit", row.id, postings, row.txid)
     below = (row.block_height or height) - 1
     credited = replace(
@@ -76,6 +74,17 @@ def _credit(book: BlockBook, row: DepositRow) -> None:
         withdrawable_height=below + max(coin.withdrawable_depth, row.confirmations_required),
     )
     move_deposit(book.tx, credited, DepositEvent.CONFIRMED, height)
+
+
+def credit_postings(tx: Tx, source: str, client_id: str, currency: str, amount: int) -> list[Posting]:
+    """From ``source`` to a client: first what the client owes, the rest becomes available."""
+    deficit = accounts.client_deficit(client_id, currency)
+    owed = min(tx.balance(deficit), amount)
+    postings = [Posting(source, deficit, owed)] if owed else []
+    if amount > owed:
+        available = accounts.client(client_id, currency, Part.AVAILABLE)
+        postings.append(Posting(source, available, amount - owed))
+    return postings
 
 
 def _settle_withdrawal(book: BlockBook, coin: CoinRow, row: WithdrawalRow) -> None:
@@ -95,6 +104,8 @@ def _settle_withdrawal(book: BlockBook, coin: CoinRow, row: WithdrawalRow) -> No
             return
     move_withdrawal(book.tx, replace(row, due_height=None), WithdrawalEvent.BURIED, Who.CHAIN)
     _close_intent(book.tx, attempt.intent_id, attempt.id, "settled")
+    for case in read_cases(book.tx.db, "c.id = ?", (row.case_id,)):
+        move_case(book.tx, case, CaseEvent.REFUNDED, Who.CHAIN, "chain", f"by {attempt.txid}")
 
 
 def _settle_sweep(book: BlockBook, intent_id: str) -> None:
@@ -130,22 +141,19 @@ def _outlive(tx: Tx, intent_id: str, winner_id: str) -> None:
 
 
 def release(tx: Tx, row: WithdrawalRow, by: str, reason: str) -> None:
-    """Give a withdrawal's reserved money back to its client (contra of its opening)."""
+    """Give a withdrawal's reserved money back where it came from (contra of its opening)."""
     opened = tx.db.execute(
         "SELECT id FROM journal WHERE ref_type = 'withdrawal' AND ref_id = ? AND kind = 'withdrawal_opened'",
         (row.id,),
     ).fetchone()
     if opened is None:
         raise LedgerCorruptError(f"withdrawal {row.id} was never booked")
-    postings = (
-        Posting(
-            accounts.client(row.client_id, row.currency, Part.RESERVED),
-            accounts.client(row.client_id, row.currency, Part.AVAILABLE),
-            row.amount + row.fee,
-        ),
-    )
+    postings = (Posting(reserve_of(row), source_of(row), row.amount + row.fee),)
     tx.post(
         JournalEntry(
             "withdrawal_released", "withdrawal", row.id, postings, by, reverses=opened[0], reason=reason
         )
     )
+    for case in read_cases(tx.db, "c.id = ?", (row.case_id,)):
+        who = Who.CHAIN if by == "chain" else Who.OPERATOR
+        move_case(tx, case, CaseEvent.RETURNED, who, by, reason)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from coins.types import Block, Branch, Location, Outpoint
 from ledger import accounts
-from ledger.accounts import Part
 from ledger.attempt import AttemptEvent
 from ledger.attempt_row import AttemptRow, read_attempts
 from ledger.block_book import BlockBook, Owner
@@ -18,7 +17,7 @@ from ledger.machine import Who
 from ledger.sweep import SweepEvent
 from ledger.transition import move_attempt, move_sweep, move_withdrawal, set_attention, tell_withdrawal
 from ledger.withdrawal import RELEASED, WithdrawalEvent
-from ledger.withdrawal_row import PAID_BY, WithdrawalRow, read_withdrawals
+from ledger.withdrawal_row import PAID_BY, WithdrawalRow, read_withdrawals, reserve_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +106,7 @@ def _book_own(
     if rest:
         postings.append(Posting(accounts.network_fee(currency), clearing, rest))
     journal_id = book.post("payout", "attempt", attempt.id, postings, txid)
+    open_released(book, attempt, txid)
     _move_inputs(book, txid, inputs, journal_id)
     for change in changes:
         book_movement(book, book.coin(currency), change.owner, change.receipt, journal_id)
@@ -125,11 +125,21 @@ def payee_postings(withdrawal: WithdrawalRow, source: str) -> list[Posting]:
     currency = withdrawal.currency
     if withdrawal.status in RELEASED:
         return [Posting(accounts.unexplained(currency), source, withdrawal.amount)]
-    reserved = accounts.client(withdrawal.client_id, currency, Part.RESERVED)
+    reserved = reserve_of(withdrawal)
     postings = [Posting(reserved, source, withdrawal.amount)]
     if withdrawal.fee:
         postings.append(Posting(reserved, accounts.withdrawal_fee(currency), withdrawal.fee))
     return postings
+
+
+def open_released(book: BlockBook, attempt: AttemptRow, txid: str) -> None:
+    """A case for a withdrawal whose money was given back and that is paid now after all."""
+    for withdrawal in paid_withdrawals(book, attempt):
+        if withdrawal.status in RELEASED:
+            reason = f"withdrawal {withdrawal.id} was {withdrawal.status} and is paid"
+            book.open_case(
+                "unexplained", withdrawal.currency, withdrawal.amount, txid, withdrawal.id, reason, None
+            )
 
 
 def include_attempt(book: BlockBook, attempt: AttemptRow, is_success: bool) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ledger import deposit_row, withdrawal_row
+from ledger import case_row, deposit_row, withdrawal_row
 from ledger.attempt import ATTEMPT, AttemptEvent, AttemptState
 from ledger.attempt_row import AttemptRow
+from ledger.case import CASE, CaseEvent
+from ledger.case_row import CaseRow
 from ledger.codec import to_dict
 from ledger.context import Tx
 from ledger.deposit import DEPOSIT, DepositEvent
@@ -25,12 +27,14 @@ def tip_height(tx: Tx, chain: str) -> int | None:
     return height
 
 
-def move_deposit(tx: Tx, row: DepositRow, event: DepositEvent, height: int | None) -> DepositRow:
+def move_deposit(
+    tx: Tx, row: DepositRow, event: DepositEvent, height: int | None, who: Who = Who.CHAIN
+) -> DepositRow:
     """Move a deposit and write ``row``'s other fields as they are given.
 
     ``height`` is the chain's tip that confirmations are counted at. Raises IllegalTransitionError.
     """
-    step = advance(DEPOSIT, row.status, event, Who.CHAIN)
+    step = advance(DEPOSIT, row.status, event, who)
     moved = replace(row, status=step.to)
     tx.db.execute(
         "UPDATE deposit SET status = ?, reason = ?, block_height = ?, block_hash = ?,"
@@ -153,3 +157,38 @@ def move_sweep(tx: Tx, intent_id: str, event: SweepEvent, due_height: int | None
     tx.db.execute(
         "UPDATE intent SET status = ?, due_height = ? WHERE id = ?", (step.to, due_height, intent_id)
     )
+
+
+def move_case(tx: Tx, row: CaseRow, event: CaseEvent, who: Who, by: str, reason: str) -> CaseRow:
+    """Move a case, write ``row``'s other fields as they are given, and note it in its history.
+
+    Raises IllegalTransitionError.
+    """
+    step = advance(CASE, row.status, event, who)
+    moved = replace(row, status=step.to)
+    tx.db.execute(
+        "UPDATE unclaimed_case SET status = ?, amount = ?, client_id = ?, reason = ?, block_height = ?,"
+        " block_hash = ? WHERE id = ?",
+        (
+            moved.status,
+            str(moved.amount),
+            moved.client_id,
+            moved.reason,
+            moved.block_height,
+            moved.block_hash,
+            moved.id,
+        ),
+    )
+    note_case(tx, moved, event, by, reason, step.notify)
+    return moved
+
+
+def note_case(tx: Tx, row: CaseRow, event: CaseEvent, by: str, reason: str, notify: str | None) -> None:
+    """Add what happened to a case's history and tell others of the case as it is now."""
+    tx.db.execute(
+        "INSERT INTO case_history (case_id, action, status, at, by, reason) VALUES (?, ?, ?, ?, ?, ?)",
+        (row.id, event, row.status, tx.now_s, by, reason),
+    )
+    if notify is not None:
+        view = case_row.to_view(tx.db, row, tip_height(tx, row.chain))
+        tx.emit(notify, "case", row.id, None, to_dict(view))

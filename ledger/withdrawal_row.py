@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ledger import accounts
+from ledger.accounts import Part
 from ledger.connection import Database
 from ledger.views import AttemptView, HistoryEntry, WithdrawalView
 from ledger.withdrawal import WithdrawalState
@@ -11,7 +13,7 @@ from ledger.withdrawal import WithdrawalState
 COLUMNS = (
     "w.id, w.ordinal, w.website, w.external_id, w.client_id, w.session_id, w.currency, w.amount, w.fee,"
     " w.address, w.script, w.status, w.waiting_for, w.attention, w.txid, w.block_height, w.block_hash,"
-    " w.due_height, w.created_at"
+    " w.due_height, w.created_at, w.case_id"
 )
 
 PAID_BY = "w.id IN (SELECT p.withdrawal_id FROM attempt_payout p WHERE p.attempt_id = ?) ORDER BY w.ordinal"
@@ -20,7 +22,10 @@ PAID_BY = "w.id IN (SELECT p.withdrawal_id FROM attempt_payout p WHERE p.attempt
 
 @dataclass(frozen=True, slots=True)
 class WithdrawalRow:
-    """One withdrawal. ``amount`` is what the payee gets, ``fee`` our service fee on top of it."""
+    """One withdrawal. ``amount`` is what the payee gets, ``fee`` our service fee on top of it.
+
+    With a ``case_id`` it sends money back that credited nobody, and belongs to the house.
+    """
 
     id: str
     ordinal: int
@@ -41,6 +46,21 @@ class WithdrawalRow:
     block_hash: str | None
     due_height: int | None
     created_at: int
+    case_id: str | None = None
+
+
+def reserve_of(row: WithdrawalRow) -> str:
+    """The account that holds a withdrawal's money until it is paid."""
+    if row.case_id is not None:
+        return accounts.refund_payable(row.currency)
+    return accounts.client(row.client_id, row.currency, Part.RESERVED)
+
+
+def source_of(row: WithdrawalRow) -> str:
+    """The account that a withdrawal's money came from, and goes back to when it is never paid."""
+    if row.case_id is not None:
+        return accounts.suspense(row.currency)
+    return accounts.client(row.client_id, row.currency, Part.AVAILABLE)
 
 
 def from_row(row: tuple[object, ...]) -> WithdrawalRow:

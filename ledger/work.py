@@ -31,14 +31,16 @@ LARGEST, OLDEST = 400, 100
 
 SPENDABLE = (
     "u.currency = ? AND u.spent_by IS NULL AND u.reserved_by IS NULL AND u.amount <> '0'"
-    " AND CASE WHEN u.location = 'deposit' THEN EXISTS (SELECT 1 FROM deposit d WHERE d.chain = u.chain"
-    " AND d.currency = u.currency AND d.txid = u.txid AND d.position = CAST(u.output_index AS TEXT)"
-    " AND d.status = 'final')"
-    " ELSE u.height <= CASE WHEN EXISTS (SELECT 1 FROM attempt a WHERE a.txid = u.txid) THEN ? ELSE ? END END"
+    " AND coalesce((SELECT d.status = 'final' OR (d.status = 'parked' AND EXISTS (SELECT 1"
+    " FROM unclaimed_case c WHERE c.deposit_id = d.id AND c.status NOT IN ('open', 'closed')))"
+    " FROM deposit d WHERE d.chain = u.chain AND d.currency = u.currency AND d.txid = u.txid"
+    " AND d.position = CAST(u.output_index AS TEXT)),"
+    " u.height <= CASE WHEN EXISTS (SELECT 1 FROM attempt a WHERE a.txid = u.txid) THEN ? ELSE ? END)"
     " AND (u.is_coinbase = 0 OR u.height <= ?)"
 )
-"""Final deposits, own change that is confirmed, other money of the house once it is final. Arguments:
-currency, then the highest block of change, of other money and of a coinbase that may be spent."""
+"""Final deposits and parked ones that were decided (possible once they are final), own change that is
+confirmed, other money that is no client's once it is final. Arguments: currency, then the highest block of
+change, of other money and of a coinbase that may be spent."""
 
 
 _OFFERED = (

@@ -214,7 +214,7 @@ def _policy(db: sqlite3.Connection) -> Iterator[str]:
     for journal_id, kind, ref_id, height, block_hash in db.execute(
         "SELECT id, kind, ref_id, height, block_hash FROM journal WHERE ref_type = 'deposit' ORDER BY id"
     ):
-        if kind == "deposit_received":
+        if kind in ("deposit_received", "deposit_parked"):
             mined_at[ref_id] = height
         elif kind == "deposit_credited" and ref_id in mined_at:
             last[ref_id] = (journal_id, height, block_hash, mined_at[ref_id])
@@ -272,8 +272,8 @@ def _withdrawals(db: sqlite3.Connection) -> Iterator[str]:
     yield from (f"I-09 withdrawal {key} is paid {n} times" for key, n in mined.items() if n > 1)
     debited = {row[0] for row in db.execute("SELECT ref_id FROM journal WHERE ref_type = 'withdrawal'")}
     reserve: dict[str, int] = defaultdict(int)
-    for row_id, client, currency, amount, fee, status in db.execute(
-        "SELECT id, client_id, currency, amount, fee, status FROM withdrawal"
+    for row_id, client, currency, amount, fee, status, case_id in db.execute(
+        "SELECT id, client_id, currency, amount, fee, status, case_id FROM withdrawal"
     ):
         if row_id not in debited:
             yield f"I-17 withdrawal {row_id} was never debited"
@@ -282,7 +282,8 @@ def _withdrawals(db: sqlite3.Connection) -> Iterator[str]:
         if status in RELEASED_STATES and row_id in mined:
             yield f"I-14 withdrawal {row_id} is {status} and paid"
         if status not in RELEASED_STATES and row_id not in mined:
-            reserve[f"client:{client}:{currency}:reserved"] += int(amount) + int(fee)
+            name = f"refund_payable:{currency}" if case_id else f"client:{client}:{currency}:reserved"
+            reserve[name] += int(amount) + int(fee)
         states = [
             state
             for (state,) in db.execute(
@@ -294,12 +295,49 @@ def _withdrawals(db: sqlite3.Connection) -> Iterator[str]:
         for before, after in zip([None, *states], states, strict=False):
             if before != after and after not in NEXT_STATES.get(before, set()):
                 yield f"I-18 withdrawal {row_id} went from {before} to {after}"
-    for name, balance in db.execute("SELECT name, balance FROM account WHERE name LIKE 'client:%:reserved'"):
+    for name, balance in db.execute(
+        "SELECT name, balance FROM account WHERE name LIKE 'client:%:reserved'"
+        " OR name LIKE 'refund_payable:%'"
+    ):
         if reserve.pop(name, 0) != int(balance):
             yield f"I-14 {name} is {balance}, which is not what its withdrawals in flight need"
     yield from (
         f"I-14 {name} holds nothing for {amount} in flight" for name, amount in reserve.items() if amount
     )
+
+
+def _cases(db: sqlite3.Connection) -> Iterator[str]:
+    """I-22: suspense is what open cases say, and case, deposit, refund and block tell one story."""
+    waiting: dict[str, int] = defaultdict(int)
+    sql = "SELECT case_id, status FROM withdrawal WHERE case_id IS NOT NULL ORDER BY ordinal"
+    refunds = dict(db.execute(sql))
+    for case_id, kind, currency, amount, status, client_id, block_hash, held, deposit in db.execute(
+        "SELECT c.id, c.kind, c.currency, c.amount, c.status, c.client_id, c.block_hash, b.block_hash,"
+        " d.status FROM unclaimed_case c"
+        " LEFT JOIN block b ON b.chain = c.chain AND b.block_hash = c.block_hash"
+        " LEFT JOIN deposit d ON d.id = c.deposit_id"
+    ):
+        story = f"I-22 case {case_id} of {kind} is {status}"
+        if status == "open" and kind in ("parked", "funding", "unseen"):
+            waiting[f"suspense:{currency}"] += int(amount)
+        if block_hash != held or (block_hash is None and status == "open" and kind != "shortage"):
+            yield f"{story}, its block {block_hash} is not applied"
+        is_parked = kind == "parked" and (status not in ("assigned", "closed") or client_id == "house")
+        if (deposit == "parked") != is_parked:
+            yield f"{story}, its deposit {deposit}"
+        refund = refunds.get(case_id)
+        is_flying = refund not in (None, "final", *RELEASED_STATES)
+        if (status == "refunding", status == "refunded") != (is_flying, refund == "final"):
+            yield f"{story}, its refund {refund}"
+        last = db.execute(
+            "SELECT status FROM case_history WHERE case_id = ? ORDER BY id DESC LIMIT 1", (case_id,)
+        ).fetchone()
+        if last != (status,):
+            yield f"{story}, its history ends with {last}"
+    for name, balance in db.execute("SELECT name, balance FROM account WHERE name LIKE 'suspense:%'"):
+        if waiting.pop(name, 0) != int(balance):
+            yield f"I-22 {name} is {balance}, which is not what its open cases say"
+    yield from (f"I-22 {name} lacks {amount} of its cases" for name, amount in waiting.items() if amount)
 
 
 def _attempts(db: sqlite3.Connection) -> Iterator[str]:
@@ -362,6 +400,7 @@ CHECKS: tuple[Callable[[sqlite3.Connection], Iterator[str]], ...] = (
     _deposits,
     _policy,
     _withdrawals,
+    _cases,
     _attempts,
     _rows,
 )

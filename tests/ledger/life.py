@@ -13,8 +13,10 @@ from typing import Any
 from coins.errors import PlanError
 from coins.types import Outpoint
 from ledger.commands import AnnounceHouseFunding, ApplyChainDelta
+from ledger.errors import ActionNotAllowedError, InvalidClientError, NotConfirmedError
 from tests.fakes.chain import FAUCET, FAUCET_ACCOUNT, FakeTx, InvalidTxError
 from tests.fakes.coin import foreign
+from tests.ledger import desk
 from tests.ledger.till import ETH, Till
 
 Pick = Callable[[Sequence[Any]], Any]
@@ -29,6 +31,8 @@ STEPS = (
     + ["reorg"] * 4
     + ["look", "replace"] * 3
     + ["fund", "cancel", "prepare_and_crash", "resume", "crash", "repeat", "steal"]
+    + ["assign"] * 3
+    + ["refund", "keep", "block", "unblock", "unblock"]
 )
 """What happens how often in a seeded run."""
 
@@ -156,6 +160,33 @@ class Life:
             chain.mine(1, [theft])
             self.till.follow()
 
+    # -- what an operator decides -------------------------------------------------------------------
+
+    def assign(self, pick: Pick) -> None:
+        self._decide(pick, lambda case, client: desk.assign(self.till, case, client))
+
+    def refund(self, pick: Pick) -> None:
+        self._decide(pick, lambda case, _: desk.refund(self.till, case))
+
+    def keep(self, pick: Pick) -> None:
+        self._decide(pick, lambda case, _: desk.write_off(self.till, case))
+
+    def _decide(self, pick: Pick, decide: Callable[[str, str], object]) -> None:
+        """Decide about an open case, if its payment is deep enough by then."""
+        cases = self.till.rows("SELECT id, client_id FROM unclaimed_case WHERE status = 'open'")
+        if cases:
+            try:
+                decide(*pick(cases))
+            except (ActionNotAllowedError, InvalidClientError, NotConfirmedError):
+                self.till.check()
+
+    def block(self, pick: Pick) -> None:
+        desk.block(self.till, pick(CLIENTS))
+
+    def unblock(self, pick: Pick) -> None:
+        for client in CLIENTS:
+            desk.unblock(self.till, client)
+
     # -- what must hold -------------------------------------------------------------------------------
 
     def check(self) -> None:
@@ -177,24 +208,37 @@ class Life:
         chain, till = self.till.chain, self.till
         clients = {till.scripts[f"client:{client}:0"].script: client for client in CLIENTS}
         own = {script.script for script in till.scripts.values()}
-        rows = till.rows("SELECT script, client_id, amount, fee FROM withdrawal")
+        rows = till.rows("SELECT script, client_id, amount, fee FROM withdrawal WHERE case_id IS NULL")
+        sql = "SELECT txid, position, status, reason FROM unclaimed_case WHERE kind = 'parked'"
+        cases = {row[:2]: row[2:] for row in till.rows(sql)}
         payees = {script: (client, int(amount) + int(fee)) for script, client, amount, fee in rows}
-        told = dict.fromkeys(["house", "suspense"], 0)
+        told = dict.fromkeys(["house", "suspense", "elsewhere"], 0)
         told |= {f"{client} {part}": 0 for client in CLIENTS for part in ("pending", "credited")}
         for ref in chain.refs():
             part = "credited" if chain.tip.ref.height - ref.height + 1 >= N else "pending"
             for tx in chain.blocks[ref.block_hash].txs:
-                for script, amount in tx.outputs if tx.is_success else ():
-                    if script in clients and amount >= till.coin.minimum_deposit:
-                        told[f"{clients[script]} {part}"] += amount
-                    elif script in clients:
-                        told["suspense"] += amount
+                for index, (script, amount) in enumerate(tx.outputs if tx.is_success else ()):
+                    place = "native" if self.currency == "ETH" else str(index)
+                    if script in clients:
+                        is_parked = amount < till.coin.minimum_deposit
+                        told[_place(cases.get((tx.txid, place)), is_parked, clients[script], part)] += amount
                     elif script in own and _is_from_outside(tx):
                         told["house"] += amount
                     elif script in payees:
                         client, total = payees[script]
                         told[f"{client} credited"] -= total
+        del told["elsewhere"]
         return told
+
+
+def _place(case: tuple[str, str] | None, is_parked: bool, client: str, part: str) -> str:
+    """Where a payment to a client is: credited, waiting for a decision, or sent back or kept by one."""
+    status, reason = case or ("closed", "")
+    if status in ("refunding", "refunded", "written_off"):
+        return "elsewhere"
+    if status == "open" and reason == "client_blocked":
+        is_parked = True
+    return f"{client} {part}" if status == "assigned" or not is_parked else "suspense"
 
 
 def _is_from_outside(tx: FakeTx) -> bool:

@@ -18,7 +18,7 @@ from ledger.chain_delta import HANDLERS
 from ledger.commands import ApplyChainDelta
 from tests.ledger.life import STEPS, Life
 
-SEEDS, LENGTH = 4, 80
+SEEDS, LENGTH = 7, 80
 
 
 @pytest.mark.parametrize("currency", ["BTC", "ETH"])
@@ -37,6 +37,10 @@ def test_seeded_lives_end_with_the_books_of_the_winning_chain(tmp_path: Path, cu
         "deposit.conflicted",
         "payout_undone",
         "unexplained",
+        "deposit_released",
+        "deposit_parked_again",
+        "case_kept",
+        "loss_admitted",
     ):
         assert met[needed], f"no run met {needed}: {sorted(met)}"
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ledger.attempt import ATTEMPT, LIVE, AttemptEvent, AttemptState
+from ledger.case import CASE, DECISIONS, CaseEvent, CaseKind, CaseState, actions
 from ledger.deposit import DEPOSIT, DepositEvent, DepositState
 from ledger.errors import IllegalTransitionError
 from ledger.machine import Step, Who, advance, diagram, ends, reachable
@@ -27,6 +28,7 @@ TABLES: list[tuple[str, Table, type[StrEnum], type[StrEnum], set[str]]] = [
         WithdrawalEvent,
         {"final", "rejected", "cancelled", "failed"},
     ),
+    ("case", CASE, CaseState, CaseEvent, {"refunded"}),
     ("sweep", SWEEP, SweepState, SweepEvent, {"settled", "closed"}),
     ("attempt", ATTEMPT, AttemptState, AttemptEvent, {"replaced", "abandoned"}),
 ]
@@ -68,8 +70,18 @@ def test_the_diagram_in_the_readme_is_the_table(name: str, table: Table) -> None
     assert found.group(1) == diagram(table)
 
 
-def test_only_the_chain_moves_a_deposit() -> None:
-    assert {step.who for step in DEPOSIT.values()} == {(Who.CHAIN,)}
+def test_only_the_chain_moves_a_deposit_but_for_a_release() -> None:
+    by_others = {event for (_, event), step in DEPOSIT.items() if step.who != (Who.CHAIN,)}
+    assert by_others == {DepositEvent.RELEASED}
+
+
+def test_every_kind_of_case_can_be_decided_while_it_is_open_and_never_after() -> None:
+    assert set(DECISIONS) == set(CaseKind)
+    for kind in CaseKind:
+        assert actions(kind, CaseState.OPEN)
+        assert not any(actions(kind, state) for state in set(CaseState) - {CaseState.OPEN})
+        for event in DECISIONS[kind]:
+            assert CASE[CaseState.OPEN, event].who == (Who.OPERATOR,)
 
 
 def test_money_is_released_only_from_states_where_nothing_can_be_mined() -> None:

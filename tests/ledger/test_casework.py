@@ -1,0 +1,407 @@
+"""Money that credits nobody: from the case to a credit, a refund or a write-off, through reorgs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from coins.types import Branch, Outpoint, Receipt
+from ledger.commands import (
+    AnnounceHouseFunding,
+    ApplyChainDelta,
+    AssignCase,
+    GetPayoutWork,
+    Idempotency,
+    PostTransfer,
+    SetCurrencyState,
+)
+from ledger.errors import (
+    ActionNotAllowedError,
+    BelowMinimumError,
+    CaseDecidedError,
+    CurrencyUnavailableError,
+    ForbiddenAddressError,
+    InvalidClientError,
+    NotConfirmedError,
+    NotFoundError,
+    PayoutsHeldError,
+    ReorgTooDeepError,
+)
+from ledger.verify import verify_file
+from ledger.views import CasesReleased
+from tests.fakes.chain import FakeTx
+from tests.fakes.coin import foreign
+from tests.ledger.desk import (
+    assign,
+    block,
+    case_id,
+    history,
+    key,
+    refund,
+    release,
+    release_all,
+    states,
+    unblock,
+    write_off,
+)
+from tests.ledger.till import ETH, Till
+
+
+@pytest.fixture
+def till(tmp_path: Path) -> Iterator[Till]:
+    opened = Till(tmp_path)
+    yield opened
+    opened.check()
+    assert verify_file(opened.store.path) == []
+    opened.close()
+
+
+# -- assign ------------------------------------------------------------------------------------------
+
+
+def test_d21_a_payment_below_the_minimum_is_assigned_and_credited_once(till: Till) -> None:
+    till.deposit("alice", 999, blocks=3)
+    case = case_id(till)
+    view = assign(till, case, "alice")
+    assert (view.status, view.client_id, view.actions) == ("assigned", "alice", ())
+    assert till.client("alice") == (999, 0, 0, 0)
+    assert till.balance("suspense:BTC") == 0
+    assert till.deposits() == ["credited"]
+    assert till.events()[-4:] == ["case.opened", "deposit.confirming", "deposit.credited", "case.closed"]
+    assert history(till, case)[1:] == [("assigned", "olga", "she asked")]
+    assert till.rows("SELECT by, action, object_id FROM audit") == [("olga", "assign_case", case)]
+    till.mine(3)
+    assert till.deposits() == ["final"]
+    with pytest.raises(CaseDecidedError):
+        assign(till, case, "alice")
+    assert till.client("alice") == (999, 0, 0, 0)
+
+
+def test_the_same_key_assigns_once(till: Till) -> None:
+    till.deposit("alice", 999, blocks=3)
+    command = AssignCase(case_id(till), "alice", "olga", "she asked", Idempotency("op:olga", "k", "h"))
+    first, again = till.do(command), till.do(command)
+    assert again.is_replayed
+    assert again.value == first.value
+    assert till.client("alice")[0] == 999
+
+
+def test_a_payment_that_is_not_deep_enough_is_not_assigned(till: Till) -> None:
+    till.deposit("alice", 999, blocks=2)
+    with pytest.raises(NotConfirmedError):
+        assign(till, case_id(till), "alice")
+    assert till.deposits() == ["parked"]
+    till.mine(1)
+    assign(till, case_id(till), "alice")
+
+
+def test_a_parked_payment_goes_to_nobody_but_its_client_or_the_house(till: Till) -> None:
+    till.deposit("alice", 999, blocks=3)
+    case = case_id(till)
+    with pytest.raises(ActionNotAllowedError):
+        assign(till, case, "bob")
+    with pytest.raises(InvalidClientError):
+        assign(till, case, "no such name!")
+    with pytest.raises(NotFoundError):
+        assign(till, "case_none", "alice")
+    with pytest.raises(NotConfirmedError):  # the house can wait until it is final
+        assign(till, case, "house")
+    till.mine(3)
+    assign(till, case, "house")
+    assert (till.balance("house:BTC"), till.deposits()) == (999, ["parked"])
+
+
+def test_nothing_is_assigned_while_the_chain_is_in_doubt(till: Till) -> None:
+    till.deposit("alice", 999, blocks=3)
+    till.do(SetCurrencyState("BTC", "disagree", "two nodes, two blocks"))
+    with pytest.raises(CurrencyUnavailableError):
+        assign(till, case_id(till), "alice")
+
+
+def test_an_assigned_payment_pays_what_its_client_owes_first(till: Till) -> None:
+    first = till.deposit("alice", 5_000, blocks=3)
+    till.do(
+        PostTransfer("tr", "shop", "alice", "bob", "BTC", 5_000, "x1", "bet", "key:shop", key(till))
+    )  # fmt: skip
+    till.reorg(3, [[till.chain.pay((b"attacker", 1), conflicts=first)]])
+    assert till.client("alice") == (0, 0, 0, 5_000)
+    till.deposit("alice", 900, blocks=3)
+    assign(till, case_id(till), "alice")
+    assert till.client("alice") == (0, 0, 0, 4_100)
+
+
+# -- reorgs --------------------------------------------------------------------------------------------
+
+
+def test_an_assigned_payment_that_is_undone_is_taken_back_and_credited_once_again(till: Till) -> None:
+    tx = till.deposit("alice", 999, blocks=3)
+    case = case_id(till)
+    assign(till, case, "alice")
+    till.chain.reorg(3)
+    till.follow()
+    assert till.client("alice") == (0, 0, 0, 0)
+    assert (till.deposits(), states(till)) == (["reversed"], ["assigned"])
+    till.check()
+    assert tx.txid in till.chain.mempool
+    till.mine(1)
+    assert till.client("alice") == (0, 0, 999, 0)  # the decision stands: it waits for its depth, no more
+    till.mine(2)
+    assert till.client("alice") == (999, 0, 0, 0)
+    assert [entry[0] for entry in history(till, case)] == ["opened", "assigned", "vanished", "included"]
+
+
+def test_d10_an_assigned_payment_that_was_spent_and_undone_is_owed_by_its_client(till: Till) -> None:
+    tx = till.deposit("alice", 999, blocks=3)
+    assign(till, case_id(till), "alice")
+    command = PostTransfer("tr", "shop", "alice", "bob", "BTC", 600, "x1", "bet", "key:shop", key(till))
+    till.do(command)
+    till.reorg(3, [[till.chain.pay((b"attacker", 1), conflicts=tx)]])
+    assert till.client("alice") == (0, 0, 0, 600)
+    assert till.balance("suspense:BTC") == 0
+
+
+def test_a_released_payment_that_is_undone_before_its_depth_leaves_no_trace(till: Till) -> None:
+    block(till, "alice")
+    tx = till.deposit("alice", 50_000, blocks=1)
+    unblock(till, "alice")
+    assert till.client("alice") == (0, 0, 50_000, 0)
+    till.reorg(1, [[till.chain.pay((b"attacker", 1), conflicts=tx)]])
+    assert till.client("alice") == (0, 0, 0, 0)
+    assert till.deposits() == ["orphaned"]
+
+
+def test_a_reorg_never_undoes_a_final_decision(till: Till) -> None:
+    till.deposit("alice", 999, blocks=6)
+    write_off(till, case_id(till))
+    till.chain.reorg(6)
+    with pytest.raises(ReorgTooDeepError):
+        till.follow()
+    assert till.balance("unclaimed:BTC") == 999
+
+
+# -- release -------------------------------------------------------------------------------------------
+
+
+def test_d47_a_blocked_clients_deposits_are_parked_and_credited_once_when_unblocked(till: Till) -> None:
+    block(till, "alice")
+    till.deposit("alice", 50_000)
+    till.deposit("bob", 40_000)
+    till.mine(3)
+    till.deposit("alice", 30_000, blocks=1)
+    assert till.client("alice") == (0, 0, 0, 0)
+    assert till.client("bob")[0] == 40_000
+    assert set(till.rows("SELECT reason FROM deposit WHERE client_id = 'alice'")) == {("client_blocked",)}
+    (first, _) = till.rows("SELECT id FROM unclaimed_case ORDER BY ordinal")
+    with pytest.raises(ActionNotAllowedError):
+        release(till, first[0])
+    released = unblock(till, "alice")
+    assert (released.released, released.left) == (2, 0)
+    assert till.client("alice") == (50_000, 0, 30_000, 0)
+    till.mine(2)
+    assert till.client("alice") == (80_000, 0, 0, 0)
+    assert unblock(till, "alice").released == 0
+
+
+@pytest.mark.parametrize("how", ["closed", "paused"])
+def test_d47_what_came_while_deposits_were_closed_is_credited_once_on_release(till: Till, how: str) -> None:
+    if how == "closed":
+        till.do(replace(till.coin, deposits="closed"))
+    else:
+        till.do(SetCurrencyState("BTC", "paused", "by olga"))
+    till.deposit("alice", 50_000)
+    till.deposit("bob", 40_000)
+    till.deposit("bob", 999)
+    till.mine(6)
+    assert till.balance("suspense:BTC") == 90_999
+    assert release_all(till, "deposits_closed").released == 0  # still closed
+    till.do(till.coin)
+    till.do(SetCurrencyState("BTC", "open", ""))
+    assert release_all(till, "deposits_closed", limit=1).left == 1
+    assert till.client("alice") == (50_000, 0, 0, 0)
+    assert release_all(till, "deposits_closed") == CasesReleased(1, 0)
+    assert till.client("bob") == (40_000, 0, 0, 0)
+    assert release_all(till, "deposits_closed").released == 0
+    assert till.balance("suspense:BTC") == 999
+
+
+def test_d47_a_retired_address_of_a_client_still_credits_its_owner(till: Till) -> None:
+    """An address is never retired: an old one stays its client's for ever."""
+    old = till.address("alice", 0)
+    till.address("alice", 1)
+    till.mine(20)
+    till.chain.pay((old, 50_000))
+    till.mine(3)
+    assert till.client("alice")[0] == 50_000
+
+
+def test_what_is_in_doubt_is_parked_and_only_an_operator_credits_it(tmp_path: Path) -> None:
+    till = Till(tmp_path, ETH)
+    script = till.address("alice")
+    receipt = Receipt("ETH", "ab" * 32, "trace:0.1", script, 70_000, doubt="internal")
+    till.do(ApplyChainDelta(till.raw_block(receipts=(receipt,))))
+    assert till.rows("SELECT reason, status FROM deposit") == [("internal", "parked")]
+    for _ in range(2):
+        till.do(ApplyChainDelta(till.raw_block()))
+    with pytest.raises(ActionNotAllowedError):
+        release(till, case_id(till))
+    assign(till, case_id(till), "alice")
+    assert till.client("alice")[0] == 70_000
+    till.close()
+
+
+# -- house, funding, unissued --------------------------------------------------------------------------
+
+
+def test_an_unannounced_payment_to_the_hot_wallet_is_assigned_to_the_house_or_a_client(till: Till) -> None:
+    for amount in (40_000, 50_000):
+        till.chain.pay((till.hot.script, amount))
+    till.mine(5)
+    (ours, bobs) = [row[0] for row in till.rows("SELECT id FROM unclaimed_case ORDER BY amount")]
+    with pytest.raises(NotConfirmedError):
+        assign(till, ours, "house")
+    with pytest.raises(ActionNotAllowedError):
+        release(till, ours)
+    till.mine(1)
+    assign(till, ours, "house")
+    assign(till, bobs, "bob")
+    assert (till.balance("house:BTC"), till.client("bob")[0]) == (40_000, 50_000)
+    assert till.balance("suspense:BTC") == 0
+
+
+def test_d44_money_to_an_address_never_given_out_is_a_case_and_may_be_spent_once_decided(till: Till) -> None:
+    lost = till.issue("client:alice:0", Branch.DEPOSIT)
+    till.chain.pay((lost.script, 50_000))
+    till.mine(6)
+    assert till.rows("SELECT kind, reason FROM unclaimed_case") == [("funding", "unissued_address")]
+    assert till.client("alice") == (0, 0, 0, 0)
+    assign(till, case_id(till), "alice")
+    view = till.open("alice", 20_000)
+    till.pay_all()
+    till.mine(3)
+    assert till.status(view.id) == "confirmed"
+
+
+# -- refunds -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("coin", ["BTC", "ETH"])
+def test_a_refund_is_paid_exactly_once(tmp_path: Path, coin: str) -> None:
+    till = Till(tmp_path, ETH) if coin == "ETH" else Till(tmp_path)
+    tx = till.chain.pay((till.hot.script, 500_000))
+    till.do(AnnounceHouseFunding(coin, tx.txid, "op", "float"))
+    till.deposit("alice", 999, blocks=6)
+    case = case_id(till)
+    view = refund(till, case)
+    assert (view.status, view.withdrawal_id) == ("refunding", till.rows("SELECT id FROM withdrawal")[0][0])
+    assert (till.balance(f"refund_payable:{coin}"), till.balance(f"suspense:{coin}")) == (999, 0)
+    till.check()
+    with pytest.raises(CaseDecidedError):
+        refund(till, case)
+    for _ in range(3):
+        till.pay_all()
+        till.reopen()
+        till.resume()
+    till.mine(1)
+    till.check()
+    till.reorg(1)
+    till.check()
+    till.mine(7)
+    assert states(till) == ["refunded"]
+    assert till.events()[-2:] == ["withdrawal.final", "case.closed"] or coin == "ETH"
+    assert till.balance(f"refund_payable:{coin}") == 0
+    payees = [
+        amount
+        for ref in till.chain.refs()
+        for paid in till.chain.blocks[ref.block_hash].txs
+        for script, amount in paid.outputs
+        if script == till.rows("SELECT script FROM withdrawal")[0][0]
+    ]
+    assert payees == [999]
+    till.check()
+    till.close()
+
+
+def test_a_refund_that_is_rejected_opens_the_case_again(tmp_path: Path) -> None:
+    till = Till(tmp_path, approval_above=500)
+    till.deposit("alice", 999, blocks=6)
+    case = case_id(till)
+    view = refund(till, case)
+    assert till.status(view.withdrawal_id or "") == "held"
+    till.decide(view.withdrawal_id or "", "reject")
+    assert (states(till), till.balance("suspense:BTC")) == (["open"], 999)
+    assert till.events()[-2:] == ["case.opened", "withdrawal.rejected"]
+    till.check()
+    again = refund(till, case)
+    assert again.withdrawal_id != view.withdrawal_id
+    till.check()
+    till.close()
+
+
+def test_a_refund_never_goes_to_ourselves_nor_as_dust_nor_before_it_is_final(tmp_path: Path) -> None:
+    till = Till(tmp_path, dust=600)
+    till.deposit("alice", 999)
+    till.deposit("bob", 599)
+    till.mine(5)
+    sql = "SELECT c.id FROM unclaimed_case c ORDER BY length(amount), amount"
+    small, large = [row[0] for row in till.rows(sql)]
+    with pytest.raises(NotConfirmedError):
+        refund(till, large)
+    till.mine(1)
+    with pytest.raises(ForbiddenAddressError):
+        refund(till, large, script=till.hot.script)
+    with pytest.raises(BelowMinimumError):
+        refund(till, small)
+    with pytest.raises(NotFoundError):
+        refund(till, large, currency="ETH")
+    till.check()
+    till.close()
+
+
+# -- write-offs ----------------------------------------------------------------------------------------
+
+
+def test_what_nobody_claims_is_kept(till: Till) -> None:
+    till.deposit("alice", 999, blocks=6)
+    view = write_off(till, case_id(till))
+    assert view.status == "written_off"
+    assert (till.balance("unclaimed:BTC"), till.balance("suspense:BTC")) == (999, 0)
+    assert till.deposits() == ["parked"]
+
+
+def test_a_loss_is_admitted_and_payouts_go_on(till: Till) -> None:
+    mine = till.deposit("alice", 100_000, blocks=6)
+    till.deposit("bob", 300_000, blocks=6)
+    theft = FakeTx(((foreign("thief").script, 99_000),), (Outpoint(mine.txid, 0),))
+    till.mine(1, [theft])
+    view = till.open("bob", 20_000)
+    with pytest.raises(PayoutsHeldError):
+        till.do(GetPayoutWork("BTC"))
+    with pytest.raises(NotConfirmedError):
+        write_off(till, case_id(till))
+    till.mine(5)
+    with pytest.raises(ActionNotAllowedError):
+        assign(till, case_id(till), "alice")
+    write_off(till, case_id(till))
+    assert (till.balance("unexplained:BTC"), till.balance("loss:BTC")) == (0, 100_000)
+    till.pay_all()
+    till.mine(3)
+    assert till.status(view.id) == "confirmed"
+
+
+def test_house_money_used_before_a_reorg_is_a_case_that_ends_when_it_is_mined_again(till: Till) -> None:
+    tx = till.chain.pay((till.hot.script, 40_000))
+    till.do(AnnounceHouseFunding("BTC", tx.txid, "op", "float"))
+    till.mine(1)
+    till.do(PostTransfer("tr", "shop", "house", "bob", "BTC", 30_000, "x1", "bonus", "k", key(till)))
+    till.reorg(1, [[]])
+    assert till.rows("SELECT kind, amount, status FROM unclaimed_case") == [("shortage", "30000", "open")]
+    till.check()
+    till.mine(1)
+    assert states(till) == ["closed"]
+    assert till.balance("unexplained:BTC") == 0
+    till.reorg(1, [[till.chain.pay((b"attacker", 1), conflicts=tx)]])
+    write_off(till, case_id(till))
+    assert (till.balance("unexplained:BTC"), till.balance("loss:BTC")) == (0, 30_000)
