@@ -22,8 +22,10 @@ RETRY_AFTER_S = "1"
 REFUSALS = frozenset(
     {
         "above_maximum",
+        "action_not_allowed",
         "already_exists",
         "below_minimum",
+        "case_decided",
         "currency_closed",
         "currency_unavailable",
         "external_id_used",
@@ -38,6 +40,7 @@ REFUSALS = frozenset(
         "login_locked",
         "nonce_used",
         "not_cancellable",
+        "not_confirmed",
         "not_found",
         "same_account",
         "session_invalid",

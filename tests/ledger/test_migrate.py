@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ledger import migrate
+from ledger.case_row import read_cases, to_view
 from ledger.coin_row import read_coin
 from ledger.connection import connect
 from ledger.errors import MigrationError, StoreOpenError
@@ -158,3 +159,45 @@ def test_a_currency_of_the_first_schema_keeps_its_policy(path: Path) -> None:
     row = read_coin(db, "BTC")
     db.close()
     assert (row.tiers, row.withdrawable_depth, row.finality.value) == ((), 4, "confirmations")
+
+
+def test_cases_of_an_older_schema_can_be_decided(path: Path) -> None:
+    """They get their chain, their block while it stands, their place in the list, and a first history."""
+    run(path, *migrate.load()[:3])
+    db = connect(path)
+    db.execute(
+        "INSERT INTO coin (currency, chain, name, family, network, decimals, fingerprint, confirmations,"
+        " final_depth, max_reorg, minimum_deposit, minimum_withdrawal, maximum_withdrawal, withdrawal_fee,"
+        " dust, sweep_threshold, deposits, withdrawals, state) VALUES ('BTC', 'BTC', 'Bitcoin', 'bitcoin',"
+        " 'regtest', 8, 'x', 4, 6, 5, '0', '1', '9', '0', '0', '0', 'open', 'open', 'open')"
+    )
+    db.execute(
+        "INSERT INTO own_script (chain, currency, script, address, branch, script_index, location, client_id,"
+        " purpose, created_at) VALUES ('BTC', 'BTC', x'00', 'bc1q', 'deposit', 0, 'deposit', 'alice', 'p', 1)"
+    )
+    db.execute(
+        "INSERT INTO deposit (id, chain, currency, script_sequence, client_id, txid, position, amount,"
+        " status, confirmations_required, seen_at, ordinal) VALUES ('dep_1', 'BTC', 'BTC', 1, 'alice', 'aa', '0',"
+        " '5', 'parked', 3, 1, 7)"
+    )
+    db.execute("UPDATE counter SET value = 7 WHERE name = 'ordinal'")
+    db.execute(
+        "INSERT INTO chain_movement (chain, currency, height, block_hash, txid, position, script_sequence,"
+        " location, delta) VALUES ('BTC', 'BTC', 101, 'bb', 'aa', 'out:0', 1, 'deposit', '5')"
+    )
+    for case, status, deposit in (("case_1", "open", "dep_1"), ("case_2", "closed", None)):
+        db.execute(
+            "INSERT INTO unclaimed_case VALUES (?, 'parked', 'BTC', '5', 'aa', '0', ?, ?, 'why', 9)",
+            (case, deposit, status),
+        )
+    db.close()
+    run(path, *migrate.load())
+    db = connect(path)
+    first, second = read_cases(db, "1 = 1 ORDER BY c.ordinal", ())
+    assert (first.chain, first.block_height, first.block_hash) == ("BTC", 101, "bb")
+    assert (first.client_id, first.address, first.ordinal, first.status) == ("alice", "bc1q", 8, "open")
+    assert (second.block_height, second.client_id, second.ordinal, second.status) == (None, None, 9, "closed")
+    assert to_view(db, first, 103).confirmations == 3
+    assert [entry.action for entry in to_view(db, second, 103).history] == ["vanished"]
+    assert db.execute("SELECT value FROM counter WHERE name = 'ordinal'").fetchone() == (9,)
+    db.close()
