@@ -163,7 +163,7 @@ def test_a_currency_of_the_first_schema_keeps_its_policy(path: Path) -> None:
 
 def test_cases_of_an_older_schema_can_be_decided(path: Path) -> None:
     """They get their chain, their block while it stands, their place in the list, and a first history."""
-    run(path, *migrate.load()[:3])
+    run(path, *migrate.load()[:4])
     db = connect(path)
     db.execute(
         "INSERT INTO coin (currency, chain, name, family, network, decimals, fingerprint, confirmations,"
@@ -177,8 +177,8 @@ def test_cases_of_an_older_schema_can_be_decided(path: Path) -> None:
     )
     db.execute(
         "INSERT INTO deposit (id, chain, currency, script_sequence, client_id, txid, position, amount,"
-        " status, confirmations_required, seen_at, ordinal) VALUES ('dep_1', 'BTC', 'BTC', 1, 'alice', 'aa', '0',"
-        " '5', 'parked', 3, 1, 7)"
+        " status, confirmations_required, seen_at, ordinal) VALUES ('dep_1', 'BTC', 'BTC', 1, 'alice',"
+        " 'aa', '0', '5', 'parked', 3, 1, 7)"
     )
     db.execute("UPDATE counter SET value = 7 WHERE name = 'ordinal'")
     db.execute(
