@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.fakes.oracle_cases import check_cases
+
 DEBIT_KINDS = {"onchain", "client_deficit", "unexplained", "chain_tx", "network_fee", "token_fee", "loss"}
 CREDIT_KINDS = {
     "client",
@@ -306,40 +308,6 @@ def _withdrawals(db: sqlite3.Connection) -> Iterator[str]:
     )
 
 
-def _cases(db: sqlite3.Connection) -> Iterator[str]:
-    """I-22: suspense is what open cases say, and case, deposit, refund and block tell one story."""
-    waiting: dict[str, int] = defaultdict(int)
-    sql = "SELECT case_id, status FROM withdrawal WHERE case_id IS NOT NULL ORDER BY ordinal"
-    refunds = dict(db.execute(sql))
-    for case_id, kind, currency, amount, status, client_id, block_hash, held, deposit in db.execute(
-        "SELECT c.id, c.kind, c.currency, c.amount, c.status, c.client_id, c.block_hash, b.block_hash,"
-        " d.status FROM unclaimed_case c"
-        " LEFT JOIN block b ON b.chain = c.chain AND b.block_hash = c.block_hash"
-        " LEFT JOIN deposit d ON d.id = c.deposit_id"
-    ):
-        story = f"I-22 case {case_id} of {kind} is {status}"
-        if status == "open" and kind in ("parked", "funding", "unseen"):
-            waiting[f"suspense:{currency}"] += int(amount)
-        if block_hash != held or (block_hash is None and status == "open" and kind != "shortage"):
-            yield f"{story}, its block {block_hash} is not applied"
-        is_parked = kind == "parked" and (status not in ("assigned", "closed") or client_id == "house")
-        if (deposit == "parked") != is_parked:
-            yield f"{story}, its deposit {deposit}"
-        refund = refunds.get(case_id)
-        is_flying = refund not in (None, "final", *RELEASED_STATES)
-        if (status == "refunding", status == "refunded") != (is_flying, refund == "final"):
-            yield f"{story}, its refund {refund}"
-        last = db.execute(
-            "SELECT status FROM case_history WHERE case_id = ? ORDER BY id DESC LIMIT 1", (case_id,)
-        ).fetchone()
-        if last != (status,):
-            yield f"{story}, its history ends with {last}"
-    for name, balance in db.execute("SELECT name, balance FROM account WHERE name LIKE 'suspense:%'"):
-        if waiting.pop(name, 0) != int(balance):
-            yield f"I-22 {name} is {balance}, which is not what its open cases say"
-    yield from (f"I-22 {name} lacks {amount} of its cases" for name, amount in waiting.items() if amount)
-
-
 def _attempts(db: sqlite3.Connection) -> Iterator[str]:
     """I-12, I-13, I-17: what was signed for one intent conflicts; a nonce serves one intent."""
     inputs: dict[str, set[object]] = defaultdict(set)
@@ -400,7 +368,7 @@ CHECKS: tuple[Callable[[sqlite3.Connection], Iterator[str]], ...] = (
     _deposits,
     _policy,
     _withdrawals,
-    _cases,
+    check_cases,
     _attempts,
     _rows,
 )
