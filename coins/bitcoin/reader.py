@@ -22,11 +22,13 @@ from coins.bitcoin.answer import (
     as_text,
     as_work,
 )
+from coins.bitcoin.download import Door
 from coins.bitcoin.hint import Hints
 from coins.bitcoin.mempool import MempoolReader
 from coins.bitcoin.outline import BROKEN, Outline, match_steps, outline_steps
 from coins.bitcoin.rpc import RpcClient, RpcError
 from coins.bitcoin.scan import BlockRules, Scan, scan_steps
+from coins.bitcoin.worker import rest_path
 from coins.bitcoin.workers import WorkerPool
 from coins.errors import (
     BlockPrunedError,
@@ -77,7 +79,7 @@ class BitcoinReader:
         self._polled = -1
         self._refs: dict[str, BlockRef] = {}  # a place in the chain never changes for one hash
         node = settings.node
-        self._workers = WorkerPool(process_workers, self._rules)
+        self._workers = WorkerPool(process_workers, Door.of(node), self._rules)
         self._is_far_behind = False
         fetches = max(1, node.max_parallel - 1)  # one call is left to those who ask something small
         self._fetching = asyncio.Semaphore(fetches)
@@ -313,15 +315,18 @@ class BitcoinReader:
         return ref, as_int(header.get("confirmations"), "confirmations", -1) >= 0
 
     async def _fetch(self, block_hash: str) -> tuple[bytes, Outline | None]:
-        """A block's bytes; while far behind with what a worker found out about them."""
+        """A block's bytes; while far behind by a worker, with what it found out about them."""
+        if self._is_far_behind and self._is_rest_on:
+            found = await self._workers.fetch(block_hash)
+            if found is not None:
+                return found
         async with self._fetching:
-            raw = await self._raw_block(block_hash)
-        return raw, await self._workers.outline(raw) if self._is_far_behind else None
+            return await self._raw_block(block_hash), None
 
     async def _raw_block(self, block_hash: str) -> bytes:
         """A block's bytes: REST first; when it has none, RPC tells why or shows that REST is off."""
         if self._is_rest_on:
-            raw = await self._rpc.rest(f"/rest/block/{block_hash}.bin")
+            raw = await self._rpc.rest(rest_path(block_hash))
             if raw is not None:
                 return raw
         try:

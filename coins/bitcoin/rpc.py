@@ -21,6 +21,7 @@ import asyncio
 import base64
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote
 
@@ -28,6 +29,7 @@ import aiohttp
 import msgspec
 
 from coins.bitcoin.answer import as_int, as_object, as_text, parse_json
+from coins.bitcoin.download import Door, Download
 from coins.errors import (
     NodeDataError,
     NodeSyncingError,
@@ -71,12 +73,17 @@ class RpcClient:
         self._session: aiohttp.ClientSession | None = None
         self._authorization: str | None = None
         self._next_id = 0
+        self._door = Door.of(settings)
+        self._threads: ThreadPoolExecutor | None = None
 
     async def close(self) -> None:
         """Close the connections; the client can be used again afterwards."""
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+        threads, self._threads = self._threads, None
+        if threads is not None:
+            threads.shutdown(wait=False, cancel_futures=True)
 
     async def call(
         self, method: str, *params: object, wallet: str | None = None, timeout_s: float | None = None
@@ -134,12 +141,25 @@ class RpcClient:
         Raises NodeUnavailableError for everything else.
         """
         async with self._slots:
-            status, body = await self._request("GET", path, None, None)
+            found = await self._download(path)
+            status, body = found or await self._request("GET", path, None, None)
         if status == 200:
             return body
         if status in (403, 404):
             return None
         raise NodeUnavailableError(f"REST {path}: HTTP {status} {_words(body)}")
+
+    async def _download(self, path: str) -> tuple[int, bytes] | None:
+        """The plain way to a large body, in a thread; None when it does not lead to an answer."""
+        if self._door is None:
+            return None
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(self._settings.max_parallel, "download")
+        download = Download(self._door, path)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, download.run)
+        finally:
+            download.give_up()  # it is through, or nobody waits for it any more
 
     async def _call(
         self, method: str, params: Sequence[object], wallet: str | None, timeout_s: float | None

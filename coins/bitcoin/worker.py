@@ -1,10 +1,10 @@
-"""A worker process: outlines raw blocks. Knows no script, no key and no node.
+"""A worker process: fetches blocks from the node and outlines them. Knows no script, no key, no password.
 
-    python -m coins.bitcoin.worker FD RULES
+    python -m coins.bitcoin.worker FD DOOR RULES
 
-The block's bytes are in the file FD, and so is the outline afterwards; standard input brings the number
-of bytes, standard output takes it back (:data:`FAILED` for a block that has no outline). Ends when its
-standard input does.
+Standard input brings a block's hash, standard output takes back the size of the block and of its outline,
+which then stand in the file FD one behind the other; :data:`FAILED` for a block that did not come or has no
+outline. Ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -15,29 +15,42 @@ import signal
 import struct
 import sys
 
+from coins.bitcoin.download import Door, Download
 from coins.bitcoin.outline import BROKEN, outline_block
 from coins.bitcoin.scan import BlockRules
 
-NUMBER = struct.Struct("<q")
-FAILED = -1
+HASH_BYTES = 64  # hex digits
+SIZES = struct.Struct("<qq")
+FAILED = (-1, -1)
+HTTP_OK = 200
 
 
-def answer(fd: int, size: int, rules: BlockRules) -> int:
-    """Replace the ``size`` bytes of a block by its outline; the outline's size, or FAILED."""
+def rest_path(block_hash: str) -> str:
+    """Where a node's REST has the bytes of a block."""
+    return f"/rest/block/{block_hash}.bin"
+
+
+def answer(fd: int, block_hash: str, door: Door, rules: BlockRules) -> tuple[int, int]:
+    """Write a block and its outline into the file; their sizes, or FAILED."""
+    found = Download(door, rest_path(block_hash)).run()
+    if found is None or found[0] != HTTP_OK:
+        return FAILED  # the parent asks itself and says what is wrong
+    raw = found[1]
     try:
-        data = outline_block(os.pread(fd, size, 0), rules).encode()
+        outline = outline_block(raw, rules).encode()
     except BROKEN:
-        return FAILED  # the parent scans it itself and says what is wrong
-    os.pwrite(fd, data, 0)
-    return len(data)
+        return FAILED
+    if os.pwrite(fd, raw, 0) != len(raw) or os.pwrite(fd, outline, len(raw)) != len(outline):
+        return FAILED
+    return len(raw), len(outline)
 
 
 def main() -> None:
     """Serve until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
-    fd, rules = int(sys.argv[1]), BlockRules(**json.loads(sys.argv[2]))
-    while len(asked := sys.stdin.buffer.read(NUMBER.size)) == NUMBER.size:
-        sys.stdout.buffer.write(NUMBER.pack(answer(fd, NUMBER.unpack(asked)[0], rules)))
+    fd, door, rules = int(sys.argv[1]), Door(**json.loads(sys.argv[2])), BlockRules(**json.loads(sys.argv[3]))
+    while len(asked := sys.stdin.buffer.read(HASH_BYTES)) == HASH_BYTES:
+        sys.stdout.buffer.write(SIZES.pack(*answer(fd, asked.decode("ascii"), door, rules)))
         sys.stdout.buffer.flush()
 
 

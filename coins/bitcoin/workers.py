@@ -12,14 +12,16 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
+from coins.bitcoin.download import Door
 from coins.bitcoin.outline import Outline, decode
 from coins.bitcoin.scan import BlockRules
-from coins.bitcoin.worker import FAILED, NUMBER
+from coins.bitcoin.worker import FAILED, SIZES
 from coins.errors import NodeDataError
 
 logger = logging.getLogger(__name__)
 
-ANSWER_S = 20.0  # hundreds of times what the largest block takes
+Fetched = tuple[bytes, Outline]
+MARGIN_S = 20.0  # for the outline: hundreds of times what the largest block takes
 FAILURES_MAX = 5
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,39 +33,41 @@ class WorkerError(Exception):
 class Worker:
     """One process and the file that it shares with us."""
 
-    def __init__(self, rules: BlockRules) -> None:
+    def __init__(self, door: Door, rules: BlockRules) -> None:
         """Nothing is started yet."""
+        self._door = door
         self._rules = rules
         self._fd = os.memfd_create("block")
         self.process: asyncio.subprocess.Process | None = None
 
-    async def outline(self, raw: bytes) -> Outline | None:
-        """The outline of a block, None if it has none. Raises WorkerError."""
+    async def fetch(self, block_hash: str) -> Fetched | None:
+        """A block and its outline, None if it got none. Raises WorkerError."""
         try:
-            async with asyncio.timeout(ANSWER_S):
-                size = await self._ask(raw)
-            return None if size == FAILED else decode(os.pread(self._fd, size, 0))
+            async with asyncio.timeout(self._door.connect_timeout_s + self._door.timeout_s * 3 + MARGIN_S):
+                sizes = await self._ask(block_hash)
+            if sizes == FAILED:
+                return None
+            parts = [os.pread(self._fd, sizes[0], 0), os.pread(self._fd, sizes[1], sizes[0])]
+            return parts[0], decode(parts[1])
         except (OSError, asyncio.IncompleteReadError, NodeDataError) as error:
             raise WorkerError(f"{type(error).__name__} {error}") from error
 
-    async def _ask(self, raw: bytes) -> int:
+    async def _ask(self, block_hash: str) -> tuple[int, int]:
         if self.process is None:
             self.process = await self._start()
         to, of = self.process.stdin, self.process.stdout
         if to is None or of is None:
             raise WorkerError("no pipes")
-        if os.pwrite(self._fd, raw, 0) != len(raw):
-            raise WorkerError("the block does not fit into memory")
-        to.write(NUMBER.pack(len(raw)))
+        to.write(block_hash.encode("ascii"))
         await to.drain()
-        size: int = NUMBER.unpack(await of.readexactly(NUMBER.size))[0]
-        return size
+        block, outline = SIZES.unpack(await of.readexactly(SIZES.size))
+        return block, outline
 
     async def _start(self) -> asyncio.subprocess.Process:
         """Start the process, without our environment: there may be secrets in it."""
-        rules = json.dumps(asdict(self._rules))
+        door, rules = json.dumps(asdict(self._door)), json.dumps(asdict(self._rules))
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "coins.bitcoin.worker", str(self._fd), rules,
+            sys.executable, "-m", "coins.bitcoin.worker", str(self._fd), door, rules,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, pass_fds=(self._fd,),
             cwd=_ROOT, env={"PATH": os.environ.get("PATH", "")},
         )  # fmt: skip
@@ -81,9 +85,10 @@ class Worker:
 class WorkerPool:
     """At most ``count`` workers, started when they are first needed."""
 
-    def __init__(self, count: int, rules: BlockRules) -> None:
-        """``rules`` are those of the currency's blocks."""
+    def __init__(self, count: int, door: Door | None, rules: BlockRules) -> None:
+        """``rules`` are those of the currency's blocks. Without a door there is nothing to do for them."""
         self._count = count
+        self._door = door
         self._rules = rules
         self._free: deque[Worker] = deque()
         self._busy: set[Worker] = set()
@@ -96,24 +101,24 @@ class WorkerPool:
         found = [worker.process for worker in (*self._free, *self._busy)]
         return [process.pid for process in found if process is not None]
 
-    async def outline(self, raw: bytes) -> Outline | None:
-        """The outline of a block; None without workers, for a broken block, or when a worker failed.
+    async def fetch(self, block_hash: str) -> Fetched | None:
+        """A block and its outline; None without workers, for a broken block, or when a worker failed.
 
         After a few failures in a row no worker is asked until :meth:`close`.
         """
-        if self._count == 0 or self._failures >= FAILURES_MAX:
+        if self._count == 0 or self._door is None or self._failures >= FAILURES_MAX:
             return None
         async with self._slots:
-            worker = self._free.pop() if self._free else Worker(self._rules)
+            worker = self._free.pop() if self._free else Worker(self._door, self._rules)
             self._busy.add(worker)
             is_well = False
             try:
-                found = await worker.outline(raw)
+                found = await worker.fetch(block_hash)
                 is_well, self._failures = True, 0
                 return found
             except WorkerError as error:
                 self._failures += 1
-                logger.warning("a worker that parses blocks failed and is replaced: %s", error)
+                logger.warning("a worker that reads blocks failed and is replaced: %s", error)
                 return None
             finally:
                 self._busy.discard(worker)

@@ -1,12 +1,8 @@
-"""An outlined block is scanned to the same result as a whole one; workers that die are replaced."""
+"""An outlined block is scanned to the same result as a whole one."""
 
 from __future__ import annotations
 
-import asyncio
-import os
 import random
-import signal
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +11,6 @@ from hypothesis import strategies as st
 from coins.bitcoin.outline import BROKEN, decode, outline_block, scan_outlined
 from coins.bitcoin.scan import BlockRules, scan_block
 from coins.bitcoin.wire import Tx, TxIn, TxOut, varint
-from coins.bitcoin.workers import FAILURES_MAX, Worker, WorkerPool
 from coins.errors import NodeDataError
 from coins.index import WatchIndex
 from coins.types import Outpoint
@@ -138,68 +133,3 @@ def test_bytes_that_are_no_outline_are_refused() -> None:
     for wrong in (b"", data[:-4], data + b"\x00" * 4, data[:5]):
         with pytest.raises(NodeDataError):
             decode(wrong)
-
-
-async def test_a_killed_worker_is_replaced_and_holds_nobody_up() -> None:
-    pool = WorkerPool(1, RULES)
-    whole = decode(outline_block(shapes.WHOLE, RULES).encode())
-    try:
-        assert await pool.outline(shapes.WHOLE) == whole
-        (pid,) = pool.pids
-        os.kill(pid, signal.SIGKILL)
-        found = [await asyncio.wait_for(pool.outline(shapes.WHOLE), 10) for _ in range(2)]
-        assert found == [None, whole]
-        assert pool.pids != [pid]
-        assert await pool.outline(shapes.WHOLE[:-3]) is None  # broken: the parent says what is wrong
-        assert await pool.outline(shapes.WHOLE) == whole
-    finally:
-        await pool.close()
-    assert pool.pids == []
-
-
-async def test_a_worker_whose_question_was_given_up_answers_no_other() -> None:
-    pool = WorkerPool(1, RULES)
-    try:
-        await pool.outline(shapes.WHOLE)
-        (pid,) = pool.pids
-        os.kill(pid, signal.SIGSTOP)
-        asked = asyncio.create_task(pool.outline(shapes.WHOLE))
-        await asyncio.sleep(0)
-        asked.cancel()
-        await asyncio.gather(asked, return_exceptions=True)
-        small = shapes.block(shapes.coinbase())
-        found = await pool.outline(small)
-        assert found is not None
-        assert len(found.txs) == 2
-    finally:
-        await pool.close()
-
-
-async def test_workers_that_cannot_start_are_not_tried_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    started: list[int] = []
-
-    async def fail(self: Worker) -> None:
-        started.append(1)
-        raise FileNotFoundError("no interpreter")
-
-    monkeypatch.setattr(Worker, "_start", fail)
-    pool = WorkerPool(2, RULES)
-    assert [await pool.outline(shapes.WHOLE) for _ in range(3 * FAILURES_MAX)] == [None] * 3 * FAILURES_MAX
-    assert len(started) == FAILURES_MAX
-    await pool.close()
-
-
-async def test_no_workers_no_outline() -> None:
-    assert await WorkerPool(0, RULES).outline(shapes.WHOLE) is None
-
-
-async def test_a_worker_sees_no_secret_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CASHIER__SIGNER__PASSPHRASE", "correct horse")
-    pool = WorkerPool(1, RULES)
-    try:
-        await pool.outline(shapes.WHOLE)
-        (pid,) = pool.pids
-        environ = await asyncio.to_thread(Path(f"/proc/{pid}/environ").read_bytes)
-        assert b"correct horse" not in environ
-    finally:
-        await pool.close()

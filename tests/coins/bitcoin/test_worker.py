@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 
+from coins.bitcoin.download import Door
 from coins.bitcoin.outline import decode, outline_block
 from coins.bitcoin.scan import BlockRules
-from coins.bitcoin.worker import FAILED, answer
+from coins.bitcoin.worker import FAILED, answer, rest_path
+from tests.coins.bitcoin.fake_node import FakeNode, door
 from tests.coins.bitcoin.test_scan import WHOLE
 
 RULES = BlockRules("BTC", 21 * 10**14)
 
 
-def test_a_block_is_replaced_by_its_outline_and_a_broken_one_has_none() -> None:
+async def test_a_block_comes_with_its_outline_and_a_broken_one_not(fake_node: FakeNode) -> None:
+    place = Door.of(door(fake_node))
+    assert place is not None
     fd = os.memfd_create("block")
     try:
         for raw in (WHOLE, WHOLE[:-3], b"", WHOLE):
-            os.pwrite(fd, raw, 0)
-            size = answer(fd, len(raw), RULES)
+            fake_node.rest[rest_path("ab" * 32)] = raw
+            sizes = await asyncio.to_thread(answer, fd, "ab" * 32, place, RULES)
             if raw == WHOLE:
-                assert decode(os.pread(fd, size, 0)) == outline_block(WHOLE, RULES)
+                assert os.pread(fd, sizes[0], 0) == WHOLE
+                assert decode(os.pread(fd, sizes[1], sizes[0])) == outline_block(WHOLE, RULES)
             else:
-                assert size == FAILED
+                assert sizes == FAILED
+        assert await asyncio.to_thread(answer, fd, "cd" * 32, place, RULES) == FAILED  # none there
     finally:
         os.close(fd)
