@@ -110,6 +110,7 @@ class GaugesActor(TickingActor):
 
     def _look_at_currency(self, each: CurrencyGauges) -> None:
         metrics = self._metrics.currency(each.currency, each.decimals)
+        metrics.state(each.state)
         metrics.oldest_withdrawals(each.oldest_unsigned_at, each.oldest_unconfirmed_at)
         metrics.open_work(each.attention, each.cases)
         paid = each.paid_in_week

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from actors.childspec import ChildView, GetTree
 from coins.types import Branch, OwnScript
 from ledger.commands import (
     ApplyChainDelta,
@@ -36,6 +37,7 @@ from ledger.operator_access import (
     CreateOperator,
     EndOperatorSession,
     FailLogin,
+    HoldCurrency,
     LoginLimits,
     LoginOperator,
     ResetOperator,
@@ -213,6 +215,7 @@ __all__ = [
     "AuditView",
     "BalanceView",
     "BeginLogin",
+    "ChildView",
     "ClaimDeliveries",
     "Command",
     "CreateKey",
@@ -235,8 +238,10 @@ __all__ = [
     "GetKey",
     "GetOperatorSession",
     "GetSession",
+    "GetTree",
     "GetWatcherStatus",
     "GetWithdrawal",
+    "HoldCurrency",
     "Idempotency",
     "IssueAddress",
     "IssueScript",

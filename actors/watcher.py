@@ -288,7 +288,7 @@ class WatcherActor(AsyncioActor):
         if (state, detail) == (self._state, self._detail):
             return
         try:
-            await self._directory.ask(
+            view = await self._directory.ask(
                 "ledger", SetCurrencyState(self._chain, state, detail), timeout_s=self._timeout_s
             )
         except DomainError as error:
@@ -298,7 +298,7 @@ class WatcherActor(AsyncioActor):
         if state != self._state or level == logging.ERROR:
             logger.log(level, "%s is %s%s", self._chain, state, detail and f": {detail}")
         self._state, self._detail = state, detail
-        self._metrics.state(state)
+        self._metrics.state(view.state)  # an operator may hold what the node would let be open
 
     def _hint(self) -> None:
         """Those who act on a new block look now; a lost hint is found again on their tick."""

@@ -195,10 +195,14 @@ def _request_hash(request: web.Request, body: BaseModel | None) -> str:
 
 
 def _body_value(route: Route, request: web.Request, raw: bytes) -> Any:
-    """The JSON of the body; a route that takes none accepts only an empty one or ``{}``."""
-    if route.body is None and not raw:
-        return None
+    """The JSON of the body; it may be left out where no member is required."""
+    if not raw and (route.body is None or not _has_required(route.body)):
+        return None if route.body is None else {}
     return parse_json(request, raw)
+
+
+def _has_required(model: type[BaseModel]) -> bool:
+    return any(field.is_required() for field in model.model_fields.values())
 
 
 def _body(route: Route, value: Any) -> BaseModel | None:

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from gateway.role import Role
+
 HOUSE = "house"
 
 
@@ -65,7 +67,9 @@ ExternalId = Annotated[
     str, Field(pattern=r"^[\x21-\x7e]{1,128}$", description="The website's own id, unique for ever")
 ]
 Address = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,128}$", description="Where to pay to")]
-Reason = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,500}$", description="Shown in statements")]
+Reason = Annotated[
+    str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,500}$", description="Why; kept with what is done")
+]
 Action = Literal["deposit", "withdraw"]
 Moment = Annotated[int, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
 
@@ -99,12 +103,41 @@ OperatorName = Annotated[
 ]
 
 
+Roles = Annotated[list[Annotated[Role, Field(strict=False)]], Field(min_length=1, max_length=len(Role))]
+
+
 class LoginBody(Body):
     """What an operator logs in with."""
 
     name: OperatorName
     password: Annotated[str, Field(min_length=1, max_length=1024)]
     code: Annotated[str, Field(pattern=r"^[0-9]{6}$", description="The one-time code of the app")]
+
+
+class NewOperatorBody(Body):
+    """A person who may log in."""
+
+    name: OperatorName
+    roles: Roles
+
+
+class OperatorBody(Body):
+    """What of an operator changes; what is left out stays."""
+
+    roles: Roles | None = None
+    disabled: bool | None = None
+
+
+class ReasonBody(Body):
+    """Why an operator does it; kept in the audit."""
+
+    reason: Reason
+
+
+class OptionalReasonBody(Body):
+    """The same where it goes without saying."""
+
+    reason: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{0,500}$")] = ""
 
 
 class CodeBody(Body):
@@ -165,6 +198,18 @@ class ListQuery(PageQuery):
     """One page of a list, of one client where named."""
 
     client_id: ClientId | None = None
+
+
+class AuditQuery(Query):
+    """One page of the audit, newest first."""
+
+    limit: Annotated[int, Field(ge=1, le=500)] | None = None
+    cursor: Cursor | None = None
+    by: Annotated[str, Field(pattern=r"^[a-z]{1,20}(:[A-Za-z0-9_.-]{1,160})?$")] | None = None
+    action: Annotated[str, Field(pattern=r"^[a-z_]{1,40}$")] | None = None
+    object_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_:.-]{1,160}$")] | None = None
+    since: Annotated[Moment | None, Field(validation_alias="from")] = None
+    until: Annotated[Moment | None, Field(validation_alias="to")] = None
 
 
 class EventsQuery(Query):

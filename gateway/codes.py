@@ -38,6 +38,7 @@ CODES: dict[str, tuple[int, str]] = {
     "case_decided": (409, "The case is not open any more"),
     "action_not_allowed": (409, "This cannot be done with this case"),
     "not_confirmed": (409, "The payment is not deep enough for this yet"),
+    "not_held": (409, "The withdrawal does not wait for an approval"),
     "not_cancellable": (409, "The withdrawal can no longer be cancelled"),
     "currency_closed": (409, "The currency is closed for this"),
     "too_many_addresses": (409, "The client has as many addresses as are allowed"),

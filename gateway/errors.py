@@ -42,6 +42,7 @@ REFUSALS = frozenset(
         "not_cancellable",
         "not_confirmed",
         "not_found",
+        "not_held",
         "same_account",
         "session_invalid",
         "too_many_addresses",

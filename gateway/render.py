@@ -8,12 +8,15 @@ from types import SimpleNamespace
 from typing import Any
 
 from actors.messages import (
+    AuditView,
     BalanceView,
+    ChildView,
     CurrencyView,
     DepositView,
     EventView,
     IssuedAddress,
     OperatorSessionView,
+    OperatorView,
     SessionView,
     TransferView,
     WithdrawalView,
@@ -23,6 +26,7 @@ from gateway.coins import Coins
 from gateway.replies import (
     AddressReply,
     AttemptReply,
+    AuditReply,
     BalanceReply,
     ClientSessionReply,
     CurrencyReply,
@@ -30,9 +34,11 @@ from gateway.replies import (
     EventReply,
     HistoryReply,
     Model,
+    OperatorReply,
     OperatorSessionReply,
     SessionReply,
     TransferReply,
+    TreeReply,
     WithdrawalReply,
 )
 from gateway.role import permissions_of
@@ -86,6 +92,45 @@ def operator_session(view: OperatorSessionView) -> OperatorSessionReply:
         created_at=moment(view.created_at),
         expires_at=moment(view.expires_at),
         idle_expires_at=moment(view.idle_expires_at),
+    )
+
+
+def operator(view: OperatorView) -> OperatorReply:
+    """An operator, without what he logs in with."""
+    return OperatorReply(
+        id=view.id,
+        name=view.name,
+        roles=list(view.roles),
+        created_at=moment(view.created_at),
+        created_by=view.created_by,
+        last_login_at=moment_or_none(view.last_login_at),
+        disabled_at=moment_or_none(view.disabled_at),
+    )
+
+
+def audit(view: AuditView) -> AuditReply:
+    """One line of the audit."""
+    return AuditReply(
+        id=view.id,
+        at=moment(view.at),
+        by=view.by,
+        by_name=view.by_name,
+        action=view.action,
+        object_type=view.object_type,
+        object_id=view.object_id,
+        data=view.data,
+    )
+
+
+def tree(view: ChildView) -> TreeReply:
+    """An actor and all below it."""
+    return TreeReply(
+        name=view.name,
+        state=view.state,
+        restarts=view.restarts,
+        inbox_depth=view.inbox_depth,
+        last_error=view.last_error,
+        children=[tree(child) for child in view.children],
     )
 
 

@@ -55,6 +55,63 @@ class OperatorSessionReply(Model):
     idle_expires_at: str
 
 
+class OperatorReply(Model):
+    """A person who works at the cashier."""
+
+    id: str
+    name: str
+    roles: list[str]
+    created_at: str
+    created_by: str
+    last_login_at: str | None
+    disabled_at: str | None
+
+
+class OperatorList(Model):
+    """All operators, on one page."""
+
+    data: list[OperatorReply]
+    next_cursor: str | None = None
+
+
+class NewOperatorReply(OperatorReply):
+    """What a new operator logs in with, shown this once; ``otpauth_uri`` goes into his authenticator app."""
+
+    password: str
+    otpauth_uri: str
+
+
+class TreeReply(Model):
+    """One actor or supervisor, and all below it."""
+
+    name: str
+    state: str
+    restarts: int
+    inbox_depth: int
+    last_error: str | None
+    children: list[TreeReply]
+
+
+class AuditReply(Model):
+    """Who did what to which object."""
+
+    id: int
+    at: str
+    by: str
+    by_name: str | None
+    action: str
+    object_type: str
+    object_id: str
+    data: dict[str, Any]
+
+
+class AuditList(Model):
+    """The audit, newest first."""
+
+    data: list[AuditReply]
+    next_cursor: str | None
+
+
 class CurrencyReply(Model):
     """A currency as it is offered now."""
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from gateway import bodies, cashier, feed, login, replies, website
+from gateway import admin, bodies, cashier, feed, login, operators, replies, website
 from gateway.api import Route
 from gateway.principal import Action, ForClient, ForOperator, ForWebsite, Public, Scope
 from gateway.role import Permission
 
 READ = ForWebsite(Scope.READ)
+HOLD = ForOperator(Permission.CURRENCIES)
 _OPENING = (
     "insufficient_funds", "invalid_amount", "invalid_address", "wrong_network", "forbidden_address",
     "below_minimum", "above_maximum", "limit_exceeded", "currency_closed", "currency_unavailable",
@@ -90,6 +91,36 @@ ADMIN_ROUTES: tuple[Route, ...] = (
           login.logout, status=204, is_idempotent=True),
     Route("GET", "/v1/admin/me", "Who is logged in", ForOperator(Permission.OWN),
           login.get_operator_session, replies.OperatorSessionReply),
+    Route("GET", "/v1/admin/tree", "The supervision tree", ForOperator(Permission.TREE),
+          admin.get_tree, replies.TreeReply),
+    Route("POST", "/v1/admin/currencies/{currency}/pause", "Hold payouts and take nothing new", HOLD,
+          admin.pause_currency, replies.CurrencyReply, body=bodies.ReasonBody, is_idempotent=True,
+          codes=("unknown_currency",)),
+    Route("POST", "/v1/admin/currencies/{currency}/drain", "Take nothing new, pay what is open", HOLD,
+          admin.drain_currency, replies.CurrencyReply, body=bodies.ReasonBody, is_idempotent=True,
+          codes=("unknown_currency",)),
+    Route("POST", "/v1/admin/currencies/{currency}/resume", "End a pause or drain", HOLD,
+          admin.resume_currency, replies.CurrencyReply, body=bodies.OptionalReasonBody, is_idempotent=True,
+          codes=("unknown_currency",)),
+    Route("POST", "/v1/admin/withdrawals/{id}/approve", "Let a held withdrawal leave",
+          ForOperator(Permission.WITHDRAWALS), admin.approve_withdrawal, replies.WithdrawalReply,
+          body=bodies.OptionalReasonBody, is_idempotent=True, codes=("not_found", "not_held")),
+    Route("POST", "/v1/admin/withdrawals/{id}/reject", "Refuse a held withdrawal",
+          ForOperator(Permission.WITHDRAWALS), admin.reject_withdrawal, replies.WithdrawalReply,
+          body=bodies.ReasonBody, is_idempotent=True, codes=("not_found", "not_held")),
+    Route("GET", "/v1/admin/audit", "Who did what", ForOperator(Permission.AUDIT),
+          admin.list_audit, replies.AuditList, query=bodies.AuditQuery, codes=("invalid_cursor",)),
+    Route("GET", "/v1/admin/operators", "Operators", ForOperator(Permission.OPERATORS),
+          operators.list_operators, replies.OperatorList),
+    Route("POST", "/v1/admin/operators", "Make an operator", ForOperator(Permission.OPERATORS),
+          operators.create_operator, replies.NewOperatorReply, 201, bodies.NewOperatorBody,
+          is_idempotent=True, codes=("already_exists",)),
+    Route("PATCH", "/v1/admin/operators/{id}", "Change an operator", ForOperator(Permission.OPERATORS),
+          operators.change_operator, replies.OperatorReply, body=bodies.OperatorBody,
+          codes=("not_found", "last_admin")),
+    Route("POST", "/v1/admin/operators/{id}/reset", "Give an operator a new password and secret",
+          ForOperator(Permission.OPERATORS), operators.reset_operator, replies.NewOperatorReply,
+          is_idempotent=True, codes=("not_found",)),
 )  # fmt: skip
 
 ROUTES: tuple[Route, ...] = WEBSITE_ROUTES + CASHIER_ROUTES + ADMIN_ROUTES

@@ -20,7 +20,15 @@ from actors.messages import (
 )
 from gateway import render
 from gateway.api import Call, Reply
-from gateway.bodies import EventsQuery, ListQuery, PageQuery, SessionBody, TransferBody, WithdrawalBody
+from gateway.bodies import (
+    AuditQuery,
+    EventsQuery,
+    ListQuery,
+    PageQuery,
+    SessionBody,
+    TransferBody,
+    WithdrawalBody,
+)
 from gateway.errors import invalid
 from gateway.problem import ProblemError
 from gateway.replies import BalanceList, CurrencyList, DepositList, EventList, WithdrawalList
@@ -215,7 +223,9 @@ def filter_of(query: PageQuery, client_id: str | None) -> Filter:
     )
 
 
-def limit_of(call: Call[None, ListQuery] | Call[None, PageQuery] | Call[None, EventsQuery]) -> int:
+def limit_of(
+    call: Call[None, ListQuery] | Call[None, PageQuery] | Call[None, EventsQuery] | Call[None, AuditQuery],
+) -> int:
     """Rows wanted, within what is configured."""
     settings = call.gateway.settings
     limit = call.query.limit

@@ -14,7 +14,7 @@ COLUMNS = (
     " minimum_deposit, minimum_withdrawal, maximum_withdrawal, withdrawal_fee, approval_above,"
     " session_withdrawal_cap, dust, sweep_threshold, client_day_limit,"
     " client_month_limit, day_limit, deposits, withdrawals, state, state_detail,"
-    " tiers, withdrawable_depth, finality, is_configured"
+    " hold, hold_reason, watched_state, watched_detail, tiers, withdrawable_depth, finality, is_configured"
 )
 _AMOUNTS = slice(10, 21)
 """Where the amounts stand in COLUMNS: decimal TEXT, some NULL."""
@@ -22,7 +22,11 @@ _AMOUNTS = slice(10, 21)
 
 @dataclass(frozen=True, slots=True)
 class CoinRow:
-    """A currency as registered; amounts in base units, None where there is no such limit."""
+    """A currency as registered; amounts in base units, None where there is no such limit.
+
+    ``hold`` is what an operator set (``paused``, ``draining``, None), ``watched_state`` what the watcher
+    reported, ``state`` what follows from both (`ledger.currency_state`).
+    """
 
     currency: str
     chain: str
@@ -49,6 +53,10 @@ class CoinRow:
     withdrawals: str
     state: str
     state_detail: str
+    hold: str | None
+    hold_reason: str
+    watched_state: str
+    watched_detail: str
     tiers: tuple[Tier, ...]
     withdrawable_depth: int
     finality: Finality
@@ -88,8 +96,8 @@ def to_view(coin: CoinRow, height: int | None) -> CurrencyView:
         minimum_withdrawal=coin.minimum_withdrawal,
         maximum_withdrawal=coin.maximum_withdrawal,
         withdrawal_fee=coin.withdrawal_fee,
-        deposits=coin.deposits,
-        withdrawals=coin.withdrawals,
+        deposits=coin.deposits if coin.hold is None else "closed",
+        withdrawals=coin.withdrawals if coin.hold is None else "closed",
         state=coin.state,
         state_detail=coin.state_detail,
         height=height,

@@ -227,7 +227,7 @@ class DecideWithdrawal(Command[Outcome[WithdrawalView]]):
     """``cancel`` by the owner while not signed; ``approve`` or ``reject`` by an operator while held.
 
     ``client_id`` or ``website`` restrict whose withdrawal it may be (else NotFoundError).
-    Errors: NotFoundError, NotCancellableError, IllegalTransitionError.
+    Errors: NotFoundError, NotCancellableError, NotHeldError, IllegalTransitionError.
     """
 
     withdrawal_id: str

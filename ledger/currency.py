@@ -10,11 +10,12 @@ from ledger import codec
 from ledger.coin_row import CoinRow, to_view
 from ledger.commands import GetWatchState, RegisterCoin, SetAnchor, SetCurrencyState
 from ledger.context import Tx
-from ledger.currency_state import CurrencyState
-from ledger.errors import IdentityChangedError
+from ledger.currency_state import CurrencyState, state_of
+from ledger.errors import IdentityChangedError, UnknownCurrencyError
 from ledger.maturity import tighten
+from ledger.operator_access import HoldCurrency
 from ledger.policy import tiers_text
-from ledger.views import CurrencyView, WatchState
+from ledger.views import CurrencyView, Outcome, WatchState
 
 BLOCK_COLUMNS = "height, block_hash, parent_hash, time, work"
 
@@ -106,9 +107,10 @@ def register_coin(tx: Tx, command: RegisterCoin) -> CurrencyView:
     }
     if row is None:
         # Nobody has spoken to its node yet: the watcher opens it.
+        values |= {"watched_state": "down", "watched_detail": "the node was not asked yet"}
         values |= {"state": "down", "state_detail": "the node was not asked yet"}
     elif row[3] == "disabled":
-        values |= {"state": "down", "state_detail": "enabled again, the node was not asked yet"}
+        values |= {"watched_state": "down", "watched_detail": "enabled again, the node was not asked yet"}
     if row is None:
         names, marks = ", ".join(values), ", ".join("?" * len(values))
         tx.db.execute(f"INSERT INTO coin ({names}) VALUES ({marks})", tuple(values.values()))  # nosec B608
@@ -120,6 +122,7 @@ def register_coin(tx: Tx, command: RegisterCoin) -> CurrencyView:
         )
     tx.forget_coins()
     if row is not None:
+        _restate(tx, tx.coin(command.currency))
         tighten(tx, tx.coin(command.currency))
     return view_of(tx, tx.coin(command.currency))
 
@@ -134,16 +137,41 @@ def set_currency_state(tx: Tx, command: SetCurrencyState) -> CurrencyView:
         raise ValueError(f"{command.state} is not a state of a currency")
     coin = tx.coin(command.currency)
     is_late = not coin.is_configured and command.state != "disabled"
-    if is_late or (coin.state, coin.state_detail) == (command.state, command.detail):
+    if is_late or (coin.watched_state, coin.watched_detail) == (command.state, command.detail):
         return view_of(tx, coin)
     tx.db.execute(
-        "UPDATE coin SET state = ?, state_detail = ?, is_configured = ? WHERE currency = ?",
+        "UPDATE coin SET watched_state = ?, watched_detail = ?, is_configured = ? WHERE currency = ?",
         (command.state, command.detail, int(command.state != "disabled"), command.currency),
     )
+    return _restate(tx, coin)
+
+
+def hold_currency(tx: Tx, command: HoldCurrency) -> Outcome[CurrencyView]:
+    """Set or take away an operator's hold; it stays through restarts until an operator ends it."""
+    coin = tx.coin(command.currency)
+    if not coin.is_configured:
+        raise UnknownCurrencyError(f"{command.currency} is not in the configuration")
+    tx.db.execute(
+        "UPDATE coin SET hold = ?, hold_reason = ? WHERE currency = ?",
+        (command.hold, command.reason, command.currency),
+    )
+    data = {"hold": command.hold, "hold_before": coin.hold, "reason": command.reason}
+    tx.audit(command.by, "hold_currency", "currency", command.currency, data)
+    return Outcome(_restate(tx, coin))
+
+
+def _restate(tx: Tx, before: CoinRow) -> CurrencyView:
+    """Make the state anew from what was watched and what is held; tell of it when it is another one."""
     tx.forget_coins()
-    view = view_of(tx, tx.coin(command.currency))
-    if coin.state != command.state:
-        tx.emit(f"currency.{command.state}", "currency", command.currency, None, codec.to_dict(view))
+    coin = tx.coin(before.currency)
+    state, detail = state_of(coin.watched_state, coin.watched_detail, coin.hold, coin.hold_reason)
+    tx.db.execute(
+        "UPDATE coin SET state = ?, state_detail = ? WHERE currency = ?", (state, detail, coin.currency)
+    )
+    tx.forget_coins()
+    view = view_of(tx, tx.coin(coin.currency))
+    if before.state != state:
+        tx.emit(f"currency.{state}", "currency", coin.currency, None, codec.to_dict(view))
     return view
 
 
@@ -196,6 +224,7 @@ def _text(amount: int | None) -> str | None:
 HANDLERS: dict[type[Any], Callable[[Tx, Any], Any]] = {
     RegisterCoin: register_coin,
     SetCurrencyState: set_currency_state,
+    HoldCurrency: hold_currency,
     SetAnchor: set_anchor,
     GetWatchState: get_watch_state,
 }

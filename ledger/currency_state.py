@@ -110,6 +110,21 @@ GRAVEST_FIRST = (
 """Doubts about a node that answers; the first one that is found is shown, all of them hold."""
 
 
+def state_of(watched: str, watched_detail: str, hold: str | None, hold_reason: str) -> tuple[str, str]:
+    """State and detail of a currency as others see them: what was watched, and what an operator holds it for.
+
+    A pause stands above whatever the node does. Draining is told only of a currency that pays: a node that
+    is down or lies is the graver news, and holds the payouts too. What is not configured is ``disabled``.
+    """
+    if hold is None or watched == CurrencyState.DISABLED:
+        return watched, watched_detail
+    pays = RULES[CurrencyState(watched)].pays
+    if hold == CurrencyState.PAUSED:
+        trouble = "" if pays else f"{watched}: {watched_detail}"
+        return hold, "; ".join(text for text in (hold_reason, trouble) if text)
+    return (hold, hold_reason) if pays else (watched, watched_detail)
+
+
 def allowing(permission: str) -> frozenset[str]:
     """The states whose rule has this permission (``pays``, ``issues`` or ``takes``)."""
     return frozenset(state for state, rule in RULES.items() if getattr(rule, permission))

@@ -11,6 +11,7 @@
     ├─ IdempotencyKeyReusedError    idempotency_key_reused
     ├─ NonceUsedError               nonce_used
     ├─ NotCancellableError          not_cancellable
+    ├─ NotHeldError                 not_held
     ├─ NotFoundError                not_found
     ├─ CurrencyClosedError          currency_closed
     ├─ UnknownCurrencyError         unknown_currency
@@ -132,6 +133,12 @@ class NotCancellableError(DomainError):
     """The withdrawal is signed or at its end."""
 
     code = "not_cancellable"
+
+
+class NotHeldError(DomainError):
+    """The withdrawal does not wait for an approval, or not any more."""
+
+    code = "not_held"
 
 
 class NotFoundError(DomainError):

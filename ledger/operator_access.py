@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ledger.operator_view import OperatorCredentials, OperatorSessionView, OperatorView
 from ledger.request import Command, Idempotency
-from ledger.views import Outcome
+from ledger.views import CurrencyView, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,4 +113,19 @@ class EndOperatorSession(Command[Outcome[OperatorSessionView]]):
 
     session_id: str
     by: str
+    idempotency: Idempotency | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HoldCurrency(Command[Outcome[CurrencyView]]):
+    """Hold a currency: ``paused`` (no payouts) or ``draining``; None lets it go.
+
+    Neither gives out new addresses nor takes new withdrawals; what is open is paid while draining. It stays
+    whatever the watcher reports, also after a restart. Errors: UnknownCurrencyError.
+    """
+
+    currency: str
+    hold: str | None
+    by: str
+    reason: str
     idempotency: Idempotency | None = None

@@ -29,6 +29,7 @@ from ledger.errors import (
     LimitExceededError,
     NotCancellableError,
     NotFoundError,
+    NotHeldError,
 )
 from ledger.journal import JournalEntry, Posting
 from ledger.limit import refuse_over_client_limits
@@ -112,7 +113,8 @@ def _view(tx: Tx, coin: CoinRow, row: WithdrawalRow) -> WithdrawalView:
 def _refuse_closed(coin: CoinRow) -> None:
     if coin.state == "halted":
         raise CurrencyUnavailableError(f"{coin.currency} is halted until an operator looked at it")
-    if coin.withdrawals != "open" or not coin.is_configured or coin.state not in TAKING_STATES:
+    is_held = coin.hold is not None or coin.state not in TAKING_STATES
+    if coin.withdrawals != "open" or not coin.is_configured or is_held:
         raise CurrencyClosedError(f"withdrawals of {coin.currency} are closed")
 
 
@@ -239,6 +241,8 @@ def decide_withdrawal(tx: Tx, command: DecideWithdrawal) -> Outcome[WithdrawalVi
     row, (event, who) = rows[0], _DECISIONS[command.decision]
     if event is WithdrawalEvent.CANCELLED:
         _refuse_started(tx, row)
+    elif row.status is not WithdrawalState.HELD:
+        raise NotHeldError(f"withdrawal {row.id} is {row.status}")
     step = advance(WITHDRAWAL, row.status, event, who)
     if step.to is not WithdrawalState.APPROVED:
         drop_unsigned(tx, row, who)

@@ -56,6 +56,7 @@ def _currency(snapshot: Snapshot, name: str) -> CurrencyGauges:
     ).fetchone()
     return CurrencyGauges(
         currency=name,
+        state=coin.state,
         decimals=coin.decimals,
         oldest_unsigned_at=_oldest(snapshot, name, UNSIGNED),
         oldest_unconfirmed_at=_oldest(snapshot, name, UNCONFIRMED),

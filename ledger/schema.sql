@@ -30,7 +30,7 @@ CREATE TABLE coin (
     state_detail TEXT NOT NULL DEFAULT '',
     is_configured INTEGER NOT NULL DEFAULT 1
 , tiers TEXT NOT NULL DEFAULT '[]', withdrawable_depth INTEGER NOT NULL DEFAULT 1, finality TEXT NOT NULL DEFAULT 'confirmations'
-    CHECK (finality IN ('confirmations', 'safe', 'finalized')), client_day_limit TEXT, client_month_limit TEXT, day_limit TEXT) STRICT;
+    CHECK (finality IN ('confirmations', 'safe', 'finalized')), client_day_limit TEXT, client_month_limit TEXT, day_limit TEXT, hold TEXT CHECK (hold IN ('paused', 'draining')), hold_reason TEXT NOT NULL DEFAULT '', watched_state TEXT NOT NULL DEFAULT 'down', watched_detail TEXT NOT NULL DEFAULT '') STRICT;
 
 CREATE TABLE block (
     chain TEXT NOT NULL,

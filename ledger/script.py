@@ -42,7 +42,8 @@ def reserve_script(tx: Tx, command: ReserveScript) -> int:
         index: int = row[0]
         return index
     if command.client_id is not None:
-        if coin.deposits != "open" or not coin.is_configured or coin.state not in ISSUING_STATES:
+        is_held = coin.hold is not None or coin.state not in ISSUING_STATES
+        if coin.deposits != "open" or not coin.is_configured or is_held:
             raise CurrencyClosedError(f"deposits of {command.currency} are closed")
         (count,) = tx.db.execute(
             "SELECT count(*) FROM script_reservation WHERE client_id = ? AND currency = ?",

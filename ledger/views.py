@@ -297,6 +297,7 @@ class CurrencyGauges:
     """What operators watch of one currency. ``hot`` is what payouts can spend; fees and payments are sums."""
 
     currency: str
+    state: str
     decimals: int
     oldest_unsigned_at: int | None
     oldest_unconfirmed_at: int | None

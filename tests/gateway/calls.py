@@ -11,6 +11,8 @@ from argon2 import PasswordHasher
 
 from actors.messages import (
     BeginLogin,
+    ChildView,
+    CreateOperator,
     CreateSession,
     DecideWithdrawal,
     EndOperatorSession,
@@ -19,11 +21,15 @@ from actors.messages import (
     FailLogin,
     GetBalances,
     GetDeposit,
+    GetTree,
     GetWithdrawal,
+    HoldCurrency,
     IssueAddress,
+    ListAudit,
     ListCurrencies,
     ListDeposits,
     ListEvents,
+    ListOperators,
     ListWithdrawals,
     LoginOperator,
     OperatorCredentials,
@@ -31,6 +37,8 @@ from actors.messages import (
     Page,
     PostTransfer,
     RequestWithdrawal,
+    ResetOperator,
+    SetOperator,
 )
 from gateway.api import Route
 from gateway.principal import ForClient, ForOperator, ForWebsite
@@ -39,11 +47,13 @@ from gateway.secret import totp_secret
 from tests.gateway.fake import SECRET, Answer, FakeDirectory, Rig
 from tests.gateway.samples import (
     NOW,
+    audit_view,
     balance_view,
     currency_view,
     deposit_view,
     issued_address,
     operator_session_view,
+    operator_view,
     session_view,
     transfer_view,
     withdrawal_view,
@@ -68,6 +78,13 @@ BODIES: dict[str, dict[str, Any]] = {
         "reason": "bet",
     },
     "exchange_code": {"code": "ab" * 32},
+    "pause_currency": {"reason": "the node is moved"},
+    "drain_currency": {"reason": "it is retired"},
+    "reject_withdrawal": {"reason": "fraud"},
+    "approve_withdrawal": {},
+    "resume_currency": {},
+    "create_operator": {"name": "bob", "roles": ["viewer"]},
+    "change_operator": {"roles": ["sre"]},
     "login": {"name": "ann", "password": PASSWORD, "code": CODE},
 }
 ASKS = {"get_client_session": 0, "get_operator_session": 0, "login": 2}
@@ -80,6 +97,7 @@ def script(directory: FakeDirectory) -> None:
     """Answer everything well."""
     directory.replies |= {
         BeginLogin: CREDENTIALS,
+        CreateOperator: Outcome(operator_view()),
         CreateSession: Outcome(session_view()),
         DecideWithdrawal: Outcome(withdrawal_view(status="cancelled")),
         EndOperatorSession: Outcome(operator_session_view(state="ended")),
@@ -89,13 +107,19 @@ def script(directory: FakeDirectory) -> None:
         GetBalances: (balance_view(),),
         GetDeposit: deposit_view(),
         GetWithdrawal: withdrawal_view(),
+        GetTree: ChildView("root", "up", 0, 0, None, (ChildView("ledger", "up", 1, 2, "x"),)),
+        HoldCurrency: Outcome(currency_view("BTC", state="paused")),
         IssueAddress: issued_address(),
+        ListAudit: Page((audit_view(),), None),
         ListCurrencies: (currency_view("BTC"), currency_view("ETH")),
         ListDeposits: Page((deposit_view(),), "next"),
         ListEvents: (),
         LoginOperator: operator_session_view(),
+        ListOperators: (operator_view(),),
         ListWithdrawals: Page((withdrawal_view(),), None),
         PostTransfer: Outcome(transfer_view()),
+        ResetOperator: Outcome(operator_view()),
+        SetOperator: Outcome(operator_view()),
         RequestWithdrawal: Outcome(withdrawal_view()),
     }
 
@@ -149,6 +173,14 @@ def path_of(route: Route, **params: str) -> str:
     """The route's path with its varying parts filled in."""
     path = route.path
     for name in route.path_names:
-        default = "dep_1" if "deposits" in path else "ses_1" if "sessions" in path else "wd_1"
+        default = (
+            "op_1"
+            if "operators" in path
+            else "dep_1"
+            if "deposits" in path
+            else "ses_1"
+            if "sessions" in path
+            else "wd_1"
+        )
         path = path.replace(f"{{{name}}}", params.get(name, PATHS.get(name, default)))
     return path

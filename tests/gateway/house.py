@@ -114,7 +114,9 @@ async def serve(folder: Path, made: NewKey, clock: FakeClock, **gateway: Any) ->
     async with ClientSession(connector=TCPConnector(limit=0)) as http:
         rig = House(app, http, f"http://127.0.0.1:{runner.addresses[0][1]}", settings)
         rig.clock, rig.token, rig.key_id = clock, made.token, made.id  # type: ignore[assignment]
-        yield rig
-    await runner.cleanup()
-    for ref in (reader, ledger):
-        await ref.stop(block=False)
+        try:
+            yield rig
+        finally:
+            await runner.cleanup()
+            for ref in (reader, ledger):
+                await ref.stop(block=False)

@@ -7,12 +7,14 @@ from typing import Any
 
 from actors.messages import (
     AddressView,
+    AuditView,
     BalanceView,
     CurrencyView,
     DepositView,
     EventView,
     IssuedAddress,
     OperatorSessionView,
+    OperatorView,
     SessionView,
     TransferView,
     WithdrawalView,
@@ -53,6 +55,15 @@ def operator_session_view(**changes: Any) -> OperatorSessionView:
         idle_expires_at=NOW + 1_800,
         state="open",
     )
+    return replace(view, **changes)
+
+
+def operator_view(**changes: Any) -> OperatorView:
+    return replace(OperatorView("op_1", "ann", ("admin",), "salt", NOW, "cli", None, None), **changes)
+
+
+def audit_view(**changes: Any) -> AuditView:
+    view = AuditView(1, NOW, "operator:op_1", "ann", "hold_currency", "currency", "BTC", {"hold": "paused"})
     return replace(view, **changes)
 
 

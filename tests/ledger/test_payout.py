@@ -23,6 +23,7 @@ from ledger.errors import (
     LimitExceededError,
     NotCancellableError,
     NotFoundError,
+    NotHeldError,
     UnknownCurrencyError,
 )
 from tests.ledger.till import Till
@@ -50,9 +51,9 @@ def test_above_the_limit_it_is_held_until_an_operator_decides(till: Till) -> Non
     assert (first.status, first.waiting_for, second.status) == ("held", "approval", "approved")
     assert [w.output.amount for w in till.work()] == [30_000]
     assert till.decide(first.id, "approve").status == "approved"
-    with pytest.raises(IllegalTransitionError):
+    with pytest.raises(NotHeldError):
         till.decide(first.id, "approve")
-    with pytest.raises(IllegalTransitionError):
+    with pytest.raises(NotHeldError):
         till.decide(second.id, "reject")
 
 

@@ -1,0 +1,67 @@
+"""The operators' endpoints about the cashier itself: its tree, its currencies, held payouts, the audit."""
+
+from __future__ import annotations
+
+from actors.messages import DecideWithdrawal, GetTree, HoldCurrency, ListAudit
+from gateway import render
+from gateway.api import Call, Reply
+from gateway.bodies import AuditQuery, OptionalReasonBody, ReasonBody
+from gateway.replies import AuditList
+from gateway.website import limit_of
+
+Reasoned = Call[ReasonBody, None] | Call[OptionalReasonBody, None]
+
+
+async def get_tree(call: Call[None, None]) -> Reply:
+    """The supervision tree."""
+    return Reply(render.tree(await call.gateway.ask("root", GetTree(), call.request_id)))
+
+
+async def pause_currency(call: Call[ReasonBody, None]) -> Reply:
+    """No payout, no new address or withdrawal, until an operator says otherwise."""
+    outcome = await call.ask(_hold(call, "paused"))
+    return Reply(render.currency(outcome.value), 200, outcome.is_replayed)
+
+
+async def drain_currency(call: Call[ReasonBody, None]) -> Reply:
+    """No new address or withdrawal; what is open is paid."""
+    outcome = await call.ask(_hold(call, "draining"))
+    return Reply(render.currency(outcome.value), 200, outcome.is_replayed)
+
+
+async def resume_currency(call: Call[OptionalReasonBody, None]) -> Reply:
+    """As its node and the configuration let it be."""
+    outcome = await call.ask(_hold(call, None))
+    return Reply(render.currency(outcome.value), 200, outcome.is_replayed)
+
+
+def _hold(call: Reasoned, hold: str | None) -> HoldCurrency:
+    return HoldCurrency(call.params["currency"], hold, call.operator.by, call.body.reason, call.idempotency)
+
+
+async def approve_withdrawal(call: Call[OptionalReasonBody, None]) -> Reply:
+    """A held payout may leave."""
+    outcome = await call.ask(_decision(call, "approve"))
+    return Reply(render.withdrawal(outcome.value, call.gateway.coins), 200, outcome.is_replayed)
+
+
+async def reject_withdrawal(call: Call[ReasonBody, None]) -> Reply:
+    """A held payout is refused; the client has the money back."""
+    outcome = await call.ask(_decision(call, "reject"))
+    return Reply(render.withdrawal(outcome.value, call.gateway.coins), 200, outcome.is_replayed)
+
+
+def _decision(call: Reasoned, decision: str) -> DecideWithdrawal:
+    return DecideWithdrawal(
+        call.params["id"], decision, call.operator.by, reason=call.body.reason, idempotency=call.idempotency
+    )
+
+
+async def list_audit(call: Call[None, AuditQuery]) -> Reply:
+    """Who did what, newest first."""
+    query = call.query
+    message = ListAudit(
+        limit_of(call), query.cursor, query.by, query.action, query.object_id, query.since, query.until
+    )
+    page = await call.ask(message)
+    return Reply(AuditList(data=[render.audit(view) for view in page.data], next_cursor=page.next_cursor))
