@@ -35,6 +35,10 @@ class RpcAnswerError(NodeUnavailableError):
         self.message = message
 
 
+class TooDeepError(NodeDataError):
+    """An answer is nested deeper than it can be decoded."""
+
+
 class _Error(msgspec.Struct):
     code: int = 0
     message: str = ""
@@ -48,11 +52,15 @@ class _Reply(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call: method, parameters, and the type its result must have."""
+    """One call: method, parameters, and the type its result must have.
+
+    An error of the node ends the whole batch, unless the call ``may_fail``: then the error is its result.
+    """
 
     method: str
     params: tuple[Any, ...]
     result: Any
+    may_fail: bool = False
 
 
 class EvmRpc:
@@ -77,7 +85,8 @@ class EvmRpc:
         Without calls only the chain id is checked.
 
         Raises NodeUnavailableError (no answer, no JSON, ids that were not asked), RpcAnswerError (an
-        error of the node), NodeDataError (a result of the wrong shape; the text names the field),
+        error of the node), NodeDataError (a result of the wrong shape; the text names the field;
+        TooDeepError for one that is nested too deep),
         WrongNetworkError (another chain id than the configured one).
         """
         parts = [calls[start : start + BATCH_MAX] for start in range(0, len(calls), BATCH_MAX)] or [calls]
@@ -160,6 +169,8 @@ class EvmRpc:
             replies = self._replies.decode(answer)
         except msgspec.DecodeError:
             raise NodeUnavailableError(f"HTTP {status} without a JSON-RPC batch: {_head(answer)}") from None
+        except RecursionError:
+            raise TooDeepError("the node's answer is nested too deep") from None
         found = {reply.id: reply for reply in replies}
         if len(replies) != len(ids) or found.keys() != set(ids):
             raise NodeUnavailableError("the ids of the node's answers are not those that were asked")
@@ -175,11 +186,16 @@ def _decoder(result: Any) -> msgspec.json.Decoder[Any]:
 def _result(call: Call, reply: _Reply) -> Any:
     """The typed result of one call."""
     if reply.error is not None:
-        raise RpcAnswerError(call.method, reply.error.code, reply.error.message)
+        failure = RpcAnswerError(call.method, reply.error.code, reply.error.message)
+        if call.may_fail:
+            return failure
+        raise failure
     try:
         return _decoder(call.result).decode(reply.result)
     except msgspec.DecodeError as error:
         raise NodeDataError(f"{call.method}: {error}") from None
+    except RecursionError:
+        raise TooDeepError(f"{call.method}: the answer is nested too deep") from None
 
 
 def _head(answer: bytes) -> str:

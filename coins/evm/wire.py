@@ -35,6 +35,12 @@ class Tx(msgspec.Struct, rename="camel"):
     to: str | None = None
 
 
+class PendingTx(Tx, kw_only=True):
+    """A transaction that waits, with what it calls."""
+
+    input: str = "0x"
+
+
 class FullBlock(Header, kw_only=True):
     """A block with its transactions."""
 
@@ -44,8 +50,20 @@ class FullBlock(Header, kw_only=True):
 class PendingBlock(msgspec.Struct, rename="camel"):
     """The block a node would build now; its hash does not exist yet."""
 
-    transactions: list[Tx]
+    transactions: list[PendingTx]
     number: str | None = None
+
+
+class Log(msgspec.Struct, rename="camel"):
+    """An event of a contract. ``log_index`` counts within the block."""
+
+    address: str
+    topics: list[str]
+    data: str
+    transaction_hash: str
+    log_index: str
+    block_hash: str | None = None
+    removed: bool = False
 
 
 class TxReceipt(msgspec.Struct, rename="camel"):
@@ -58,6 +76,7 @@ class TxReceipt(msgspec.Struct, rename="camel"):
     effective_gas_price: str
     blob_gas_used: str | None = None
     blob_gas_price: str | None = None
+    logs: list[Log] = []
 
 
 class TxByHash(msgspec.Struct, rename="camel"):
@@ -65,6 +84,55 @@ class TxByHash(msgspec.Struct, rename="camel"):
 
     hash: str
     block_number: str | None = None
+
+
+class TraceAction(msgspec.Struct, rename="camel"):
+    """What a frame of ``trace_block`` does; which fields are there depends on its type."""
+
+    sender: str | None = msgspec.field(name="from", default=None)
+    to: str | None = None
+    value: str | None = None
+    call_type: str | None = None
+    address: str | None = None
+    refund_address: str | None = None
+    balance: str | None = None
+
+
+class TraceResult(msgspec.Struct):
+    """What a frame of ``trace_block`` gave: the address of a new contract."""
+
+    address: str | None = None
+
+
+class Trace(msgspec.Struct, rename="camel"):
+    """One frame of ``trace_block``; without ``transaction_hash`` it belongs to the block (a reward)."""
+
+    type: str
+    action: TraceAction
+    trace_address: list[int]
+    block_hash: str
+    transaction_hash: str | None = None
+    error: str | None = None
+    result: TraceResult | None = None
+
+
+class CallFrame(msgspec.Struct):
+    """One frame of the ``callTracer``, with the frames below it."""
+
+    type: str
+    sender: str = msgspec.field(name="from")
+    to: str | None = None
+    value: str | None = None
+    error: str | None = None
+    calls: list[CallFrame] = []
+
+
+class TracedTx(msgspec.Struct, rename="camel"):
+    """The ``callTracer``'s answer for one transaction of a block."""
+
+    result: CallFrame | None = None
+    tx_hash: str | None = None
+    error: str | None = None
 
 
 Syncing = bool | dict[str, Any]

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from coins.errors import NodeDataError, NodeSyncingError, NodeUnavailableError, WrongNetworkError
-from coins.evm.reader import NATIVE, EvmReader
+from coins.evm.block import NATIVE
+from coins.evm.reader import EvmReader
 from coins.evm.rpc import EvmRpc
 from coins.index import WatchIndex
 from coins.types import Block, BlockRef, Branch, Head, Location

@@ -10,7 +10,7 @@ from coins.evm import open_coin
 from coins.evm.sign import account_xpub, sign_plan
 from coins.family import Coin
 from coins.types import AttemptPlan, Branch, OwnScript, PayoutWork, SignedTx, TxOutput
-from config.schema import EvmCoinSettings
+from config.schema import EvmCoinSettings, TokenSettings
 
 SEED = bytes(range(64))
 ETHER = 10**18
@@ -40,6 +40,31 @@ def eth_settings(
         "node": {"url": url, "poll_interval_s": 0.02, "timeout_s": 10.0, **(node or {})},
     }
     return EvmCoinSettings.model_validate({**values, **changes})
+
+
+def token_settings(contract: str, currency: str = "USDT-ETH", **changes: Any) -> TokenSettings:
+    """Settings of a token on the chain of ``eth_settings``, to be given to that as ``tokens=(…,)``."""
+    values: dict[str, Any] = {
+        "currency": currency,
+        "name": "A token",
+        "family": "evm",
+        "parent": "ETH",
+        "contract": contract,
+        "enabled": True,
+        "network": "regtest",
+        "chain_id": 31337,
+        "decimals": 6,
+        "confirmations": 3,
+        "final_depth": 6,
+        "max_reorg": 5,
+        "minimum_withdrawal": "1",
+        "maximum_withdrawal": "1000",
+        "session_withdrawal_cap": "1000",
+        "signer_tx_cap": "1000",
+        "signer_day_cap": "5000",
+        "sweep_threshold": "10",
+    }
+    return TokenSettings.model_validate({**values, **changes})
 
 
 class LocalSigner:

@@ -1,0 +1,120 @@
+"""What token contracts say an account has, at exactly one block."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from coins.errors import NodeUnavailableError
+from coins.evm.quantity import parse_quantity, quantity
+from coins.evm.rpc import Call, EvmRpc, RpcAnswerError
+from coins.evm.token import Holder, balance_call, parse_balance
+from coins.evm.wire import Header, block_ref_of
+from coins.types import BlockRef, Location
+from config.schema import EvmCoinSettings
+
+logger = logging.getLogger(__name__)
+
+_BUSY = frozenset({-32005})  # EIP-1474: too many requests; everything else is an answer
+
+
+class BalanceChanges:
+    """By how much the balances of accounts changed in one block."""
+
+    def __init__(self, rpc: EvmRpc) -> None:
+        """Ask ``rpc``."""
+        self._rpc = rpc
+
+    async def read(self, holders: Sequence[Holder], ref: BlockRef) -> dict[Holder, int | None]:
+        """Balance at block ``ref`` less the one at its parent; None where it cannot be told.
+
+        Both blocks are named by their hash (EIP-1898), so a reorganisation changes no answer. It cannot be
+        told when the node has the state no more, or when the contract answers anything but one word. Raises
+        NodeUnavailableError when the node is too busy, or the block left the chain meanwhile.
+        """
+        answers: list[str | RpcAnswerError] = await self._rpc.batch(
+            [
+                balance_at(holder, {"blockHash": block_hash})
+                for holder in holders
+                for block_hash in (ref.block_hash, ref.parent_hash)
+            ]
+        )
+        if _failures(answers):
+            await self._check_still_there(ref)
+        changes: dict[Holder, int | None] = {}
+        for place, holder in enumerate(holders):
+            after, before = (_balance(answer) for answer in answers[2 * place : 2 * place + 2])
+            changes[holder] = None if after is None or before is None else after - before
+            if changes[holder] is None:
+                logger.error(
+                    "contract 0x%s: the balance of 0x%s in block %d cannot be told: %s",
+                    holder[0].hex(), holder[1].hex(), ref.height, answers[2 * place : 2 * place + 2],
+                )  # fmt: skip
+        return changes
+
+    async def _check_still_there(self, ref: BlockRef) -> None:
+        """Raise NodeUnavailableError unless ``ref`` is in the node's chain."""
+        header: Header | None = await self._rpc.call(
+            "eth_getBlockByNumber", quantity(ref.height), False, result=Header | None
+        )
+        if header is None or block_ref_of(header) != ref:
+            raise NodeUnavailableError(f"block {ref.height} {ref.block_hash} is not there any more")
+
+
+async def holdings_at(
+    rpc: EvmRpc, settings: EvmCoinSettings, ref: BlockRef, scripts: Mapping[bytes, Location]
+) -> dict[str, dict[Location, int]]:
+    """Balances by currency and location at the height of ``ref``: the chain's own coin and its tokens.
+
+    The caller checks that the block at that height is still ``ref``. A token that does not give every balance
+    is left out. Raises NodeUnavailableError, NodeDataError.
+    """
+    at = quantity(ref.height)
+    calls = [Call("eth_getBalance", ("0x" + script.hex(), at), str) for script in scripts]
+    for token in settings.tokens:
+        calls += [balance_at((token.contract_script, script), at) for script in scripts]
+    answers = await rpc.batch(calls)
+    size = len(scripts)
+    native = [parse_quantity(answer, "eth_getBalance") for answer in answers[:size]]
+    _failures(answers)
+    found = {settings.currency: _by_location(scripts, native)}
+    for number, token in enumerate(settings.tokens, 1):
+        balances = [_balance(answer) for answer in answers[number * size : (number + 1) * size]]
+        known = [balance for balance in balances if balance is not None]
+        if len(known) == size:
+            found[token.currency] = _by_location(scripts, known)
+        else:
+            logger.error(
+                "%s: its contract gives no balance of %d accounts", token.currency, size - len(known)
+            )
+    return found
+
+
+def _by_location(scripts: Mapping[bytes, Location], balances: Sequence[int]) -> dict[Location, int]:
+    """Sums by location of balances in the order of ``scripts``."""
+    amounts: dict[Location, int] = {}
+    for location, balance in zip(scripts.values(), balances, strict=True):
+        amounts[location] = amounts.get(location, 0) + balance
+    return amounts
+
+
+def balance_at(holder: Holder, block: str | dict[str, str]) -> Call:
+    """The call for one balance at one block; an error is its result."""
+    contract, account = holder
+    request = {"to": "0x" + contract.hex(), "data": balance_call(account)}
+    return Call("eth_call", (request, block), str, may_fail=True)
+
+
+def _failures(answers: Sequence[Any]) -> list[RpcAnswerError]:
+    """The errors among answers. Raises NodeUnavailableError when one only says that the node is busy."""
+    failures = [answer for answer in answers if isinstance(answer, RpcAnswerError)]
+    for failure in failures:
+        if failure.code in _BUSY:
+            raise failure
+    return failures
+
+
+def _balance(answer: str | RpcAnswerError) -> int | None:
+    """The number in an answer, None for everything that is none."""
+    return None if isinstance(answer, RpcAnswerError) else parse_balance(answer)
