@@ -47,7 +47,8 @@ def test_the_outermost_call_is_the_native_payment_and_no_internal_one() -> None:
 
 
 def test_calls_creations_and_ends_of_contracts_move_value() -> None:
-    end = {"address": A, "refund_address": B, "balance": "0x5", "value": None, "to": None, "sender": None}
+    end: dict[str, Any] = {"address": A, "refund_address": B, "balance": "0x5"}
+    end |= {"value": None, "to": None, "sender": None}
     traces = [trace([]), trace([0]), trace([1], "create", to=None), trace([1, 0], "suicide", **end)]
     assert from_traces(traces, HASH)[0] == [moved(0), moved(1), moved(1, 0)]
     frames = frame("CALL", frame(), frame("CREATE", frame("SELFDESTRUCT")), frame("CREATE2"))

@@ -1,0 +1,41 @@
+"""Balances of tokens at one block of a real chain."""
+
+from __future__ import annotations
+
+import asyncio
+
+from coins.evm.balance import BalanceChanges, holdings_at
+from coins.evm.rpc import EvmRpc
+from coins.evm.wire import Header, block_ref_of
+from coins.types import BlockRef, Location
+from tests.coins.evm.world import eth_settings, token_settings
+from tests.nodes.contract import deploy_token
+from tests.nodes.regtest import AnvilNode
+
+HOLDER, OTHER = "0x" + "5b" * 20, "0x" + "5c" * 20
+
+
+async def test_changes_are_of_exactly_one_block(fresh_anvil: AnvilNode) -> None:
+    node, token = fresh_anvil, deploy_token(fresh_anvil)
+    settings = eth_settings(node.rpc_url, tokens=(token_settings(token.address),))
+    rpc = EvmRpc(settings.node, settings.chain_id)
+    refs: list[BlockRef] = []
+    for amount in (5, 7, 0):
+        if amount:
+            token.send("transfer", HOLDER, amount)
+        else:
+            token.send("setBalance", HOLDER, 2)
+        await asyncio.to_thread(node.mine)
+        refs.append(block_ref_of(await rpc.call("eth_getBlockByNumber", "latest", False, result=Header)))
+    holders = [(token.script, bytes.fromhex(account[2:])) for account in (HOLDER, OTHER)]
+    nobody = (b"\x66" * 20, holders[0][1])
+    try:
+        changes = BalanceChanges(rpc)
+        found = [await changes.read([*holders, nobody], ref) for ref in refs]
+        assert [list(one.values()) for one in found] == [[5, 0, None], [7, 0, None], [-10, 0, None]]
+        scripts = {holders[0][1]: Location.DEPOSIT, holders[1][1]: Location.HOT}
+        amounts = await holdings_at(rpc, settings, refs[1], scripts)
+        assert amounts["USDT-ETH"] == {Location.DEPOSIT: 12, Location.HOT: 0}
+        assert await holdings_at(rpc, settings, refs[1], {}) == {"ETH": {}, "USDT-ETH": {}}
+    finally:
+        await rpc.close()

@@ -1,0 +1,41 @@
+"""Tokens that wait, on a real chain."""
+
+from __future__ import annotations
+
+import asyncio
+
+from coins.evm.mempool import EvmMempool
+from coins.evm.rpc import EvmRpc
+from tests.coins.evm.world import eth_settings, token_settings
+from tests.nodes.contract import deploy_token
+from tests.nodes.regtest import AnvilNode
+
+DEP = "0x" + "5b" * 20
+OWN = {bytes.fromhex(DEP[2:])}
+
+
+async def test_a_plain_call_of_transfer_is_shown_at_the_place_it_will_be_mined(
+    fresh_anvil: AnvilNode,
+) -> None:
+    node, token, unlisted = fresh_anvil, deploy_token(fresh_anvil), deploy_token(fresh_anvil)
+    settings = eth_settings(node.rpc_url, tokens=(token_settings(token.address),))
+    rpc = EvmRpc(settings.node, settings.chain_id)
+    mempool = EvmMempool(settings, rpc)
+    try:
+        txid = token.send("transfer", DEP, 1000)
+        quiet = [
+            token.send("transfer", DEP, 0),
+            token.send("transfer", "0x" + "77" * 20, 1000),
+            token.send("transferMany", [DEP], [1000]),
+            token.send("fake", node.accounts[1], DEP, 1000),
+            unlisted.send("transfer", DEP, 1000),
+        ]
+        view = await mempool.view(OWN)
+        (seen,) = view.receipts
+        assert (seen.currency, seen.txid, seen.position, seen.amount) == ("USDT-ETH", txid, "log:0", 1000)
+        assert view.txids == {txid, *quiet}
+        await asyncio.to_thread(node.mine)
+        after = await mempool.view(OWN)
+        assert (after.receipts, after.txids) == ((), frozenset({txid}))
+    finally:
+        await rpc.close()
