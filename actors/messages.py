@@ -15,6 +15,8 @@ from coins.types import Branch, OwnScript
 from ledger.commands import (
     ApplyChainDelta,
     ApplyMempool,
+    AssignCase,
+    BlockDeposits,
     ClaimDeliveries,
     Command,
     CreateKey,
@@ -27,9 +29,13 @@ from ledger.commands import (
     PostTransfer,
     RecordDelivery,
     RecordReconciliation,
+    ReleaseCase,
+    ReleaseCases,
     RevokeKey,
     SetCurrencyState,
     SpentNonce,
+    UnblockDeposits,
+    WriteOffCase,
 )
 from ledger.errors import DomainError
 from ledger.operator_access import (
@@ -49,12 +55,14 @@ from ledger.queries import (
     GetAddress,
     GetBalances,
     GetBooks,
+    GetCase,
     GetDeposit,
     GetKey,
     GetOperatorSession,
     GetSession,
     GetWithdrawal,
     ListAudit,
+    ListCases,
     ListCurrencies,
     ListDeposits,
     ListEvents,
@@ -69,6 +77,9 @@ from ledger.views import (
     AddressView,
     AuditView,
     BalanceView,
+    CasesReleased,
+    CaseView,
+    ClientBlock,
     CurrencyView,
     DepositView,
     EventView,
@@ -176,6 +187,23 @@ class RequestWithdrawal(Request[Outcome[WithdrawalView]]):
 
 
 @dataclass(frozen=True, slots=True)
+class RequestRefund(Request[Outcome[CaseView]]):
+    """Check the foreign address, then send the money of a case back.
+
+    Errors: those of the address as for RequestWithdrawal, and those of RefundCase.
+    """
+
+    receiver: ClassVar[str] = "withdrawal"
+    case_id: str
+    withdrawal_id: str
+    currency: str
+    address: str
+    by: str
+    reason: str
+    idempotency: Idempotency
+
+
+@dataclass(frozen=True, slots=True)
 class WorkReady(Request[None]):
     """Hint: there may be something to pay, resume or sweep."""
 
@@ -212,11 +240,16 @@ __all__ = [
     "AddressView",
     "ApplyChainDelta",
     "ApplyMempool",
+    "AssignCase",
     "AuditView",
     "BalanceView",
     "BeginLogin",
+    "BlockDeposits",
+    "CaseView",
+    "CasesReleased",
     "ChildView",
     "ClaimDeliveries",
+    "ClientBlock",
     "Command",
     "CreateKey",
     "CreateOperator",
@@ -234,6 +267,7 @@ __all__ = [
     "GetAddress",
     "GetBalances",
     "GetBooks",
+    "GetCase",
     "GetDeposit",
     "GetKey",
     "GetOperatorSession",
@@ -248,6 +282,7 @@ __all__ = [
     "IssuedAddress",
     "KeyView",
     "ListAudit",
+    "ListCases",
     "ListCurrencies",
     "ListDeposits",
     "ListEvents",
@@ -270,7 +305,10 @@ __all__ = [
     "ReconciliationView",
     "RecordDelivery",
     "RecordReconciliation",
+    "ReleaseCase",
+    "ReleaseCases",
     "Request",
+    "RequestRefund",
     "RequestWithdrawal",
     "ResetOperator",
     "RevokeKey",
@@ -281,9 +319,11 @@ __all__ = [
     "TipMoved",
     "TouchOperatorSession",
     "TransferView",
+    "UnblockDeposits",
     "WatcherStatus",
     "WithdrawalView",
     "WorkReady",
+    "WriteOffCase",
 ]
 
 AnyRequest = Request[Any]

@@ -11,18 +11,19 @@ from actors.clock import Clock
 from actors.directory import Directory
 from actors.errors import DeliveryError
 from actors.identity import Ids
-from actors.messages import RequestWithdrawal, WorkReady
+from actors.messages import RequestRefund, RequestWithdrawal, WorkReady
 from actors.payer import Payer, waiting_for
 from actors.policy import doubled
 from actors.slot import CoinSlot
 from actors.ticking import Tick, TickingActor
 from coins.errors import CoinError, InvalidAddressError, SignerError
+from coins.types import ForeignAddress
 from config.schema import ActorSettings
-from ledger.commands import GetPayoutWork, OpenWithdrawal, SetWaiting
+from ledger.commands import GetPayoutWork, OpenWithdrawal, RefundCase, SetWaiting
 from ledger.errors import AddressRefusedError, DomainError, PayoutsHeldError
 from ledger.failpoint import failpoint
 from ledger.request import Request
-from ledger.views import Outcome, WithdrawalView
+from ledger.views import CaseView, Outcome, WithdrawalView
 from monitoring.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -145,14 +146,13 @@ class WithdrawalActor(PayingActor, AnsweringActor):
         """Take a request, or work."""
         if isinstance(message, RequestWithdrawal):
             return self.answer_beside(self._open(message))
+        if isinstance(message, RequestRefund):
+            return self.answer_beside(self._refund(message))
         return await super().on_receive(message)
 
     async def _open(self, request: RequestWithdrawal) -> Outcome[WithdrawalView]:
         """Check the address and ask the ledger; refusals of either are the answer."""
-        try:
-            foreign = self._slot.coin.deriver.parse(request.address)
-        except InvalidAddressError as error:
-            raise AddressRefusedError(str(error), code=error.code) from error
+        foreign = self._parse(request.address)
         outcome = await self._directory.ask(
             "ledger",
             OpenWithdrawal(
@@ -175,6 +175,33 @@ class WithdrawalActor(PayingActor, AnsweringActor):
         failpoint("withdrawal.opened")
         self.actor_ref.tell(WorkReady())
         return outcome
+
+    async def _refund(self, request: RequestRefund) -> Outcome[CaseView]:
+        """The same for money that is sent back."""
+        foreign = self._parse(request.address)
+        outcome = await self._directory.ask(
+            "ledger",
+            RefundCase(
+                case_id=request.case_id,
+                withdrawal_id=request.withdrawal_id,
+                currency=request.currency,
+                address=foreign.address,
+                script=foreign.script,
+                by=request.by,
+                reason=request.reason,
+                idempotency=request.idempotency,
+            ),
+            timeout_s=self._timeout_s,
+        )
+        self.actor_ref.tell(WorkReady())
+        return outcome
+
+    def _parse(self, address: str) -> ForeignAddress:
+        """Where to pay to. Raises AddressRefusedError for what is no address of this network."""
+        try:
+            return self._slot.coin.deriver.parse(address)
+        except InvalidAddressError as error:
+            raise AddressRefusedError(str(error), code=error.code) from error
 
     async def _work(self) -> bool:
         """Resume, then pay in order until nothing is left or something is missing."""

@@ -177,8 +177,28 @@ class TransferBody(Body):
     reason: Reason
 
 
+class AssignBody(ReasonBody):
+    """Who gets the money of a case."""
+
+    client_id: Account
+
+
+class RefundBody(ReasonBody):
+    """Where the money of a case is sent back to; ``currency`` is the case's."""
+
+    currency: Currency
+    address: Address
+
+
+class ReleaseBody(ReasonBody):
+    """Which parked deposits go on: those of a currency with one reason."""
+
+    currency: Currency
+    cause: Literal["below_minimum", "client_blocked", "deposits_closed"]
+
+
 Cursor = Annotated[str, Field(pattern=r"^[A-Za-z0-9_=.~-]{1,256}$", description="From `next_cursor`")]
-Status = Annotated[str, Field(pattern=r"^[a-z]{1,20}$")]
+Status = Annotated[str, Field(pattern=r"^[a-z_]{1,20}$")]
 Txid = Annotated[str, Field(pattern=r"^(0x)?[0-9a-f]{64}$")]
 
 

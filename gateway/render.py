@@ -10,6 +10,7 @@ from typing import Any
 from actors.messages import (
     AuditView,
     BalanceView,
+    CaseView,
     ChildView,
     CurrencyView,
     DepositView,
@@ -28,6 +29,8 @@ from gateway.replies import (
     AttemptReply,
     AuditReply,
     BalanceReply,
+    CaseEntryReply,
+    CaseReply,
     ClientSessionReply,
     CurrencyReply,
     DepositReply,
@@ -231,6 +234,33 @@ def withdrawal(view: WithdrawalView, coins: Coins) -> WithdrawalReply:
                 created_at=moment(a.created_at),
             )
             for a in view.attempts
+        ],
+    )
+
+
+def case(view: CaseView, coins: Coins) -> CaseReply:
+    """Money that credits nobody, with its evidence and history."""
+    return CaseReply(
+        id=view.id,
+        kind=view.kind,
+        currency=view.currency,
+        amount=coins.display(view.currency, view.amount),
+        txid=view.txid,
+        position=view.position,
+        deposit_id=view.deposit_id,
+        client_id=view.client_id,
+        address=view.address,
+        status=view.status,
+        reason=view.reason,
+        block_height=view.block_height,
+        block_hash=view.block_hash,
+        confirmations=view.confirmations,
+        actions=list(view.actions),
+        withdrawal_id=view.withdrawal_id,
+        created_at=moment(view.created_at),
+        history=[
+            CaseEntryReply(action=h.action, status=h.status, at=moment(h.at), by=h.by, reason=h.reason)
+            for h in view.history
         ],
     )
 

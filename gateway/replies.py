@@ -248,6 +248,62 @@ class WithdrawalList(Model):
     next_cursor: str | None
 
 
+class CaseEntryReply(Model):
+    """What happened to a case, the state it led to, when, by whom and why."""
+
+    action: str
+    status: str
+    at: str
+    by: str
+    reason: str
+
+
+class CaseReply(Model):
+    """Money that credits nobody, or is gone; ``actions`` are what may be decided about it now."""
+
+    id: str
+    kind: str
+    currency: str
+    amount: str
+    txid: str
+    position: str
+    deposit_id: str | None
+    client_id: str | None
+    address: str | None
+    status: str
+    reason: str
+    block_height: int | None
+    block_hash: str | None
+    confirmations: int
+    actions: list[str]
+    withdrawal_id: str | None
+    created_at: str
+    history: list[CaseEntryReply]
+
+
+class CaseList(Model):
+    """Cases, newest first."""
+
+    data: list[CaseReply]
+    next_cursor: str | None
+
+
+class CasesReleasedReply(Model):
+    """How many parked deposits go on now, and how many of the same cause are left."""
+
+    released: int
+    left: int
+
+
+class ClientBlockReply(Model):
+    """A client whose deposits are parked."""
+
+    client_id: str
+    at: str
+    by: str
+    reason: str
+
+
 class TransferReply(Model):
     """Money moved inside the books."""
 

@@ -25,14 +25,17 @@ class Permission(StrEnum):
     TREE = "tree"
     CURRENCIES = "currencies"
     WITHDRAWALS = "withdrawals"
+    CASES_SEEN = "cases_seen"
+    """To look at money that credits nobody; to decide about it is the next one."""
+    CASES = "cases"
     AUDIT = "audit"
     OPERATORS = "operators"
 
 
 ROLES: Mapping[Role, frozenset[Permission]] = {
-    Role.VIEWER: frozenset({Permission.OWN, Permission.TREE, Permission.AUDIT}),
+    Role.VIEWER: frozenset({Permission.OWN, Permission.TREE, Permission.CASES_SEEN, Permission.AUDIT}),
     Role.MARKETING: frozenset({Permission.OWN}),
-    Role.SUPPORT: frozenset({Permission.OWN, Permission.TREE}),
+    Role.SUPPORT: frozenset({Permission.OWN, Permission.TREE, Permission.CASES_SEEN}),
     Role.SRE: frozenset({Permission.OWN, Permission.TREE, Permission.CURRENCIES, Permission.AUDIT}),
     Role.PAYMENTS: frozenset(
         {
@@ -40,6 +43,8 @@ ROLES: Mapping[Role, frozenset[Permission]] = {
             Permission.TREE,
             Permission.CURRENCIES,
             Permission.WITHDRAWALS,
+            Permission.CASES_SEEN,
+            Permission.CASES,
             Permission.AUDIT,
         }
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway import admin, bodies, cashier, feed, login, operators, replies, website
+from gateway import admin, bodies, case, cashier, feed, login, operators, replies, website
 from gateway.api import Route
 from gateway.principal import Action, ForClient, ForOperator, ForWebsite, Public, Scope
 from gateway.role import Permission
@@ -122,5 +122,36 @@ ADMIN_ROUTES: tuple[Route, ...] = (
           ForOperator(Permission.OPERATORS), operators.reset_operator, replies.NewOperatorReply,
           is_idempotent=True, codes=("not_found",)),
 )  # fmt: skip
+
+_SEEN, _DECIDED = ForOperator(Permission.CASES_SEEN), ForOperator(Permission.CASES)
+_CASE = ("not_found", "case_decided", "action_not_allowed", "not_confirmed")
+
+CASE_ROUTES: tuple[Route, ...] = (
+    Route("GET", "/v1/admin/cases", "Money that credits nobody", _SEEN,
+          case.list_cases, replies.CaseList, query=bodies.ListQuery, codes=("invalid_cursor",)),
+    Route("GET", "/v1/admin/cases/{id}", "One case", _SEEN,
+          case.get_case, replies.CaseReply, codes=("not_found",)),
+    Route("POST", "/v1/admin/cases/release", "Release what one cause parked in a currency", _DECIDED,
+          case.release_cases, replies.CasesReleasedReply, body=bodies.ReleaseBody, is_idempotent=True,
+          codes=("unknown_currency",)),
+    Route("POST", "/v1/admin/cases/{id}/assign", "Give the money of a case to a client or the house",
+          _DECIDED, case.assign_case, replies.CaseReply, body=bodies.AssignBody, is_idempotent=True,
+          codes=(*_CASE, "invalid_client_id", "currency_unavailable")),
+    Route("POST", "/v1/admin/cases/{id}/release", "Let a parked deposit go on", _DECIDED,
+          case.release_case, replies.CaseReply, body=bodies.ReasonBody, is_idempotent=True, codes=_CASE),
+    Route("POST", "/v1/admin/cases/{id}/refund", "Send the money of a case back", _DECIDED,
+          case.refund_case, replies.CaseReply, body=bodies.RefundBody, is_idempotent=True,
+          codes=(*_CASE, "unknown_currency", "invalid_address", "wrong_network", "forbidden_address",
+                 "below_minimum")),
+    Route("POST", "/v1/admin/cases/{id}/write-off", "Keep the money of a case, or admit it as lost", _DECIDED,
+          case.write_off_case, replies.CaseReply, body=bodies.ReasonBody, is_idempotent=True, codes=_CASE),
+    Route("POST", "/v1/admin/clients/{client_id}/block-deposits", "Park what comes in for a client", _DECIDED,
+          case.block_deposits, replies.ClientBlockReply, body=bodies.ReasonBody, is_idempotent=True,
+          codes=("invalid_client_id",)),
+    Route("POST", "/v1/admin/clients/{client_id}/unblock-deposits", "Credit a client's deposits again",
+          _DECIDED, case.unblock_deposits, replies.CasesReleasedReply, body=bodies.ReasonBody,
+          is_idempotent=True, codes=("invalid_client_id",)),
+)  # fmt: skip
+ADMIN_ROUTES += CASE_ROUTES
 
 ROUTES: tuple[Route, ...] = WEBSITE_ROUTES + CASHIER_ROUTES + ADMIN_ROUTES

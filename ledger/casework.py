@@ -47,7 +47,7 @@ from ledger.views import CasesReleased, CaseView, ClientBlock, Outcome
 from ledger.withdrawal import WithdrawalState
 from ledger.withdrawal_row import WithdrawalRow
 
-DOUBTED_STATES = frozenset({"behind", "stalled", "disagree", "down", "halted", "disabled"})
+DOUBTED_STATES = frozenset({"behind", "stalled", "disagree", "down", "halted"})
 """States in which what a chain seems to say credits nobody."""
 
 LOOKED_AT = 10
@@ -63,8 +63,8 @@ def assign_case(tx: Tx, command: AssignCase) -> Outcome[CaseView]:
     if command.assignee != HOUSE and not is_client_id(command.assignee):
         raise InvalidClientError("a case is assigned to a client or to house")
     coin = tx.coin(case.currency)
-    if coin.state in DOUBTED_STATES:
-        raise CurrencyUnavailableError(f"{coin.currency} is {coin.state}: nothing is credited now")
+    if _is_doubted(coin):
+        raise CurrencyUnavailableError(f"{coin.currency} is {coin.watched_state}: nothing is credited now")
     if case.deposit_id is not None and command.assignee != HOUSE:
         if command.assignee != case.client_id:
             raise ActionNotAllowedError(
@@ -253,6 +253,11 @@ def _refuse_shallow(tx: Tx, coin: CoinRow, case: CaseRow) -> None:
         raise NotConfirmedError(f"this needs {needed} confirmations first: then it is final")
 
 
+def _is_doubted(coin: CoinRow) -> bool:
+    """Whether the chain is not surely what these books hold of it; an operator's pause is no doubt."""
+    return not coin.is_configured or coin.watched_state in DOUBTED_STATES
+
+
 def _deposit_of(tx: Tx, case: CaseRow) -> DepositRow:
     (row,) = read_deposits(tx.db, "d.id = ?", (case.deposit_id,))
     return row
@@ -277,7 +282,7 @@ def _release(tx: Tx, coin: CoinRow, deposit: DepositRow, by: str, reason: str) -
     due_height = (deposit.block_height or 0) + deposit.confirmations_required - 1
     waiting = replace(deposit, reason=None, due_height=due_height)
     moved = move_deposit(tx, waiting, DepositEvent.RELEASED, book.ref.height, Who.OPERATOR)
-    if coin.state not in DOUBTED_STATES and _is_covered(book, moved):
+    if not _is_doubted(coin) and _is_covered(book, moved):
         credit(book, moved)
 
 

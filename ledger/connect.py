@@ -136,7 +136,7 @@ def parking_reason(tx: Tx, coin: CoinRow, client_id: str, amount: int) -> str | 
         return "below_minimum"
     if tx.db.execute("SELECT 1 FROM client_block WHERE client_id = ?", (client_id,)).fetchone():
         return "client_blocked"
-    if coin.deposits != "open" or coin.state == "paused":
+    if coin.deposits != "open" or coin.hold is not None:
         return "deposits_closed"
     return None
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from actors.errors import Unavailable
-from actors.messages import WorkReady
+from actors.messages import GetCase, Idempotency, ListCases, RequestRefund, WorkReady
 from coins.errors import NodeUnavailableError, SignerError
 from ledger.errors import (
     AddressRefusedError,
@@ -19,6 +19,7 @@ from ledger.errors import (
 )
 from tests.actors.desk import Desk, open_desk
 from tests.actors.doors import UNAVAILABLE
+from tests.fakes.coin import foreign
 from tests.ledger.books import rows
 
 FUNDS = 1_000_000
@@ -326,3 +327,31 @@ async def test_a_draining_currency_pays_what_is_open(tmp_path: Path) -> None:
         await desk.rest()
         await desk.pass_time(2)
         assert await settle_withdrawal(desk, view.id) == "final"
+
+
+async def test_money_that_credits_nobody_is_sent_back_once_to_a_checked_address(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        await desk.fund("alice", FUNDS)
+        await desk.fund("bob", 999)
+        (case,) = (await desk.ask("ledger_reader", ListCases())).data
+        assert (case.status, case.amount) == ("open", 999)
+
+        def request(address: str) -> RequestRefund:
+            key = Idempotency("operator:op_ann", f"to {address}", "hash")
+            return RequestRefund(case.id, "wd_back", "BTC", address, "operator:op_ann", "sent back", key)
+
+        for address, error in (
+            ("nonsense", AddressRefusedError),
+            ((await desk.address("alice")).view.address, ForbiddenAddressError),
+        ):
+            with pytest.raises(error):
+                await desk.ask("withdrawal:BTC", request(address))
+        payee = foreign("sender").address
+        first = await desk.ask("withdrawal:BTC", request(payee))
+        again = await desk.ask("withdrawal:BTC", request(payee))
+        assert (first.value.status, again.is_replayed) == ("refunding", True)
+        await desk.rest()
+        assert await settle_withdrawal(desk, "wd_back") == "final"
+        assert (await desk.ask("ledger_reader", GetCase(case.id))).status == "refunded"
+        assert (await desk.withdrawal("wd_back")).client_id == "house"
+        await desk.check_chain()

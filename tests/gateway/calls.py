@@ -10,8 +10,12 @@ import pyotp
 from argon2 import PasswordHasher
 
 from actors.messages import (
+    AssignCase,
     BeginLogin,
+    BlockDeposits,
+    CasesReleased,
     ChildView,
+    ClientBlock,
     CreateOperator,
     CreateSession,
     DecideWithdrawal,
@@ -20,12 +24,14 @@ from actors.messages import (
     ExchangeCode,
     FailLogin,
     GetBalances,
+    GetCase,
     GetDeposit,
     GetTree,
     GetWithdrawal,
     HoldCurrency,
     IssueAddress,
     ListAudit,
+    ListCases,
     ListCurrencies,
     ListDeposits,
     ListEvents,
@@ -36,9 +42,14 @@ from actors.messages import (
     Outcome,
     Page,
     PostTransfer,
+    ReleaseCase,
+    ReleaseCases,
+    RequestRefund,
     RequestWithdrawal,
     ResetOperator,
     SetOperator,
+    UnblockDeposits,
+    WriteOffCase,
 )
 from gateway.api import Route
 from gateway.principal import ForClient, ForOperator, ForWebsite
@@ -49,6 +60,7 @@ from tests.gateway.samples import (
     NOW,
     audit_view,
     balance_view,
+    case_view,
     currency_view,
     deposit_view,
     issued_address,
@@ -64,6 +76,7 @@ CREDENTIALS = OperatorCredentials(
     "op_1", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD), "salt"
 )
 CODE = pyotp.TOTP(totp_secret(SECRET, "op_1", "salt")).at(NOW)
+REASON = {"reason": "it is over"}
 WITHDRAWAL = {"currency": "BTC", "amount": "0.001", "address": "bcrt1qbob"}
 BODIES: dict[str, dict[str, Any]] = {
     "create_session": {"client_id": "alice", "actions": ["deposit"]},
@@ -85,6 +98,13 @@ BODIES: dict[str, dict[str, Any]] = {
     "resume_currency": {},
     "create_operator": {"name": "bob", "roles": ["viewer"]},
     "change_operator": {"roles": ["sre"]},
+    "assign_case": {"client_id": "alice", "reason": "she asked"},
+    "release_case": REASON,
+    "release_cases": {**REASON, "currency": "BTC", "cause": "deposits_closed"},
+    "refund_case": {**REASON, "currency": "BTC", "address": "bcrt1qbob"},
+    "write_off_case": REASON,
+    "block_deposits": REASON,
+    "unblock_deposits": REASON,
     "login": {"name": "ann", "password": PASSWORD, "code": CODE},
 }
 ASKS = {"get_client_session": 0, "get_operator_session": 0, "login": 2}
@@ -96,8 +116,17 @@ BY_NAME: dict[str, Route] = {route.name: route for route in ROUTES}
 def script(directory: FakeDirectory) -> None:
     """Answer everything well."""
     directory.replies |= {
+        AssignCase: Outcome(case_view(status="assigned")),
         BeginLogin: CREDENTIALS,
         CreateOperator: Outcome(operator_view()),
+        BlockDeposits: Outcome(ClientBlock("alice", NOW, "operator:op_1", "it is over")),
+        GetCase: case_view(),
+        ListCases: Page((case_view(),), None),
+        ReleaseCase: Outcome(case_view(status="assigned")),
+        ReleaseCases: Outcome(CasesReleased(2, 0)),
+        RequestRefund: Outcome(case_view(status="refunding")),
+        UnblockDeposits: Outcome(CasesReleased(1, 0)),
+        WriteOffCase: Outcome(case_view(status="written_off")),
         CreateSession: Outcome(session_view()),
         DecideWithdrawal: Outcome(withdrawal_view(status="cancelled")),
         EndOperatorSession: Outcome(operator_session_view(state="ended")),

@@ -9,6 +9,7 @@ from actors.messages import (
     AddressView,
     AuditView,
     BalanceView,
+    CaseView,
     CurrencyView,
     DepositView,
     EventView,
@@ -20,7 +21,7 @@ from actors.messages import (
     WithdrawalView,
 )
 from ledger.codec import to_dict
-from ledger.views import AttemptView, HistoryEntry
+from ledger.views import AttemptView, CaseEntry, HistoryEntry
 
 NOW = 1_760_000_000
 TXID = "ab" * 32
@@ -107,6 +108,30 @@ def withdrawal_view(**changes: Any) -> WithdrawalView:
         created_at=NOW,
         history=(HistoryEntry("approved", NOW, "key:key_1"),),
         attempts=(AttemptView("att_1", None, "prepared", 300, NOW),),
+    )
+    return replace(view, **changes)
+
+
+def case_view(**changes: Any) -> CaseView:
+    view = CaseView(
+        id="case_1",
+        kind="parked",
+        currency="BTC",
+        amount=999,
+        txid=TXID,
+        position="0",
+        deposit_id="dep_1",
+        client_id="alice",
+        address="bcrt1qalice",
+        status="open",
+        reason="below_minimum",
+        block_height=101,
+        block_hash="cd" * 32,
+        confirmations=3,
+        actions=("assign", "release", "refund", "write-off"),
+        withdrawal_id=None,
+        created_at=NOW,
+        history=(CaseEntry("opened", "open", NOW, "chain", "below_minimum"),),
     )
     return replace(view, **changes)
 

@@ -12,6 +12,8 @@ from tests.gateway.calls import Caller, script
 from tests.gateway.fake import running
 
 ALL = set(Role)
+CASES = {Role.PAYMENTS, Role.ADMIN}
+CASES_SEEN = CASES | {Role.VIEWER, Role.SUPPORT}
 MAY: dict[str, set[Role]] = {
     "logout": ALL,
     "get_operator_session": ALL,
@@ -26,6 +28,15 @@ MAY: dict[str, set[Role]] = {
     "create_operator": {Role.ADMIN},
     "change_operator": {Role.ADMIN},
     "reset_operator": {Role.ADMIN},
+    "list_cases": CASES_SEEN,
+    "get_case": CASES_SEEN,
+    "assign_case": CASES,
+    "release_case": CASES,
+    "release_cases": CASES,
+    "refund_case": CASES,
+    "write_off_case": CASES,
+    "block_deposits": CASES,
+    "unblock_deposits": CASES,
 }
 """By route, the roles it is for. A new route is refused to everybody here until somebody decides."""
 GUARDED = [route for route in ADMIN_ROUTES if isinstance(route.access, ForOperator)]

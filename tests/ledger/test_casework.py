@@ -25,6 +25,7 @@ from ledger.errors import (
     NotFoundError,
     ReorgTooDeepError,
 )
+from ledger.operator_access import HoldCurrency
 from ledger.verify import verify_file
 from ledger.views import CasesReleased
 from tests.ledger.desk import (
@@ -202,7 +203,7 @@ def test_d47_what_came_while_deposits_were_closed_is_credited_once_on_release(ti
     if how == "closed":
         till.do(replace(till.coin, deposits="closed"))
     else:
-        till.do(SetCurrencyState("BTC", "paused", "by olga"))
+        till.do(HoldCurrency("BTC", "paused", "olga", "the node is moved"))
     till.deposit("alice", 50_000)
     till.deposit("bob", 40_000)
     till.deposit("bob", 999)
@@ -210,7 +211,7 @@ def test_d47_what_came_while_deposits_were_closed_is_credited_once_on_release(ti
     assert till.balance("suspense:BTC") == 90_999
     assert release_all(till, "deposits_closed").released == 0  # still closed
     till.do(till.coin)
-    till.do(SetCurrencyState("BTC", "open", ""))
+    till.do(HoldCurrency("BTC", None, "olga", "it is over"))
     assert release_all(till, "deposits_closed", limit=1).left == 1
     assert till.client("alice") == (50_000, 0, 0, 0)
     assert release_all(till, "deposits_closed") == CasesReleased(1, 0)
