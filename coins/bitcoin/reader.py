@@ -26,6 +26,7 @@ from coins.bitcoin.download import Door
 from coins.bitcoin.hint import Hints
 from coins.bitcoin.mempool import MempoolReader
 from coins.bitcoin.outline import BROKEN, Outline, match_steps, outline_steps
+from coins.bitcoin.proof import proof_steps
 from coins.bitcoin.rpc import RpcClient, RpcError
 from coins.bitcoin.scan import BlockRules, Scan, scan_steps
 from coins.bitcoin.worker import rest_path
@@ -351,7 +352,10 @@ class BitcoinReader:
             except BROKEN:
                 return await _breathing(scan_steps(raw, index, self._rules))  # it says what is wrong
         await asyncio.sleep(0)
-        return await _breathing(match_steps(raw, outline, index, self._rules))
+        scan = await _breathing(match_steps(raw, outline, index, self._rules))
+        if (scan.receipts or scan.spends) and not self._is_far_behind:
+            await _breathing(proof_steps(raw, outline.txs))  # several times dearer than the scan
+        return scan
 
 
 async def _breathing(steps: Generator[None, None, T]) -> T:

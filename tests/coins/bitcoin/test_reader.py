@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
+from coins.bitcoin.wire import Tx, TxIn, TxOut, hash_hex, sha256d, varint
 from coins.errors import BlockPrunedError, NodeDataError, NodeSyncingError, WrongNetworkError
 from coins.family import Coin
 from coins.index import WatchIndex
-from coins.types import Head, Location
+from coins.types import Head, Location, Outpoint
 from tests.coins.bitcoin.fake_node import INFO, FakeNode, Raw, Refusal
 from tests.coins.bitcoin.setup import coin_settings
 
@@ -190,3 +193,39 @@ async def test_blocks_are_fetched_before_they_are_read(fake_node: FakeNode, fake
         with pytest.raises(NodeDataError, match="asked for block"):  # hash-checked however it came
             await fake_coin.reader.read_block(height, block_hash, WatchIndex())
     assert fake_node.gets == 3
+
+
+def block_of(*txs: Tx, root_of: Sequence[Tx] | None = None) -> tuple[str, bytes]:
+    """A block above block 0 of up to two chain txs, and its hash; its header may stand for others."""
+    ids = [bytes.fromhex(each.txid)[::-1] for each in root_of or txs]
+    root = ids[0] if len(ids) == 1 else sha256d(ids[0] + ids[1])
+    head = bytes(4) + bytes.fromhex(GENESIS_HASH)[::-1] + root + bytes(12)
+    return hash_hex(sha256d(head)), head + varint(len(txs)) + b"".join(each.serialize() for each in txs)
+
+
+GENESIS_HASH = hash_hex(sha256d(GENESIS[:80]))
+OWN = b"\x00\x14" + b"\x11" * 20
+COINBASE = Tx(1, (TxIn(Outpoint("00" * 32, 2**32 - 1), 0, b"\x51\x51"),), (TxOut(50, b"\x51"),), 0)
+PAYING = Tx(2, (TxIn(Outpoint("0e" * 32, 0), 0, b"", (b"s" * 71, b"k" * 33)),), (TxOut(5, OWN),), 0)
+OTHER = replace(PAYING, outputs=(TxOut(5, OWN[:-1]),))
+
+
+@pytest.mark.parametrize("has_rest", [True, False])
+async def test_d33_a_payment_that_the_header_does_not_stand_for_refuses_the_block(
+    fake_node: FakeNode, fake_coin: Coin, has_rest: bool
+) -> None:
+    for root_of, is_honest in (([COINBASE, PAYING], True), ([COINBASE], False), ([COINBASE, OTHER], False)):
+        block_hash, raw = block_of(COINBASE, PAYING, root_of=root_of)
+        header = {"hash": block_hash, "height": 1, "time": 1, "chainwork": "02", "confirmations": 6}
+        fake_node.results |= {
+            "getblockheader": header | {"previousblockhash": GENESIS_HASH},
+            "getblock": raw.hex(),
+        }
+        fake_node.rest = {f"/rest/block/{block_hash}.bin": raw} if has_rest else {}
+        index = WatchIndex([OWN])
+        if is_honest:
+            found = await fake_coin.reader.read_block(1, block_hash, index)
+            assert [(receipt.txid, receipt.amount) for receipt in found.receipts] == [(PAYING.txid, 5)]
+            continue
+        with pytest.raises(NodeDataError, match="another merkle root"):
+            await fake_coin.reader.read_block(1, block_hash, index)
