@@ -321,6 +321,15 @@ async def test_d34_the_other_chains_node_is_refused(node: BitcoinNode) -> None:
         await coin.reader.close()
 
 
+async def test_d30_a_node_without_peers_says_so_and_tells_the_age_of_its_tip(
+    seed_coin: Coin, node: BitcoinNode
+) -> None:
+    assert await seed_coin.reader.peers() == 0
+    head, header = await seed_coin.reader.head(), node.rpc("getblockheader", node.tip)
+    assert head.time in (None, header["time"])  # litecoind does not tell it here
+    assert (head.time is None) == (node.kind == "litecoind")
+
+
 async def test_a_wrong_password_is_one_clear_error(node: BitcoinNode) -> None:
     settings = settings_for(node, {"password": SecretStr("wrong-password")})
     coin = await open_coin(settings, FakeSigner(settings))

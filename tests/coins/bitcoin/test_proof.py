@@ -70,6 +70,18 @@ def test_a_long_block_is_checked_in_many_steps() -> None:
     assert prove(block([tx(number) for number in range(1_000)])) > 15
 
 
+def test_a_merged_mined_block_is_checked_behind_the_proof_of_its_work() -> None:
+    rules = BlockRules("DOGE", 10**18, has_segwit=False, has_auxpow=True)
+    txs = [tx(0), tx(2), tx(4)]
+    raw = block(txs)
+    head = (0x620104).to_bytes(4, "little") + raw[4:80]
+    branches = b"\x02" + b"\x02" * 64 + bytes(4) + b"\x01" + b"\x04" * 32 + bytes(4)
+    proof = tx(8).serialize() + b"\x01" * 32 + branches + b"\x03" * 80
+    prove(head + proof + raw[80:], rules)
+    with pytest.raises(NodeDataError, match="another merkle root"):
+        prove(head + proof + block([txs[1], txs[0], txs[2]])[80:], rules)
+
+
 def check_chain(node: BitcoinNode, blocks: int) -> int:
     """Every block of the node passes, and none with another amount; how many had extension blocks."""
     rules = block_rules(settings_for(node))

@@ -377,6 +377,20 @@ async def test_e22_a_node_swapped_for_one_of_another_chain(fresh_anvil: AnvilNod
                 await question()
 
 
+async def test_d30_a_node_says_how_many_peers_it_has() -> None:
+    async with served(FakeNode(net_peerCount="0x2a")) as node:
+        settings = eth_settings(node.url)
+        reader = EvmReader(settings, EvmRpc(settings.node, settings.chain_id))
+        assert await reader.peers() == 42
+        await reader.close()
+
+
+async def test_d30_a_node_that_does_not_count_its_peers_is_a_clear_error(anvil: AnvilNode) -> None:
+    async with opened(eth_settings(anvil.rpc_url)) as coin:
+        with pytest.raises(NodeUnavailableError, match="net_peerCount: error -32601"):
+            await coin.reader.peers()
+
+
 async def test_waiting_ends_in_time_without_a_new_block(anvil: AnvilNode) -> None:
     async with opened(eth_settings(anvil.rpc_url)) as coin:
         head = await coin.reader.head()
