@@ -1,4 +1,4 @@
-"""That a block's header stands for exactly these chain txs. Pure.
+"""That a block's header stands for exactly these chain txs.
 
 The header holds the root of a tree of hashes over the txids (Bitcoin's merkle tree), and the block's hash
 is the header's: whoever shows a payment that is not in that block cannot show a root that fits.
