@@ -171,23 +171,26 @@ def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
 
 async def _check(settings: Settings) -> list[dict[str, str]]:
-    """One row per enabled currency; the reader alone is opened, no key is needed."""
+    """One row per node of an enabled currency; the reader alone is opened, no key is needed."""
     from coins import registry
     from coins.errors import CoinError
 
     rows = []
     for currency, coin in settings.enabled_coins.items():
-        result = "ok"
-        try:
-            reader = registry.open_reader(coin)
+        for node in (coin.node, coin.witness):
+            if node is None:
+                continue
+            result = "ok"
             try:
-                await reader.identify()
-                await reader.head()
-            finally:
-                await reader.close()
-        except CoinError as error:
-            result = str(error)
-        rows.append({"currency": currency, "network": coin.network, "node": coin.node.url, "result": result})
+                reader = registry.open_reader(coin.model_copy(update={"node": node}))
+                try:
+                    await reader.identify()
+                    await reader.head()
+                finally:
+                    await reader.close()
+            except CoinError as error:
+                result = str(error)
+            rows.append({"currency": currency, "network": coin.network, "node": node.url, "result": result})
     return rows
 
 
@@ -269,6 +272,8 @@ def _branch(view: dict[str, Any], parent: RichTree) -> RichTree:
         text += f"  {view['restarts']} restarts"
     if view["inbox_depth"]:
         text += f"  {view['inbox_depth']} waiting"
+    if view["currency"]:
+        text += f"  {escape(view['currency'])}"
     if view["last_error"]:
         text += f"  [dim]{escape(view['last_error'])}[/dim]"
     parent.label = text

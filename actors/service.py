@@ -11,7 +11,7 @@ import os
 import random
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -248,7 +248,9 @@ class Service:
         return await self.directory.ask("root", GetTree(), timeout_s=self.settings.actors.ask_timeout_s)
 
     async def _tree_json(self) -> dict[str, Any]:
-        return tree_as_dict(await self.tree())
+        found = await self._readiness()
+        told = {f"coin:{coin.currency}": f"{coin.state} {coin.reason}".strip() for coin in found.currencies}
+        return tree_as_dict(await self.tree(), told)
 
     async def _readiness(self) -> Readiness:
         """The books answer, and each currency on its own."""
@@ -373,13 +375,14 @@ def _words_of(error: OSError) -> str:
     return os.strerror(error.errno) if error.errno else str(error)
 
 
-def tree_as_dict(view: ChildView) -> dict[str, Any]:
-    """A node of the tree and all below it, ready for JSON."""
+def tree_as_dict(view: ChildView, currencies: Mapping[str, str]) -> dict[str, Any]:
+    """A node of the tree and all below it, ready for JSON; ``currencies`` says how those of a node are."""
     return {
         "name": view.name,
         "state": view.state,
         "restarts": view.restarts,
         "inbox_depth": view.inbox_depth,
         "last_error": view.last_error,
-        "children": [tree_as_dict(child) for child in view.children],
+        "currency": currencies.get(view.name, ""),
+        "children": [tree_as_dict(child, currencies) for child in view.children],
     }

@@ -64,6 +64,9 @@ def test_check_tells_the_whole_trouble_of_a_node(config: Path) -> None:
     rows = json.loads(run("check", "--json", "--config", config, **extra).stdout)
     assert rows[0]["node"] == url
     assert rows[0]["result"] == "no connection to the node: Connection refused"
+    extra["CASHIER__COINS__BTC__WITNESS__URL"] = second = "http://127.0.0.1:8"
+    rows = json.loads(run("check", "--json", "--config", config, **extra).stdout)
+    assert [row["node"] for row in rows] == [url, second]
 
 
 def test_keys_of_no_database_and_of_a_damaged_one(config: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,11 @@ from tests.coins.signer.world import PASSPHRASE, put_seed_file
 
 __all__ = ["chains"]
 pytestmark = pytest.mark.usefixtures("chains")
+
+
+def nodes_of(view: dict[str, Any]) -> list[dict[str, Any]]:
+    """A node of the tree and all below it."""
+    return [view, *(node for child in view["children"] for node in nodes_of(child))]
 
 
 async def test_it_starts_tells_its_health_and_stops(tmp_path: Path) -> None:
@@ -31,6 +37,8 @@ async def test_it_starts_tells_its_health_and_stops(tmp_path: Path) -> None:
     assert ready["currencies"]["BTC"]["lag_blocks"] == 0
     status, tree = await get(monitoring_port, "/tree")
     assert (status, tree["name"]) == (200, "root")
+    told = {view["name"]: view["currency"] for view in nodes_of(tree)}
+    assert (told["root"], told["coin:BTC"], told["watcher:BTC"]) == ("", "open", "")
     await service.stop()
     assert till.front.server.is_closed
     assert till.front.sockets[0].fileno() == -1

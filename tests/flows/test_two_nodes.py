@@ -54,6 +54,8 @@ async def named(shop: Shop, fork: int, second: BitcoinNode) -> None:
     assert health["state"] == "disagree"
     for node in (shop.node, second):
         assert str(node.rpc("getblockhash", fork + 1)) in health["reason"]
+    drawn = " ".join((await asyncio.to_thread(shop.stage.cli, "tree")).split())
+    assert f"coin:{shop.currency} up disagree at height {fork + 1}" in drawn
     text = await asyncio.to_thread(shop.stage._metrics)
     assert 'cashier_currency_state{currency="BTC",state="disagree"} 1.0' in text
     assert 'cashier_node_up{currency="BTC",node="witness"} 1.0' in text
