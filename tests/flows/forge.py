@@ -9,6 +9,7 @@ from typing import Any
 from tests.nodes.regtest import FAUCET, BitcoinNode
 
 FEE = Decimal("0.0001")
+RAW = "script:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,11 @@ def spend(
     *,
     fee: Decimal = FEE,
     is_replaceable: bool = True,
+    locktime: int = 0,
 ) -> str:
     """Raw signed hex that spends exactly one coin; the rest comes back to the faucet.
+
+    An output whose address begins with ``script:`` has the script that follows, hex.
 
     An address may stand in ``outputs`` more than once, which no node's own RPC allows: the copies are
     made with other addresses first and their scripts exchanged before signing.
@@ -49,19 +53,24 @@ def spend(
     wanted: list[dict[str, str]] = []
     for address, amount in [*outputs, (node.new_address(), rest)]:
         stand_in = address
-        if address in seen:
+        if address in seen or address.startswith(RAW):
             stand_in = node.new_address()
-            exchange.append((script(node, stand_in), script(node, address)))
+            wanted_script = address.removeprefix(RAW) if address.startswith(RAW) else script(node, address)
+            exchange.append((_sized(script(node, stand_in)), _sized(wanted_script)))
         seen.add(address)
         wanted.append({stand_in: f"{amount:.8f}"})
     inputs = [{"txid": coin.txid, "vout": coin.index}]
-    raw = str(node.rpc("createrawtransaction", inputs, wanted, 0, is_replaceable))
+    raw = str(node.rpc("createrawtransaction", inputs, wanted, locktime, is_replaceable))
     for old, new in exchange:
-        assert len(old) == len(new), "only scripts of one length can be exchanged"
         raw = raw.replace(old, new)
     signed = node.rpc("signrawtransactionwithwallet", raw, wallet=FAUCET)
     assert signed["complete"], signed
     return str(signed["hex"])
+
+
+def _sized(script_hex: str) -> str:
+    """A script with its length before it, as in a chain tx (below 253 bytes)."""
+    return f"{len(script_hex) // 2:02x}{script_hex}"
 
 
 def script(node: BitcoinNode, address: str) -> str:
