@@ -196,7 +196,9 @@ async def _check(settings: Settings) -> list[dict[str, str]]:
 
 @app.command()
 def rescan(
-    currency: Annotated[str, typer.Option(help="Whose chain to read again, like BTC.")],
+    currency: Annotated[
+        str, typer.Option(help="Whose chain to read again, like BTC; a token's is its parent's.")
+    ],
     from_height: Annotated[int, typer.Option(min=0, help="The first block to read.")],
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -210,8 +212,8 @@ def rescan(
     from ledger.errors import DomainError, StoreError
 
     settings = settings_of(config)
-    if currency not in settings.enabled_coins:
-        raise fail(f"{currency} is not enabled: one of {', '.join(settings.enabled_coins) or 'none'}", USAGE)
+    if currency not in settings.currencies:
+        raise fail(f"{currency} is not enabled: one of {', '.join(settings.currencies) or 'none'}", USAGE)
     console = Console(stderr=True)
     try:
         with Progress(console=console, disable=as_json or not console.is_terminal) as bar:

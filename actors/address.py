@@ -1,25 +1,23 @@
-"""Addresses of one currency: get or create, watched before they are shown."""
+"""Addresses of one chain: get or create, watched before they are shown. A token's is its chain's."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
+from dataclasses import replace
 
 from actors.answering import AnsweringActor
 from actors.clock import Clock
 from actors.directory import Directory
 from actors.errors import DeliveryError
 from actors.messages import IssueAddress, IssuedAddress, IssueScript
-from actors.slot import AnyCoinSettings, CoinSlot
+from actors.registration import identity_fingerprint, registration
+from actors.slot import CoinSlot
 from coins.errors import CoinError
-from coins.family import Coin
 from coins.types import LOCATION_OF, Branch, OwnScript
-from config.schema import ActorSettings, BitcoinCoinSettings
-from ledger.commands import RecordScript, RegisterCoin, ReserveScript
-from ledger.errors import CurrencyUnavailableError
-from ledger.policy import Finality, Tier
-from ledger.queries import GetAddress
+from config.schema import ActorSettings, EvmCoinSettings
+from ledger.commands import RecordScript, ReserveScript, SetCurrencyState
+from ledger.errors import CurrencyUnavailableError, IdentityChangedError, UnknownCurrencyError
+from ledger.queries import GetAddress, ListCurrencies
 from ledger.views import AddressView, Outcome
 
 logger = logging.getLogger(__name__)
@@ -51,7 +49,34 @@ class AddressActor(AnsweringActor):
         await self._directory.ask(
             "ledger", registration(self._slot.settings, fingerprint), timeout_s=self._timeout_s
         )
+        await self._register_tokens()
         self.spawn(self._ensure_hot(), "hot")
+
+    async def _register_tokens(self) -> None:
+        """Make the chain's tokens known; one that is not what it was is left out, and the chain goes on.
+
+        The coin is opened anew without it: nothing of its new contract may be read under the old name.
+        """
+        settings = self._slot.settings
+        if not isinstance(settings, EvmCoinSettings):
+            return
+        accepted = []
+        for token in settings.tokens:
+            command = registration(token, token.fingerprint())
+            try:
+                await self._directory.ask("ledger", command, timeout_s=self._timeout_s)
+                accepted.append(token)
+            except IdentityChangedError as error:
+                logger.error("%s: %s", token.currency, error.detail)
+        if len(accepted) < len(settings.tokens):
+            self._slot.settings = settings.model_copy(update={"tokens": tuple(accepted)})
+            await self._slot.open()
+        views = await self._directory.ask("ledger_reader", ListCurrencies(), timeout_s=self._timeout_s)
+        for view in views:
+            is_ours = view.chain == self._slot.currency and view.currency not in self._slot.currencies
+            if is_ours and view.state != "disabled":
+                command_off = SetCurrencyState(view.currency, "disabled", "not in the configuration")
+                await self._directory.ask("ledger", command_off, timeout_s=self._timeout_s)
 
     async def on_receive(self, message: object) -> object:
         """Answer from a child task: a node's wallet may be slow, the next client does not wait."""
@@ -72,31 +97,34 @@ class AddressActor(AnsweringActor):
             raise CurrencyUnavailableError("addresses are not available at the moment") from error
 
     async def _issue(self, request: IssueAddress) -> IssuedAddress:
-        """Find the newest address, or make one."""
+        """Find the newest address, or make one. Raises UnknownCurrencyError for what is not of this chain."""
+        chain = self._slot.currency
+        if request.currency not in self._slot.currencies:
+            raise UnknownCurrencyError(f"{request.currency} is not a currency of {chain}")
         if not request.is_fresh:
             found = await self._directory.ask(
-                "ledger_reader", GetAddress(request.client_id, request.currency), timeout_s=self._timeout_s
+                "ledger_reader", GetAddress(request.client_id, chain), timeout_s=self._timeout_s
             )
             if found is not None:
-                return IssuedAddress(found, self._slot.coin.deriver.uri(found.address), is_new=False)
+                return self._issued(Outcome(found, is_new=False), request)
         key = request.idempotency
         suffix = f"{key.owner}:{key.key}" if request.is_fresh and key is not None else "0"
         purpose = f"client:{request.client_id}:{suffix}"
         index = await self._directory.ask(
             "ledger",
             ReserveScript(
-                request.currency, Branch.DEPOSIT, purpose, request.client_id, request.addresses_max
+                chain, Branch.DEPOSIT, purpose, request.client_id, request.addresses_max, request.currency
             ),
             timeout_s=self._timeout_s,
         )
         own = await self._derive(Branch.DEPOSIT, index)
-        outcome = await self._record(purpose, own, request)
-        return IssuedAddress(
-            outcome.value,
-            self._slot.coin.deriver.uri(outcome.value.address),
-            is_new=outcome.is_new,
-            is_replayed=outcome.is_replayed,
-        )
+        return self._issued(await self._record(purpose, own, request), request)
+
+    def _issued(self, outcome: Outcome[AddressView], request: IssueAddress) -> IssuedAddress:
+        """The chain's address as one of the currency that was asked for, and its payment link."""
+        view = replace(outcome.value, currency=request.currency)
+        uri = self._slot.coin.deriver.uri(view.address, request.currency)
+        return IssuedAddress(view, uri, is_new=outcome.is_new, is_replayed=outcome.is_replayed)
 
     async def _own(self, branch: Branch, purpose: str) -> OwnScript:
         """A script of the house."""
@@ -141,52 +169,3 @@ class AddressActor(AnsweringActor):
     async def on_cleanup(self) -> None:
         """Close the coin with its last user: younger siblings are stopped before."""
         await self._slot.close()
-
-
-async def identity_fingerprint(settings: AnyCoinSettings, coin: Coin) -> str:
-    """SHA-256 (hex) of what may never change: network, address form and, with a seed, the keys.
-
-    The keys are told by their first deposit address, so that an account key may be written into the
-    configuration later without becoming another identity.
-    """
-    identity = {key: value for key, value in settings.identity().items() if not key.endswith("_xpub")}
-    if settings.custody == "seed":
-        identity["first_address"] = (await coin.deriver.derive(Branch.DEPOSIT, 0)).address
-    return hashlib.sha256(json.dumps(identity, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def registration(settings: AnyCoinSettings, fingerprint: str) -> RegisterCoin:
-    """What the ledger must know of a currency, from its settings."""
-    is_draining = settings.draining
-    return RegisterCoin(
-        currency=settings.currency,
-        chain=settings.currency,
-        name=settings.name,
-        family=settings.family,
-        network=settings.network,
-        decimals=settings.decimals,
-        fingerprint=fingerprint,
-        confirmations=settings.confirmations,
-        final_depth=settings.final_depth,
-        max_reorg=settings.max_reorg,
-        minimum_deposit=settings.minimum_deposit,
-        minimum_withdrawal=settings.minimum_withdrawal,
-        maximum_withdrawal=settings.maximum_withdrawal,
-        withdrawal_fee=settings.withdrawal_fee,
-        approval_above=settings.approval_above,
-        session_withdrawal_cap=settings.session_withdrawal_cap,
-        client_day_limit=settings.client_day_limit,
-        client_month_limit=settings.client_month_limit,
-        day_limit=settings.day_limit,
-        deposits="closed" if is_draining else settings.deposits,
-        withdrawals="closed" if is_draining else settings.withdrawals,
-        dust=settings.dust if isinstance(settings, BitcoinCoinSettings) else 0,
-        sweep_threshold=0 if isinstance(settings, BitcoinCoinSettings) else settings.sweep_threshold,
-        tiers=tuple(Tier(tier.above, tier.confirmations) for tier in settings.tiers),
-        withdrawable_depth=settings.withdrawable_after,
-        finality=(
-            Finality.CONFIRMATIONS
-            if isinstance(settings, BitcoinCoinSettings)
-            else Finality(settings.finality)
-        ),
-    )

@@ -105,8 +105,15 @@ class GaugesActor(TickingActor):
             gauges.deliveries_waiting, gauges.oldest_delivery_at, gauges.deliveries_dead
         )
         for each in gauges.currencies:
-            if each.currency in self._slots:
+            if self._decimals(each.currency) is not None:
                 self._look_at_currency(each)
+
+    def _decimals(self, currency: str) -> int | None:
+        """Decimals of a currency that runs now, a token with its chain; None for any other."""
+        for slot in self._slots.values():
+            if currency in slot.currencies:
+                return slot.currencies[currency].decimals
+        return None
 
     def _look_at_currency(self, each: CurrencyGauges) -> None:
         metrics = self._metrics.currency(each.currency, each.decimals)
@@ -135,9 +142,10 @@ class GaugesActor(TickingActor):
 
     def _count(self, event: EventView) -> None:
         noun, _, state = event.type.partition(".")
-        slot = self._slots.get(str(event.data.get("currency")))
-        if slot is None or noun not in ("deposit", "withdrawal") or state == "attention":
+        currency = str(event.data.get("currency"))
+        decimals = self._decimals(currency)
+        if decimals is None or noun not in ("deposit", "withdrawal") or state == "attention":
             return
-        metrics = self._metrics.currency(slot.currency, slot.settings.decimals)
+        metrics = self._metrics.currency(currency, decimals)
         count = metrics.deposit if noun == "deposit" else metrics.withdrawal
         count(state, int(event.data["amount"]))

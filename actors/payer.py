@@ -41,7 +41,7 @@ RECHECK_S = 15.0
 
 
 class Payer:
-    """Takes attempts through their states for one currency; one at a time, in one task."""
+    """Takes attempts through their states for one chain and its tokens; one at a time, in one task."""
 
     def __init__(
         self,
@@ -51,17 +51,17 @@ class Payer:
         ids: Ids,
         timeout_s: float,
         metrics: Metrics,
-        kind: str,
+        kinds: frozenset[str],
     ) -> None:
-        """``kind`` is ``payout`` or ``sweep``: only attempts of that kind are resumed."""
+        """Only attempts of these ``kinds`` of intents are resumed."""
         self._slot = slot
         self._directory = directory
         self._clock = clock
         self._checked: dict[str, float] = {}
         self._ids = ids
         self._timeout_s = timeout_s
-        self._metrics = metrics.currency(slot.currency, slot.settings.decimals)
-        self._kind = kind
+        self._metrics = metrics
+        self._kinds = kinds
 
     async def resume(self) -> int:
         """Bring every attempt that is not settled one step on; answers how many there are.
@@ -69,10 +69,12 @@ class Payer:
         The same bytes may be sent again.
         Raises NodeUnavailableError, WrongNetworkError or SignerError: the rest is tried on the next tick.
         """
-        attempts = await self._directory.ask(
-            "ledger", GetUnsettledAttempts(self._slot.currency), timeout_s=self._timeout_s
-        )
-        mine = [attempt for attempt in attempts if attempt.plan.kind == self._kind]
+        mine: list[AttemptWork] = []
+        for currency in self._slot.currencies:
+            attempts = await self._directory.ask(
+                "ledger", GetUnsettledAttempts(currency), timeout_s=self._timeout_s
+            )
+            mine += [attempt for attempt in attempts if attempt.plan.kind in self._kinds]
         for attempt in mine:
             if attempt.signed is None:
                 await self._check_node()
@@ -141,19 +143,24 @@ class Payer:
         try:
             signed = await self._slot.coin.spender.sign(attempt.plan)
         except SignerError as error:
-            self._metrics.signature("refused")
+            self._count(attempt, "refused")
             logger.error("%s: %s was not signed: %s", self._slot.currency, attempt.attempt_id, error)
             await self._directory.ask(
                 "ledger", AbandonAttempt(attempt.attempt_id, str(error)), timeout_s=self._timeout_s
             )
             raise
-        self._metrics.signature("signed")
+        self._count(attempt, "signed")
         failpoint("payout.signed")
         recorded = await self._directory.ask(
             "ledger", RecordSigned(attempt.attempt_id, signed.txid, signed.raw), timeout_s=self._timeout_s
         )
         failpoint("payout.recorded")
         await self._send(recorded)
+
+    def _count(self, attempt: AttemptWork, outcome: str) -> None:
+        """One more answer of the signer, by currency."""
+        currency = attempt.plan.currency
+        self._metrics.currency(currency, self._slot.currencies[currency].decimals).signature(outcome)
 
     async def _send(self, attempt: AttemptWork) -> None:
         """Send the recorded bytes and note what the node said; only the chain settles it."""

@@ -94,14 +94,15 @@ class ReconcilerActor(AnsweringActor):
             holdings = await slot.coin.reader.holdings(
                 [(entry.own.script, entry.location) for entry in watched]
             )
-            view = await self._directory.ask(
+            views = await self._directory.ask(
                 "ledger",
                 RecordReconciliation(self._ids.new("rec"), chain, holdings),
                 timeout_s=self._timeout_s,
             )
-            if view is not None:
-                self._tell(slot, view)
-                return (view,)
+            if views is not None:
+                for view in views:
+                    self._tell(slot, view)
+                return views
         raise ReconciliationBusyError(f"blocks of {chain} came in between {TRIES_MAX} times")
 
     def _tell(self, slot: CoinSlot, view: ReconciliationView) -> None:
@@ -109,7 +110,9 @@ class ReconcilerActor(AnsweringActor):
         differences = [int(line["difference"]) for line in view.lines]
         # Opposite differences of two locations must not look like none.
         difference = sum(differences) or max(differences, key=abs, default=0)
-        metrics = self._metrics.currency(slot.currency, slot.settings.decimals)
-        metrics.reconciled(difference, self._clock.now_s())
+        settings = slot.currencies.get(view.currency)
+        if settings is not None:
+            metrics = self._metrics.currency(view.currency, settings.decimals)
+            metrics.reconciled(difference, self._clock.now_s())
         if view.status != "ok":
             logger.error("%s differs from its chain at height %d: %s", view.currency, view.height, view.lines)

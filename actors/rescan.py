@@ -77,7 +77,8 @@ async def rescan_books(
             book = await books.answer(GetScanned(currency, from_height))
         finally:
             await books.close()
-        reader = registry.open_reader(settings.enabled_coins[currency], settings.actors.process_workers)
+        chain = settings.enabled_coins[book.chain]
+        reader = registry.open_reader(chain, settings.actors.process_workers)
         try:
             return await rescan(reader, registry.empty_index(), book, from_height, on_block)
         finally:
@@ -144,6 +145,10 @@ def _movements(chain: str, block: Block, held: dict[Outpoint, tuple[str, int]]) 
         yield Movement(height, spend.txid, position, chain, script, -amount)
     for sent in block.sent:
         yield Movement(height, sent.txid, "nonce", chain, sent.sender.hex(), 0)
+    for send in block.token_sends:
+        if send.amount:
+            sender = send.sender.hex()
+            yield Movement(height, send.txid, f"send:{send.position}", send.currency, sender, -send.amount)
 
 
 def _compared(

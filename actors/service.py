@@ -231,7 +231,7 @@ class Service:
         except (ActorError, DomainError) as error:
             raise StartError(f"the books do not answer: {error}") from None
         for view in views:
-            if view.currency not in self.settings.enabled_coins:
+            if view.currency not in self.settings.currencies:
                 await self._ask(
                     "ledger", SetCurrencyState(view.currency, "disabled", "not in the configuration")
                 )

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from coins.family import Coin
-from config.schema import BitcoinCoinSettings, EvmCoinSettings
+from config.schema import BitcoinCoinSettings, CurrencySettings, EvmCoinSettings, TokenSettings
 
 AnyCoinSettings = BitcoinCoinSettings | EvmCoinSettings
 OpenCoin = Callable[[AnyCoinSettings], Awaitable[Coin]]
@@ -41,6 +41,16 @@ class CoinSlot:
     def currency(self) -> str:
         """The currency's name."""
         return self.settings.currency
+
+    @property
+    def tokens(self) -> tuple[TokenSettings, ...]:
+        """The enabled tokens of the chain; they ride on its node, its actors and its accounts."""
+        return self.settings.tokens if isinstance(self.settings, EvmCoinSettings) else ()
+
+    @property
+    def currencies(self) -> dict[str, CurrencySettings]:
+        """The chain's own currency, then its tokens, by name."""
+        return {each.currency: each for each in (self.settings, *self.tokens)}
 
     @property
     def coin(self) -> Coin:

@@ -1,4 +1,4 @@
-"""Sweeps of one account chain: deposit addresses to the hot wallet."""
+"""Sweeps of one account chain: deposit addresses to the hot wallet, tokens first."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import logging
 
 from actors.withdrawal import PayingActor
 from coins.errors import PlanError
+from coins.types import PayoutWork
 from config.schema import EvmCoinSettings
-from ledger.commands import GetSweepWork
+from ledger.commands import GetSweepWork, OpenTopUp
 
 logger = logging.getLogger(__name__)
 
@@ -15,25 +16,35 @@ logger = logging.getLogger(__name__)
 class SweepActor(PayingActor):
     """Moves final deposits above the threshold to the hot account, each from its own nonce lane.
 
-    No more are under way at once than configured.
+    No more are under way at once than configured. A token's sweep needs gas at the deposit account: what is
+    missing is asked for, and the hot account sends it.
     """
 
-    @property
-    def _parallel_max(self) -> int:
-        settings = self._slot.settings
-        return settings.sweeps_parallel_max if isinstance(settings, EvmCoinSettings) else 0
+    KINDS = frozenset({"sweep"})
 
     async def _work(self) -> bool:
         """Resume, then sweep what is worth it; an account that cannot pay its gas waits."""
-        free = self._parallel_max - await self._payer.resume()
-        if free <= 0:
+        settings = self._slot.settings
+        if not isinstance(settings, EvmCoinSettings):
             return False
-        works = await self._directory.ask(
-            "ledger", GetSweepWork(self._slot.currency, min(free, self._batch)), timeout_s=self._timeout_s
-        )
-        for work in works:
-            try:
-                await self._payer.pay(work)
-            except PlanError as error:
-                logger.info("%s: %s is not swept now: %s", self._slot.currency, work.intent_id, error)
+        free = settings.sweeps_parallel_max - await self._payer.resume()
+        for currency in reversed(self._slot.currencies):
+            if free <= 0:
+                break
+            command = GetSweepWork(
+                currency, min(free, self._batch), settings.sweep_retry_s, settings.failed_sweep_gas_max
+            )
+            for work in await self._directory.ask("ledger", command, timeout_s=self._timeout_s):
+                free -= await self._sweep(work)
         return False
+
+    async def _sweep(self, work: PayoutWork) -> bool:
+        """Send one sweep; False when it has to wait."""
+        try:
+            return await self._payer.pay(work)
+        except PlanError as error:
+            logger.info("%s: %s is not swept now: %s", work.currency, work.intent_id, error)
+            if error.gas_missing:
+                command = OpenTopUp(work.intent_id, error.gas_missing)
+                await self._directory.ask("ledger", command, timeout_s=self._timeout_s)
+            return False

@@ -180,10 +180,10 @@ class Tree:
                 f"watcher:{currency}",
                 lambda: WatcherActor.start(slot, parts.directory, parts.clock, bounds, parts.metrics),
             ),
-            self._actor(f"withdrawal:{currency}", lambda: WithdrawalActor.start(*paying, "payout")),
+            self._actor(f"withdrawal:{currency}", lambda: WithdrawalActor.start(*paying)),
         ]
         if slot.settings.family == "evm":
-            children.append(self._actor(f"sweep:{currency}", lambda: SweepActor.start(*paying, "sweep")))
+            children.append(self._actor(f"sweep:{currency}", lambda: SweepActor.start(*paying)))
         return children
 
     def _services(self) -> list[ChildSpec]:

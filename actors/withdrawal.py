@@ -1,4 +1,4 @@
-"""Withdrawals of one currency: take the request, then pay, resume and follow on every tick."""
+"""Withdrawals of one chain and its tokens: take the request, then pay, resume and follow on every tick."""
 
 from __future__ import annotations
 
@@ -20,7 +20,13 @@ from coins.errors import CoinError, InvalidAddressError, SignerError
 from coins.types import ForeignAddress
 from config.schema import ActorSettings
 from ledger.commands import GetPayoutWork, OpenWithdrawal, RefundCase, SetWaiting
-from ledger.errors import AddressRefusedError, DomainError, PayoutsHeldError
+from ledger.errors import (
+    AddressRefusedError,
+    DomainError,
+    ForbiddenAddressError,
+    PayoutsHeldError,
+    UnknownCurrencyError,
+)
 from ledger.failpoint import failpoint
 from ledger.request import Request
 from ledger.views import CaseView, Outcome, WithdrawalView
@@ -54,6 +60,9 @@ class PayingActor(TickingActor):
     written down and given up, and neither the books nor the signer shall be flooded with more of them.
     """
 
+    KINDS: ClassVar[frozenset[str]]
+    """Kinds of the intents whose attempts this actor brings on."""
+
     def __init__(
         self,
         slot: CoinSlot,
@@ -62,15 +71,16 @@ class PayingActor(TickingActor):
         settings: ActorSettings,
         metrics: Metrics,
         ids: Ids,
-        kind: str,
     ) -> None:
-        """Work for the currency in ``slot``."""
+        """Work for the chain in ``slot`` and its tokens."""
         super().__init__(clock, settings.tick_s)
         self._slot = slot
         self._directory = directory
         self._timeout_s = settings.ask_timeout_s
         self._batch = settings.tick_batch
-        self._payer = Payer(slot, directory, clock, ids, settings.ask_timeout_s, metrics, kind)
+        self._payer = Payer(slot, directory, clock, ids, settings.ask_timeout_s, metrics, self.KINDS)
+        self._waiting: dict[str, str | None] = {}
+        self._told: dict[str, str] = {}
         self._is_working = False
         self._is_wanted = False
         self._refusals = 0
@@ -133,14 +143,14 @@ class PayingActor(TickingActor):
 
 
 class WithdrawalActor(PayingActor, AnsweringActor):
-    """Takes withdrawals of one currency and pays them in order, oldest first.
+    """Takes withdrawals and pays them in order, oldest first, each currency on its own.
 
-    The request is checked (the foreign address) and written by the ledger in one commit. Everything
-    after that starts from the ledger's rows, so that a lost hint or a crash changes nothing.
+    The gas that sweeps wait for is sent here too: one actor alone uses the nonces of the hot account.
+    A request is checked (the foreign address) and written by the ledger in one commit. Everything after
+    that starts from the ledger's rows, so that a lost hint or a crash changes nothing.
     """
 
-    _waiting: str | None = ""
-    _told = ""
+    KINDS = frozenset({"payout", "top_up"})
 
     async def on_receive(self, message: object) -> object:
         """Take a request, or work."""
@@ -152,7 +162,7 @@ class WithdrawalActor(PayingActor, AnsweringActor):
 
     async def _open(self, request: RequestWithdrawal) -> Outcome[WithdrawalView]:
         """Check the address and ask the ledger; refusals of either are the answer."""
-        foreign = self._parse(request.address)
+        foreign = self._parse(request.address, request.currency)
         outcome = await self._directory.ask(
             "ledger",
             OpenWithdrawal(
@@ -178,7 +188,7 @@ class WithdrawalActor(PayingActor, AnsweringActor):
 
     async def _refund(self, request: RequestRefund) -> Outcome[CaseView]:
         """The same for money that is sent back."""
-        foreign = self._parse(request.address)
+        foreign = self._parse(request.address, request.currency)
         outcome = await self._directory.ask(
             "ledger",
             RefundCase(
@@ -196,44 +206,64 @@ class WithdrawalActor(PayingActor, AnsweringActor):
         self.actor_ref.tell(WorkReady())
         return outcome
 
-    def _parse(self, address: str) -> ForeignAddress:
-        """Where to pay to. Raises AddressRefusedError for what is no address of this network."""
+    def _parse(self, address: str, currency: str) -> ForeignAddress:
+        """Where to pay to. Raises AddressRefusedError for what is no address of this network,
+        ForbiddenAddressError for a token's contract, UnknownCurrencyError."""
+        if currency not in self._slot.currencies:
+            raise UnknownCurrencyError(f"{currency} is not a currency of {self._slot.currency}")
         try:
-            return self._slot.coin.deriver.parse(address)
+            foreign = self._slot.coin.deriver.parse(address)
         except InvalidAddressError as error:
             raise AddressRefusedError(str(error), code=error.code) from error
+        if any(foreign.script == token.contract_script for token in self._slot.tokens):
+            raise ForbiddenAddressError("this is the contract of a token: what it is sent is lost")
+        return foreign
 
     async def _work(self) -> bool:
-        """Resume, then pay in order until nothing is left or something is missing."""
+        """Resume, then pay each currency; what one of them lacks does not hold the others."""
         try:
             await self._payer.resume()
-            replanned = 0
-            for _ in range(self._batch):
-                works = await self._directory.ask(
-                    "ledger", GetPayoutWork(self._slot.currency), timeout_s=self._timeout_s
-                )
-                if not works:
-                    self._told = ""
-                    await self._wait_for(None)
-                    return False
-                replanned = 0 if await self._payer.pay(works[0]) else replanned + 1
-                if replanned == REPLANS_MAX:
-                    return False
-        except (CoinError, PayoutsHeldError) as error:
-            if self._told != str(error):  # looked at every second, told when it changes
-                logger.warning("%s: payouts wait: %s", self._slot.currency, error)
-                self._told = str(error)
-            await self._wait_for(waiting_for(error))
+        except CoinError as error:
+            for currency in self._slot.currencies:
+                await self._hold(currency, error)
             if isinstance(error, SignerError):
                 raise
             return False
+        has_more, refusal = False, None
+        for currency in self._slot.currencies:
+            try:
+                has_more |= await self._pay(currency)
+            except (CoinError, PayoutsHeldError) as error:
+                await self._hold(currency, error)
+                refusal = error if isinstance(error, SignerError) else refusal
+        if refusal is not None:
+            raise refusal
+        return has_more
+
+    async def _pay(self, currency: str) -> bool:
+        """Pay in order until nothing is left, or something is missing; True when there is surely more."""
+        replanned = 0
+        for _ in range(self._batch):
+            works = await self._directory.ask("ledger", GetPayoutWork(currency), timeout_s=self._timeout_s)
+            if not works:
+                self._told[currency] = ""
+                await self._wait_for(currency, None)
+                return False
+            replanned = 0 if await self._payer.pay(works[0]) else replanned + 1
+            if replanned == REPLANS_MAX:
+                return False
         return True
 
-    async def _wait_for(self, reason: str | None) -> None:
+    async def _hold(self, currency: str, error: CoinError | PayoutsHeldError) -> None:
+        """Say why the payouts of a currency wait; looked at every second, told when it changes."""
+        if self._told.get(currency) != str(error):
+            logger.warning("%s: payouts wait: %s", currency, error)
+            self._told[currency] = str(error)
+        await self._wait_for(currency, waiting_for(error))
+
+    async def _wait_for(self, currency: str, reason: str | None) -> None:
         """Show what the approved withdrawals wait for; written only when it changes or may have."""
-        if reason is None and self._waiting is None:
+        if reason is None and self._waiting.get(currency, "") is None:
             return
-        await self._directory.ask(
-            "ledger", SetWaiting(self._slot.currency, reason), timeout_s=self._timeout_s
-        )
-        self._waiting = reason
+        await self._directory.ask("ledger", SetWaiting(currency, reason), timeout_s=self._timeout_s)
+        self._waiting[currency] = reason

@@ -55,11 +55,15 @@ class InvalidAddressError(CoinError):
 
 
 class PlanError(CoinError):
-    """No transaction can be planned now. ``waiting_for`` is ``funds``, ``gas`` or ``node``."""
+    """No transaction can be planned now. ``waiting_for`` is ``funds``, ``gas`` or ``node``.
 
-    def __init__(self, reason: str, waiting_for: str = "funds") -> None:
+    ``gas_missing`` is what the paying account lacks of the chain's own currency, where that is all it lacks.
+    """
+
+    def __init__(self, reason: str, waiting_for: str = "funds", gas_missing: int = 0) -> None:
         super().__init__(reason)
         self.waiting_for = waiting_for
+        self.gas_missing = gas_missing
 
 
 class SignerError(CoinError):

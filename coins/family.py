@@ -107,8 +107,8 @@ class AddressDeriver(Protocol):
     def parse(self, text: str) -> ForeignAddress:
         """Strict check for exactly this network. Raises InvalidAddressError."""
 
-    def uri(self, address: str) -> str:
-        """Payment URI for a QR code (BIP21 or EIP-681)."""
+    def uri(self, address: str, currency: str = "") -> str:
+        """Payment URI for a QR code (BIP21 or EIP-681); of a token on this chain with its ``currency``."""
 
 
 class Spender(Protocol):

@@ -206,10 +206,11 @@ class TxOutput:
 class PayoutWork:
     """One intent that needs a chain tx, with everything planning may use.
 
-    ``kind`` is ``payout`` or ``sweep``. ``source`` is the paying account on Ethereum (hot account
-    for payouts, the deposit account for a sweep) and ``nonce`` the next free one of its lane.
-    ``change`` is where the rest goes on Bitcoin-like chains. ``balance`` is what the ledger has
-    ``onchain`` at the source (Ethereum).
+    ``kind`` is ``payout``, ``sweep`` or ``top_up`` (gas for a deposit account). ``source`` is the paying
+    account on Ethereum (hot account, the deposit account for a sweep) and ``nonce`` the next free one of
+    its lane. ``change`` is where the rest goes on Bitcoin-like chains. ``balance`` is what the ledger has
+    ``onchain`` at the source (Ethereum), in ``currency``; ``gas_balance``, for a token only, what it has
+    there to pay gas with, in wei.
     """
 
     intent_id: str
@@ -221,6 +222,7 @@ class PayoutWork:
     source: OwnScript | None = None
     nonce: int | None = None
     balance: int | None = None
+    gas_balance: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,9 +244,10 @@ class AttemptPlan:
     """One candidate chain tx, planned but not signed.
 
     ``inputs`` (Bitcoin-like) or ``sender`` and ``nonce`` (Ethereum) are what makes two candidates
-    of one intent conflict. ``outputs`` hold the payee first, then the change if any. ``fee`` is
-    exact on Bitcoin-like chains and the most that gas may cost on Ethereum. ``payload`` is the
-    canonical JSON of the unsigned tx that the signer is shown.
+    of one intent conflict. ``outputs`` hold the payee first, then the change if any; of a token they
+    hold the payee and its units, never the contract. ``fee`` is exact on Bitcoin-like chains and the most
+    that gas may cost on Ethereum, in the chain's own currency. ``payload`` is the canonical JSON of the
+    unsigned tx that the signer is shown.
     """
 
     intent_id: str

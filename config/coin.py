@@ -230,6 +230,10 @@ class EvmCoinSettings(CoinBase):
     """Balance of a deposit address from which it is swept to the hot wallet."""
     sweeps_parallel_max: Annotated[int, Field(ge=1, le=1_000)] = 20
     """Sweeps under way at once."""
+    sweep_retry_s: Annotated[int, Field(ge=60, le=604_800)] = 3_600
+    """Pause after a sweep without effect (a paused token); doubled with each one more, up to a week."""
+    failed_sweep_gas_max: Amount = Field(default="0.05", validate_default=True)
+    """Most gas, in whole units of the chain's coin, that a token's sweeps without effect may cost a day."""
     tokens: Annotated[tuple[TokenSettings, ...], FromOtherFiles()] = ()
     """The enabled tokens of this chain, from their own files."""
 

@@ -92,8 +92,10 @@ class Call(Generic[B, Q]):
         return self.key
 
     async def ask(self, message: Request[R], currency: str | None = None) -> R:
-        """Ask the actor the message is for; ``currency`` where one runs per currency."""
-        name = message.receiver if currency is None else f"{message.receiver}:{currency}"
+        """Ask the actor the message is for; where one runs per chain, that of the ``currency``."""
+        name = message.receiver
+        if currency is not None:
+            name = f"{name}:{self.gateway.coins.info(currency).chain}"
         return await self.gateway.ask(name, message, self.request_id)
 
 

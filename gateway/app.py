@@ -42,7 +42,7 @@ def make_app(
     """
     gateway = Gateway(
         settings=settings.gateway,
-        coins=coins or Coins(settings.coins),
+        coins=coins or Coins(settings.configured),
         directory=directory,
         metrics=metrics,
         clock=clock,

@@ -6,17 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from coins.amounts import AmountError, format_amount, parse_amount
-from config.schema import BitcoinCoinSettings, EvmCoinSettings
+from config.schema import CurrencySettings, TokenSettings
 from gateway.errors import invalid
 from gateway.problem import ProblemError
-
-Coin = BitcoinCoinSettings | EvmCoinSettings
 
 
 @dataclass(frozen=True, slots=True)
 class CoinInfo:
-    """What never changes of a currency (decimals, network), and what a client is told about deposits."""
+    """What never changes of a currency (decimals, network), and what a client is told about deposits.
 
+    ``chain`` is the currency whose actors serve it: itself, or a token's parent.
+    """
+
+    chain: str
     decimals: int
     network: str
     confirmations_required: int
@@ -26,21 +28,22 @@ class CoinInfo:
 class Coins:
     """The configured currencies. A currency that leaves the configuration keeps its decimals here."""
 
-    def __init__(self, settings: Mapping[str, Coin]) -> None:
-        """Take over the currencies of a configuration (``Settings.coins``)."""
+    def __init__(self, settings: Mapping[str, CurrencySettings]) -> None:
+        """Take over the currencies of a configuration (``Settings.configured``)."""
         self._known: dict[str, CoinInfo] = {}
         self._decimals: dict[str, int] = {}
         self._enabled: frozenset[str] = frozenset()
         self.update(settings)
 
-    def update(self, settings: Mapping[str, Coin]) -> None:
+    def update(self, settings: Mapping[str, CurrencySettings]) -> None:
         """Take over a new configuration, without a restart."""
         for name, coin in settings.items():
             self._known[name] = CoinInfo(
-                coin.decimals, coin.network, coin.confirmations, coin.minimum_deposit
+                _chain_of(coin), coin.decimals, coin.network, coin.confirmations, coin.minimum_deposit
             )
             self._decimals[name] = coin.decimals
-        self._enabled = frozenset(name for name, coin in settings.items() if coin.enabled)
+        on = {name for name, coin in settings.items() if coin.enabled}
+        self._enabled = frozenset(name for name in on if self._known[name].chain in on)
 
     def remember(self, decimals: Mapping[str, int]) -> None:
         """Know how amounts are written in currencies that only the books still hold."""
@@ -72,3 +75,8 @@ class Coins:
     def display(self, currency: str, amount: int) -> str:
         """Decimal string of whole units. A currency out of the books of this configuration is a fault."""
         return format_amount(amount, self._decimals[currency])
+
+
+def _chain_of(settings: CurrencySettings) -> str:
+    """Whose actors serve a currency."""
+    return settings.parent if isinstance(settings, TokenSettings) else settings.currency

@@ -56,11 +56,11 @@ class HttpFront:
         self._clock = clock
         self._random_bytes = random_bytes
         self._secret = secret
-        self._coins = Coins(settings.coins)
+        self._coins = Coins(settings.configured)
 
     def update(self, settings: Settings) -> None:
         """Take over new settings of the currencies; everything else needs a restart."""
-        self._coins.update(settings.coins)
+        self._coins.update(settings.configured)
 
     def remember(self, decimals: Mapping[str, int]) -> None:
         """Learn the decimals of the currencies in the books, to show what was booked in them."""

@@ -74,7 +74,7 @@ def reserve_attempt(tx: Tx, command: ReserveAttempt) -> AttemptWork:
 def _check_intent(tx: Tx, coin: CoinRow, plan: AttemptPlan) -> WithdrawalRow | None:
     """The plan is of an open intent and pays exactly what it says; answers the withdrawal it pays."""
     row = tx.db.execute(
-        "SELECT i.kind, i.status, i.currency, i.withdrawal_id, s.script FROM intent i"
+        "SELECT i.kind, i.status, i.currency, i.withdrawal_id, s.script, i.amount FROM intent i"
         " LEFT JOIN own_script s ON s.sequence = i.script_sequence WHERE i.id = ?",
         (plan.intent_id,),
     ).fetchone()
@@ -82,11 +82,7 @@ def _check_intent(tx: Tx, coin: CoinRow, plan: AttemptPlan) -> WithdrawalRow | N
         raise IllegalTransitionError(f"intent {plan.intent_id} is not an open {plan.kind} of {plan.currency}")
     payee = plan.outputs[0]
     if row[3] is None:
-        hot = hot_script(tx, coin.chain)
-        if hot is None or payee.script != hot.script or plan.sender is None or plan.sender.script != row[4]:
-            raise IllegalTransitionError(
-                f"the plan is not a sweep of intent {plan.intent_id} to the hot account"
-            )
+        _check_internal(tx, coin, plan, row[4], int(row[5]))
         return None
     (withdrawal,) = read_withdrawals(tx.db, "w.id = ?", (row[3],))
     if withdrawal.status not in PAYABLE:
@@ -94,6 +90,20 @@ def _check_intent(tx: Tx, coin: CoinRow, plan: AttemptPlan) -> WithdrawalRow | N
     if (payee.script, payee.amount) != (withdrawal.script, withdrawal.amount):
         raise IllegalTransitionError(f"the plan does not pay what withdrawal {withdrawal.id} asks for")
     return withdrawal
+
+
+def _check_internal(tx: Tx, coin: CoinRow, plan: AttemptPlan, script: bytes | None, amount: int) -> None:
+    """A sweep goes from its script to the hot account, gas the other way round and as much as asked for."""
+    hot = hot_script(tx, coin.chain)
+    ends = (plan.sender.script if plan.sender else None, plan.outputs[0].script)
+    if hot is None or script is None or plan.kind not in ("sweep", "top_up"):
+        raise IllegalTransitionError(f"intent {plan.intent_id} moves nothing between accounts of ours")
+    if ends != ((script, hot.script) if plan.kind == "sweep" else (hot.script, script)):
+        raise IllegalTransitionError(
+            f"the plan is not a {plan.kind} of intent {plan.intent_id} to or from the hot account"
+        )
+    if plan.kind == "top_up" and plan.outputs[0].amount != amount:
+        raise IllegalTransitionError(f"intent {plan.intent_id} asks for {amount}")
 
 
 def _refuse_second_payment(tx: Tx, plan: AttemptPlan) -> None:

@@ -18,6 +18,7 @@ from ledger.errors import BlockRefusedError, ParentMismatchError, ReorgTooDeepEr
 from ledger.send import connect_sends, mirrored_sends
 from ledger.settle import settle
 from ledger.spend import connect_spends, own_attempts
+from ledger.token_send import connect_token_sends
 from ledger.views import DeltaApplied
 
 _POSITION = re.compile(
@@ -83,12 +84,14 @@ def _connect(book: BlockBook, block: Block) -> int:
             book.finalized_height,
         ),
     )
-    attempts = own_attempts(book, sorted({s.txid for s in block.spends} | {s.txid for s in block.sent}))
+    sends = {s.txid for s in block.sent} | {s.txid for s in block.token_sends}
+    attempts = own_attempts(book, sorted({s.txid for s in block.spends} | sends))
     spending = frozenset(s.txid for s in block.spends if s.txid in attempts)
-    mirrored = mirrored_sends(book, block.sent, attempts)
+    mirrored = mirrored_sends(book, block, attempts)
     changes = connect_receipts(book, block, spending, mirrored)
     connect_spends(book, block, attempts, changes)
-    connect_sends(book, block, attempts, mirrored)
+    moved = connect_token_sends(book, block, attempts, mirrored)
+    connect_sends(book, block, attempts, mirrored, moved)
     return settle(book)
 
 
@@ -115,11 +118,25 @@ def check(delta: ChainDelta) -> None:
             check_amount(sent.amount, f"send {sent.txid}")
             check_amount(sent.gas_fee, f"gas of {sent.txid}")
             check_amount(sent.nonce, f"nonce of {sent.txid}")
+        _check_token_sends(block)
     for ref in delta.disconnected:
         _check_ref(ref)
     for bound in (delta.safe_height, delta.finalized_height, delta.credit_height):
         if bound is not None and (type(bound) is not int or bound < 0):
             raise BlockRefusedError(f"{bound!r} is no height of a tag or a doubt")
+
+
+def _check_token_sends(block: Block) -> None:
+    """Each is an event of its own, with an amount."""
+    seen = set()
+    for send in block.token_sends:
+        key = (send.currency, send.txid, send.position)
+        check_amount(send.amount, f"token send {send.txid}:{send.position}")
+        if not send.txid or _POSITION.fullmatch(send.position) is None or key in seen:
+            raise BlockRefusedError(
+                f"token send {key} in block {block.ref.height} is malformed or there twice"
+            )
+        seen.add(key)
 
 
 def _check_ref(ref: BlockRef) -> None:

@@ -2,6 +2,7 @@
 
 Errors named here are DomainErrors of ``ledger/errors.py``: the command then changed nothing. Commands
 about access (sessions, keys) are in ``ledger/access.py``, those about cases in ``ledger/case_command.py``,
+those about sweeps in ``ledger/sweep_command.py``,
 and given here again. ``id`` fields are made
 by the asker (random, so that a retry with the same key is harmless); times are stamped by the ledger
 from the clock handed to it.
@@ -41,6 +42,8 @@ from ledger.policy import Finality, Tier
 from ledger.request import Command as Command
 from ledger.request import Idempotency as Idempotency
 from ledger.request import SpentNonce as SpentNonce
+from ledger.sweep_command import GetSweepWork as GetSweepWork
+from ledger.sweep_command import OpenTopUp as OpenTopUp
 from ledger.views import (
     AddressView,
     AttemptWork,
@@ -98,7 +101,8 @@ class RegisterCoin(Command[CurrencyView]):
 @dataclass(frozen=True, slots=True)
 class SetCurrencyState(Command[CurrencyView]):
     """Record ``open|paused|draining|behind|stalled|disagree|down|halted|disabled``; event
-    ``currency.<state>`` only when it changes. ``disabled`` is for a currency not in the config now."""
+    ``currency.<state>`` only when it changes. ``disabled`` is for a currency not in the config now.
+    The state of a chain is that of its tokens too."""
 
     currency: str
     state: str
@@ -169,7 +173,8 @@ class ReserveScript(Command[int]):
     ``hot``, ``change:{intent_id}``). Same purpose, same index.
 
     With ``client_id`` and ``client_limit`` a new index beyond that many of the client's is refused
-    (TooManyAddressesError).
+    (TooManyAddressesError). ``wanted`` is the currency the client asked for, when it is a token: its
+    address is its chain's, and whether deposits are open is its own affair.
     """
 
     currency: str
@@ -177,6 +182,7 @@ class ReserveScript(Command[int]):
     purpose: str
     client_id: str | None = None
     client_limit: int | None = None
+    wanted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +248,8 @@ class DecideWithdrawal(Command[Outcome[WithdrawalView]]):
 
 @dataclass(frozen=True, slots=True)
 class GetPayoutWork(Command[tuple[PayoutWork, ...]]):
-    """Approved withdrawals without a live attempt, oldest first, with what may be spent on them.
+    """Approved withdrawals without a live attempt, oldest first, with what may be spent on them; without
+    any, the gas that sweeps wait for (``top_up``, account chains).
 
     Bitcoin-like: the spendable outputs (final deposits, confirmed own change, not reserved) are
     the same for all; Ethereum: source and next nonce. At most ``limit``. Error: PayoutsHeldError
@@ -251,14 +258,6 @@ class GetPayoutWork(Command[tuple[PayoutWork, ...]]):
 
     currency: str
     limit: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class GetSweepWork(Command[tuple[PayoutWork, ...]]):
-    """Deposit accounts worth sweeping to the hot account, each with its next nonce."""
-
-    currency: str
-    limit: int = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,8 +384,9 @@ class RecordDelivery(Command[None]):
 
 
 @dataclass(frozen=True, slots=True)
-class RecordReconciliation(Command[ReconciliationView | None]):
-    """Compare the chain's own answer with the books at the same block and store the result.
+class RecordReconciliation(Command[tuple[ReconciliationView, ...] | None]):
+    """Compare the chain's own answer with the books at the same block and store the results: that of the
+    chain's own currency first, then its tokens.
 
     Answers None (nothing stored) when the ledger no longer stands at that block.
     """

@@ -24,6 +24,10 @@ from ledger.transition import move_case, move_deposit
 _ABSENT = (DepositState.SEEN, DepositState.ORPHANED, DepositState.REVERSED, DepositState.CONFLICTED)
 
 
+Mirrored = frozenset[tuple[str, str, bytes]]
+"""(txid, position, recipient) of what moves between accounts of ours and is booked by the sending side."""
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """An output of ours that our own chain tx pays back to us; booked with that chain tx."""
@@ -33,12 +37,12 @@ class Change:
 
 
 def connect_receipts(
-    book: BlockBook, block: Block, own_txids: frozenset[str], mirrored: frozenset[tuple[str, bytes]]
+    book: BlockBook, block: Block, own_txids: frozenset[str], mirrored: Mirrored
 ) -> dict[str, list[Change]]:
     """Book every receipt by the role of its script; answers the change outputs by txid.
 
     ``own_txids`` are chain tx of the block that spend outputs of ours by an attempt of ours.
-    ``mirrored`` are (txid, recipient) of sends between our accounts, booked with the sending side.
+    ``mirrored`` are the sends between our accounts, booked with the sending side.
     """
     changes: dict[str, list[Change]] = {}
     totals = _totals(book, block, mirrored)
@@ -60,9 +64,7 @@ def connect_receipts(
     return changes
 
 
-def _totals(
-    book: BlockBook, block: Block, mirrored: frozenset[tuple[str, bytes]]
-) -> dict[tuple[str, str], int]:
+def _totals(book: BlockBook, block: Block, mirrored: Mirrored) -> dict[tuple[str, str], int]:
     """What the block brings each client in each currency; parked parts count, they may be credited later."""
     totals: dict[tuple[str, str], int] = defaultdict(int)
     for receipt in block.receipts:
@@ -72,9 +74,9 @@ def _totals(
     return totals
 
 
-def _is_mirrored(receipt: Receipt, mirrored: frozenset[tuple[str, bytes]]) -> bool:
+def _is_mirrored(receipt: Receipt, mirrored: Mirrored) -> bool:
     """Whether the sending side books this receipt."""
-    return receipt.position == "native" and (receipt.txid, receipt.script) in mirrored
+    return (receipt.txid, receipt.position, receipt.script) in mirrored
 
 
 def _add_output(book: BlockBook, receipt: Receipt, owner: Owner) -> bool:

@@ -111,6 +111,8 @@ def register_coin(tx: Tx, command: RegisterCoin) -> CurrencyView:
         values |= {"state": "down", "state_detail": "the node was not asked yet"}
     elif row[3] == "disabled":
         values |= {"watched_state": "down", "watched_detail": "enabled again, the node was not asked yet"}
+    if command.chain != command.currency and (row is None or row[3] == "disabled"):
+        values |= _state_of(tx, command.chain)
     if row is None:
         names, marks = ", ".join(values), ", ".join("?" * len(values))
         tx.db.execute(f"INSERT INTO coin ({names}) VALUES ({marks})", tuple(values.values()))  # nosec B608
@@ -127,21 +129,40 @@ def register_coin(tx: Tx, command: RegisterCoin) -> CurrencyView:
     return view_of(tx, tx.coin(command.currency))
 
 
+def _state_of(tx: Tx, chain: str) -> dict[str, Any]:
+    """What is watched of a token is what is of its chain, which is registered before.
+
+    Raises UnknownCurrencyError.
+    """
+    state, detail = tx.coin(chain).watched_state, tx.coin(chain).watched_detail
+    return {"watched_state": state, "watched_detail": detail, "state": state, "state_detail": detail}
+
+
 def set_currency_state(tx: Tx, command: SetCurrencyState) -> CurrencyView:
-    """Record a state; the event ``currency.<state>`` only when it changes.
+    """Record a state; the event ``currency.<state>`` only when it changes. A chain's is its tokens' too.
 
     What is not in the configuration stays ``disabled`` until it is registered again: a late word of
     a watcher that is being stopped does not open it.
     """
     if command.state not in STATES:
         raise ValueError(f"{command.state} is not a state of a currency")
-    coin = tx.coin(command.currency)
+    tokens = tx.db.execute(
+        "SELECT currency FROM coin WHERE chain = ? AND currency <> chain ORDER BY currency",
+        (command.currency,),
+    ).fetchall()
+    for (token,) in tokens:
+        _set_state(tx, tx.coin(token), command)
+    return _set_state(tx, tx.coin(command.currency), command)
+
+
+def _set_state(tx: Tx, coin: CoinRow, command: SetCurrencyState) -> CurrencyView:
+    """Record a state of one currency; tells of a change only."""
     is_late = not coin.is_configured and command.state != "disabled"
     if is_late or (coin.watched_state, coin.watched_detail) == (command.state, command.detail):
         return view_of(tx, coin)
     tx.db.execute(
         "UPDATE coin SET watched_state = ?, watched_detail = ?, is_configured = ? WHERE currency = ?",
-        (command.state, command.detail, int(command.state != "disabled"), command.currency),
+        (command.state, command.detail, int(command.state != "disabled"), coin.currency),
     )
     return _restate(tx, coin)
 

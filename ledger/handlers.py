@@ -24,6 +24,7 @@ from ledger import (
     reconciliation,
     script,
     session,
+    sweep_work,
     transfer,
     work,
 )
@@ -46,6 +47,7 @@ _MODULES: tuple[ModuleType, ...] = (
     reconciliation,
     script,
     session,
+    sweep_work,
     transfer,
     work,
 )

@@ -16,6 +16,7 @@ from ledger.connect import insert_deposit, new_deposit
 from ledger.context import Tx
 from ledger.deposit import DEPOSIT, DepositEvent, DepositState
 from ledger.machine import Who, advance
+from ledger.spend import own_attempts
 from ledger.transition import move_deposit, tip_height
 
 
@@ -42,6 +43,8 @@ def _see(book: BlockBook, receipt: Receipt, tip: int | None) -> int:
     coin, owner = book.coin(receipt.currency), book.owner(receipt.script)
     if owner.client_id is None or receipt.amount == 0:
         return 0
+    if any(attempt.withdrawal_id is None for attempt in own_attempts(book, [receipt.txid]).values()):
+        return 0  # gas that we send to a client's account ourselves
     held = deposit_row.read_deposits(
         book.tx.db,
         "d.chain = ? AND d.currency = ? AND d.txid = ? AND d.position = ?",

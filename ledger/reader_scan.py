@@ -12,7 +12,7 @@ from ledger.views import Movement, ScannedView
 
 _COMPARED = (
     "(m.position LIKE 'out:%' OR m.position LIKE 'in:%' OR m.position LIKE 'log:%'"
-    " OR m.position IN ('native', 'nonce'))"
+    " OR m.position LIKE 'send:log:%' OR m.position LIKE 'trace:%' OR m.position IN ('native', 'nonce'))"
 )
 
 

@@ -21,24 +21,29 @@ def to_reconciliation(row: tuple[str, str, int, str, str, int, str]) -> Reconcil
     return ReconciliationView(*row[:6], lines=tuple(json.loads(row[6])))
 
 
-def record_reconciliation(tx: Tx, command: RecordReconciliation) -> ReconciliationView | None:
-    """One row per currency the chain told of; answers that of the chain's own currency.
+def record_reconciliation(tx: Tx, command: RecordReconciliation) -> tuple[ReconciliationView, ...] | None:
+    """One row per currency the chain told of; that of the chain's own currency is the first.
 
     None, and nothing kept, when the ledger stands at another block than the holdings.
     """
     held = _read(tx, command.id)
-    if held is not None:
+    if held:
         return held
     tip = tip_of(tx, command.chain)
     at = command.holdings.at
     if tip is None or (tip.height, tip.block_hash) != (at.height, at.block_hash):
         return None
-    answer = None
-    for currency, amounts in sorted(command.holdings.amounts.items()):
-        own = currency == command.chain
-        view = _compare(tx, command, currency, amounts, command.id if own else f"{command.id}.{currency}")
-        answer = view if own or answer is None else answer
-    return answer
+    told = command.holdings.amounts
+    return tuple(
+        _compare(
+            tx,
+            command,
+            currency,
+            told[currency],
+            command.id if currency == command.chain else f"{command.id}.{currency}",
+        )
+        for currency in sorted(told, key=lambda name: (name != command.chain, name))
+    )
 
 
 def _compare(
@@ -100,12 +105,14 @@ def _is_news(tx: Tx, view: ReconciliationView) -> bool:
     return before != {line["location"]: line["difference"] for line in view.lines}
 
 
-def _read(tx: Tx, row_id: str) -> ReconciliationView | None:
-    row = tx.db.execute(
-        f"SELECT {RECONCILIATION_COLUMNS} FROM reconciliation WHERE id = ?",  # nosec B608
-        (row_id,),
-    ).fetchone()
-    return to_reconciliation(row) if row else None
+def _read(tx: Tx, row_id: str) -> tuple[ReconciliationView, ...]:
+    """What was stored under an id before; the tokens' ids begin with it and a point."""
+    rows = tx.db.execute(
+        f"SELECT {RECONCILIATION_COLUMNS} FROM reconciliation WHERE id = ? OR (id > ? AND id < ?)"  # nosec B608
+        " ORDER BY id",
+        (row_id, f"{row_id}.", f"{row_id}/"),
+    )
+    return tuple(to_reconciliation(row) for row in rows)
 
 
 HANDLERS: dict[type[Any], Callable[[Tx, Any], Any]] = {RecordReconciliation: record_reconciliation}

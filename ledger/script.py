@@ -31,7 +31,7 @@ def to_address(row: tuple[str | None, str, str, int, int, int]) -> AddressView:
 
 def reserve_script(tx: Tx, command: ReserveScript) -> int:
     """The index that belongs to the purpose, reserved now or before."""
-    coin = tx.coin(command.currency)
+    coin = tx.coin(command.wanted or command.currency)
     row = tx.db.execute(
         "SELECT script_index, branch FROM script_reservation WHERE currency = ? AND purpose = ?",
         (command.currency, command.purpose),
@@ -44,7 +44,7 @@ def reserve_script(tx: Tx, command: ReserveScript) -> int:
     if command.client_id is not None:
         is_held = coin.hold is not None or coin.state not in ISSUING_STATES
         if coin.deposits != "open" or not coin.is_configured or is_held:
-            raise CurrencyClosedError(f"deposits of {command.currency} are closed")
+            raise CurrencyClosedError(f"deposits of {coin.currency} are closed")
         (count,) = tx.db.execute(
             "SELECT count(*) FROM script_reservation WHERE client_id = ? AND currency = ?",
             (command.client_id, command.currency),

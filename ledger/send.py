@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from coins.types import AccountTx, Block, Location
 from ledger import accounts
 from ledger.attempt_row import AttemptRow, plan_of, read_attempts
 from ledger.block_book import BlockBook, Owner, add_to_script
 from ledger.coin_row import CoinRow
+from ledger.connect import Mirrored
 from ledger.errors import BlockRefusedError
 from ledger.journal import Posting
 from ledger.spend import (
@@ -20,23 +19,23 @@ from ledger.spend import (
 )
 
 
-def mirrored_sends(
-    book: BlockBook, sent: Sequence[AccountTx], attempts: dict[str, AttemptRow]
-) -> frozenset[tuple[str, bytes]]:
-    """(txid, recipient) of sends between accounts of ours, which the sending side books whole.
+def mirrored_sends(book: BlockBook, block: Block, attempts: dict[str, AttemptRow]) -> Mirrored:
+    """Sends between accounts of ours, native or of a token, which the sending side books whole.
 
     To a client's deposit account only a send of our own that pays no withdrawal is one (gas); anything
     else that reaches a client's account is the client's.
     """
+    moves = [(tx.txid, "native", tx.recipient) for tx in block.sent if tx.is_success]
+    moves += [(send.txid, send.position, send.recipient) for send in block.token_sends if send.amount]
     found = set()
-    for tx in sent:
-        owner = book.find_owner(tx.recipient) if tx.recipient is not None and tx.is_success else None
-        if owner is None or tx.recipient is None:
+    for txid, position, recipient in moves:
+        owner = book.find_owner(recipient) if recipient is not None else None
+        if owner is None or recipient is None:
             continue
-        attempt = attempts.get(tx.txid)
+        attempt = attempts.get(txid)
         is_internal = attempt is not None and attempt.withdrawal_id is None
         if is_internal or (attempt is None and owner.location is not Location.DEPOSIT):
-            found.add((tx.txid, tx.recipient))
+            found.add((txid, position, recipient))
     return frozenset(found)
 
 
@@ -44,25 +43,31 @@ def connect_sends(
     book: BlockBook,
     block: Block,
     attempts: dict[str, AttemptRow],
-    mirrored: frozenset[tuple[str, bytes]],
+    mirrored: Mirrored,
+    moved: frozenset[str],
 ) -> None:
-    """Book every chain tx that an account of ours sent, in the order of the block."""
+    """Book every chain tx that an account of ours sent, in the order of the block.
+
+    ``moved`` are the txids of token attempts that moved what they were signed for; another one had no
+    effect, whatever its status says: the token answered false.
+    """
     coin = book.coin(book.chain) if block.sent else None
     for tx in block.sent:
         if coin is None:
             continue
         owner, attempt = book.owner(tx.sender), attempts.get(tx.txid)
         value = tx.amount if tx.is_success else 0
-        _meet_shortage(book, coin, owner, tx, value + tx.gas_fee)
+        meet_shortage(book, coin, owner, tx.txid, value + tx.gas_fee)
         if attempt is not None:
             _check_own(book, attempt, tx)
-        if value or (attempt is not None and tx.is_success):
+        is_native = attempt is None or attempt.currency == book.chain
+        if value or (attempt is not None and is_native and tx.is_success):
             _book_value(book, coin, owner, tx, attempt, mirrored)
         if tx.gas_fee:
             _book_gas(book, coin, owner, tx)
         _note_nonce(book, tx)
         if attempt is not None:
-            include_attempt(book, attempt, tx.is_success)
+            include_attempt(book, attempt, tx.is_success and (is_native or tx.txid in moved))
         else:
             reason = "no attempt of ours is this chain tx"
             book.open_case("unexplained", coin.currency, value, tx.txid, "value", reason, None, owner)
@@ -70,15 +75,18 @@ def connect_sends(
 
 
 def _check_own(book: BlockBook, attempt: AttemptRow, tx: AccountTx) -> None:
-    """A txid fixes its content: a node that tells another story about ours is not believed."""
+    """A txid fixes its content: a node that tells another story about ours is not believed.
+
+    A payment in a token moves nothing of the chain's own currency.
+    """
     if attempt.sender != tx.sender or attempt.nonce != tx.nonce:
         raise BlockRefusedError(f"{tx.txid} has another sender or nonce than we signed")
-    expected = plan_of(attempt).outputs[0].amount
-    if attempt.currency == book.chain and tx.amount != expected:
+    expected = plan_of(attempt).outputs[0].amount if attempt.currency == book.chain else 0
+    if tx.amount != expected:
         raise BlockRefusedError(f"{tx.txid} moves {tx.amount}, we signed {expected}")
 
 
-def _meet_shortage(book: BlockBook, coin: CoinRow, owner: Owner, tx: AccountTx, needed: int) -> None:
+def meet_shortage(book: BlockBook, coin: CoinRow, owner: Owner, txid: str, needed: int) -> None:
     """An account that sends more than we saw it get was paid unseen (inside a contract call)."""
     row = book.tx.db.execute(
         "SELECT amount FROM script_balance WHERE script_sequence = ? AND currency = ?",
@@ -89,12 +97,11 @@ def _meet_shortage(book: BlockBook, coin: CoinRow, owner: Owner, tx: AccountTx, 
         return
     location = accounts.onchain(coin.currency, owner.location)
     posting = Posting(location, accounts.suspense(coin.currency), missing)
-    journal_id = book.post("unseen", "receipt", f"{tx.txid}:unseen", [posting], tx.txid)
-    book.move(coin.currency, tx.txid, "unseen", owner, missing, journal_id)
+    journal_id = book.post("unseen", "receipt", f"{txid}:unseen", [posting], txid)
+    book.move(coin.currency, txid, "unseen", owner, missing, journal_id)
     add_to_script(book.tx, coin, owner.sequence, missing)
-    book.open_case(
-        "unseen", coin.currency, missing, tx.txid, "unseen", "spent more than was seen coming", None, owner
-    )
+    reason = "spent more than was seen coming"
+    book.open_case("unseen", coin.currency, missing, txid, "unseen", reason, None, owner)
 
 
 def _book_value(
@@ -103,11 +110,11 @@ def _book_value(
     owner: Owner,
     tx: AccountTx,
     attempt: AttemptRow | None,
-    mirrored: frozenset[tuple[str, bytes]],
+    mirrored: Mirrored,
 ) -> None:
     """The value a successful send moved: to a payee, to another account of ours, or away."""
     source = accounts.onchain(coin.currency, owner.location)
-    is_internal = tx.recipient is not None and (tx.txid, tx.recipient) in mirrored
+    is_internal = tx.recipient is not None and (tx.txid, "native", tx.recipient) in mirrored
     withdrawals = paid_withdrawals(book, attempt) if attempt is not None else []
     postings: list[Posting] = []
     if is_internal and tx.recipient is not None:

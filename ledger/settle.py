@@ -11,8 +11,8 @@ from dataclasses import replace
 from ledger import accounts
 from ledger.accounts import Part
 from ledger.attempt import AttemptEvent
-from ledger.attempt_row import AttemptRow, read_attempts
-from ledger.block_book import BlockBook
+from ledger.attempt_row import AttemptRow, plan_of, read_attempts
+from ledger.block_book import BlockBook, Owner
 from ledger.case import CaseEvent
 from ledger.case_row import read_cases
 from ledger.coin_row import CoinRow
@@ -54,7 +54,7 @@ def settle(book: BlockBook) -> int:
         for withdrawal in read_withdrawals(book.tx.db, DUE_WITHDRAWALS, (coin.currency, height)):
             _settle_withdrawal(book, coin, withdrawal)
         for (intent_id,) in book.tx.db.execute(DUE_SWEEPS, (coin.currency, height)).fetchall():
-            _settle_sweep(book, intent_id)
+            _settle_sweep(book, coin, intent_id)
     return len(confirmed)
 
 
@@ -108,12 +108,32 @@ def _settle_withdrawal(book: BlockBook, coin: CoinRow, row: WithdrawalRow) -> No
         move_case(book.tx, case, CaseEvent.REFUNDED, Who.CHAIN, "chain", f"by {attempt.txid}")
 
 
-def _settle_sweep(book: BlockBook, intent_id: str) -> None:
+def _settle_sweep(book: BlockBook, coin: CoinRow, intent_id: str) -> None:
     """A mined sweep below the reorg depth is over, with or without effect."""
     attempt = _winner(book.tx, "a.intent_id = ?", intent_id)
+    if attempt.kind == "sweep" and coin.currency != coin.chain and attempt.sender is not None:
+        _note_liquidity(book, coin, attempt, book.owner(attempt.sender))
     event = SweepEvent.REVERTED if attempt.state == "reverted" else SweepEvent.BURIED
     move_sweep(book.tx, intent_id, event, None)
     _outlive(book.tx, intent_id, attempt.id)
+
+
+def _note_liquidity(book: BlockBook, coin: CoinRow, attempt: AttemptRow, owner: Owner) -> None:
+    """A token that lets nothing move (paused, an account on its list) is put before an operator, once.
+
+    What clients are owed stands, and cannot be paid out of this account. A sweep that works ends the case.
+    """
+    condition = "c.kind = 'illiquid' AND c.status = 'open' AND c.currency = ? AND c.script_sequence = ?"
+    held = read_cases(book.tx.db, condition, (coin.currency, owner.sequence))
+    if attempt.state != "reverted":
+        for case in held:
+            move_case(book.tx, case, CaseEvent.VANISHED, Who.CHAIN, "chain", f"swept by {attempt.txid}")
+    elif not held:
+        amount, txid = plan_of(attempt).outputs[0].amount, attempt.txid or ""
+        reason = "the token did not let this be moved: it is owed to clients and cannot be paid out"
+        book.open_case(
+            "illiquid", coin.currency, amount, txid, "sweep", reason, None, owner, is_in_block=False
+        )
 
 
 def _winner(tx: Tx, condition: str, argument: str) -> AttemptRow:

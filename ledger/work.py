@@ -1,8 +1,8 @@
-"""What there is to send: approved withdrawals, deposit accounts worth sweeping, attempts to resume."""
+"""What there is to send from the house: approved withdrawals, gas for sweeps, attempts to resume."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from coins.types import Branch, Outpoint, OwnScript, PayoutWork, TxOutput, Utxo
@@ -10,13 +10,11 @@ from ledger import accounts
 from ledger.attempt import AttemptState
 from ledger.attempt_row import plan_of, read_attempts, to_work
 from ledger.coin_row import CoinRow
-from ledger.commands import GetPayoutWork, GetSweepWork, GetUnsettledAttempts
+from ledger.commands import GetPayoutWork, GetUnsettledAttempts
 from ledger.context import Tx
 from ledger.currency_state import allowing
 from ledger.errors import PayoutsHeldError
 from ledger.limit import allowed_now
-from ledger.machine import Who, advance
-from ledger.sweep import SWEEP, SweepEvent
 from ledger.transition import tip_height
 from ledger.views import AttemptWork
 
@@ -65,18 +63,20 @@ def hold_of(tx: Tx, coin: CoinRow) -> PayoutsHeldError | None:
     """Why nothing of a currency may be signed now, None when it may.
 
     Money that is gone without explanation holds payouts too: whoever took it may have the keys, or
-    these books are an old copy and what they would pay has been paid already.
+    these books are an old copy and what they would pay has been paid already. What is gone of a chain's
+    own currency holds its tokens with it; a token's contract may move units by itself, and holds its own.
     """
     if coin.state not in PAYING_STATES:
         return PayoutsHeldError(f"{coin.currency} is {coin.state}", waiting_for="node")
-    if tx.balance(accounts.unexplained(coin.currency)):
-        reason = f"{coin.currency} has left our scripts by chain tx that are not ours"
-        return PayoutsHeldError(reason, waiting_for="funds")
+    for currency in dict.fromkeys((coin.currency, coin.chain)):
+        if tx.balance(accounts.unexplained(currency)):
+            reason = f"{currency} has left our scripts by chain tx that are not ours"
+            return PayoutsHeldError(reason, waiting_for="funds")
     return None
 
 
 def get_payout_work(tx: Tx, command: GetPayoutWork) -> tuple[PayoutWork, ...]:
-    """Approved withdrawals without an attempt, oldest first. Raises PayoutsHeldError."""
+    """Approved withdrawals without an attempt, oldest first, then gas to send. Raises PayoutsHeldError."""
     coin = tx.coin(command.currency)
     rows = tx.db.execute(
         "SELECT i.id, w.script, w.address, w.amount FROM withdrawal w JOIN intent i ON i.withdrawal_id = w.id"
@@ -84,19 +84,17 @@ def get_payout_work(tx: Tx, command: GetPayoutWork) -> tuple[PayoutWork, ...]:
         " WHERE a.intent_id = i.id AND a.state <> 'abandoned') ORDER BY w.ordinal LIMIT ?",
         (coin.currency, command.limit),
     ).fetchall()
-    if not rows:
-        return ()
-    if (held := hold_of(tx, coin)) is not None:
+    held = hold_of(tx, coin)
+    if rows and held is not None:
         raise held
-    rows = rows[: allowed_now(tx, coin, [int(row[3]) for row in rows])]
-    if not rows:
+    allowed = rows[: allowed_now(tx, coin, [int(row[3]) for row in rows])]
+    top_ups = [] if allowed or held else _top_ups(tx, coin, command.limit)
+    if rows and not allowed and not top_ups:
         detail = f"what may leave of {coin.currency} within 24 hours has left"
         raise PayoutsHeldError(detail, waiting_for="limit")
-    is_account = coin.family in ACCOUNT_FAMILIES
-    source = hot_script(tx, coin.chain) if is_account else None
-    if is_account and source is None:
-        return ()
-    utxos = () if is_account else _spendable(tx, coin)
+    if coin.family in ACCOUNT_FAMILIES:
+        return _account_work(tx, coin, [(*row, "payout") for row in allowed] or top_ups)
+    utxos = _spendable(tx, coin) if allowed else ()
     return tuple(
         PayoutWork(
             intent_id=intent_id,
@@ -104,12 +102,43 @@ def get_payout_work(tx: Tx, command: GetPayoutWork) -> tuple[PayoutWork, ...]:
             currency=coin.currency,
             output=TxOutput(script, address, int(amount)),
             utxos=utxos,
-            change=None if is_account else own_script(tx, coin.currency, f"change:{intent_id}"),
-            source=source,
-            nonce=next_nonce(tx, coin.chain, source.script) if source else None,
-            balance=_free_balance(tx, coin, source.script) if source else None,
+            change=own_script(tx, coin.currency, f"change:{intent_id}"),
         )
-        for intent_id, script, address, amount in rows
+        for intent_id, script, address, amount in allowed
+    )
+
+
+def _top_ups(tx: Tx, coin: CoinRow, limit: int) -> list[tuple[str, bytes, str, str, str]]:
+    """Gas that deposit accounts wait for: one lane, so it is sent by who pays from the hot account."""
+    return tx.db.execute(
+        "SELECT i.id, s.script, s.address, i.amount, i.kind FROM intent i"
+        " JOIN own_script s ON s.sequence = i.script_sequence WHERE i.currency = ? AND i.kind = 'top_up'"
+        " AND i.status = 'open' AND NOT EXISTS (SELECT 1 FROM attempt a WHERE a.intent_id = i.id"
+        " AND a.state <> 'abandoned') ORDER BY i.created_at, i.id LIMIT ?",
+        (coin.currency, limit),
+    ).fetchall()
+
+
+def _account_work(
+    tx: Tx, coin: CoinRow, rows: Sequence[tuple[str, bytes, str, str, str]]
+) -> tuple[PayoutWork, ...]:
+    """Work for the hot account, which pays the gas of a token from what it holds of the chain's own."""
+    source = hot_script(tx, coin.chain) if rows else None
+    if source is None:
+        return ()
+    is_token = coin.currency != coin.chain
+    return tuple(
+        PayoutWork(
+            intent_id=intent_id,
+            kind=kind,
+            currency=coin.currency,
+            output=TxOutput(script, address, int(amount)),
+            source=source,
+            nonce=next_nonce(tx, coin.chain, source.script),
+            balance=free_balance(tx, coin.currency, coin.chain, source.script),
+            gas_balance=free_balance(tx, coin.chain, coin.chain, source.script) if is_token else None,
+        )
+        for intent_id, script, address, amount, kind in rows
     )
 
 
@@ -163,91 +192,29 @@ def next_nonce(tx: Tx, chain: str, sender: bytes) -> int:
     return nonce
 
 
-def _free_balance(tx: Tx, coin: CoinRow, script: bytes) -> int:
-    """What an account holds less what attempts in flight will take from it."""
+def free_balance(tx: Tx, currency: str, chain: str, script: bytes) -> int:
+    """What an account holds of a currency less what attempts in flight will take from it.
+
+    The fee of every attempt, a token's too, is paid in the chain's own currency.
+    """
     row = tx.db.execute(
         "SELECT b.amount FROM own_script s JOIN script_balance b ON b.script_sequence = s.sequence"
         " WHERE s.chain = ? AND s.script = ? AND b.currency = ?",
-        (coin.chain, script, coin.currency),
+        (chain, script, currency),
     ).fetchone()
     balance = int(row[0]) if row else 0
     in_flight = read_attempts(
         tx.db,
-        "a.currency = ? AND a.state IN ('prepared', 'signed', 'broadcast', 'unknown') AND a.sender = ?",
-        (coin.currency, script),
+        "a.state IN ('prepared', 'signed', 'broadcast', 'unknown') AND a.sender = ?"
+        " AND a.currency IN (SELECT currency FROM coin WHERE chain = ?)",
+        (script, chain),
     )
     for attempt in in_flight:
-        balance -= plan_of(attempt).outputs[0].amount + attempt.fee
+        if attempt.currency == currency:
+            balance -= plan_of(attempt).outputs[0].amount
+        if currency == chain:
+            balance -= attempt.fee
     return max(balance, 0)
-
-
-# -- sweeps --------------------------------------------------------------------------------------
-
-
-def get_sweep_work(tx: Tx, command: GetSweepWork) -> tuple[PayoutWork, ...]:
-    """Deposit accounts whose final money reached the threshold, with an intent to sweep each."""
-    coin = tx.coin(command.currency)
-    hot = hot_script(tx, coin.chain)
-    if hold_of(tx, coin) is not None or coin.family not in ACCOUNT_FAMILIES or hot is None:
-        return ()
-    rows = tx.db.execute(
-        "SELECT b.script_sequence, b.amount, s.script, s.address, s.branch, s.script_index"
-        " FROM script_balance b JOIN own_script s ON s.sequence = b.script_sequence"
-        " WHERE b.currency = ? AND b.is_sweepable = 1"
-        " AND NOT EXISTS (SELECT 1 FROM intent i JOIN attempt a ON a.intent_id = i.id"
-        " WHERE i.script_sequence = b.script_sequence AND i.status = 'open' AND a.state <> 'abandoned')"
-        " ORDER BY b.script_sequence",
-        (coin.currency,),
-    )
-    final_height = (tip_height(tx, coin.chain) or 0) - coin.final_depth + 1
-    work: list[PayoutWork] = []
-    for sequence, amount, script, address, branch, index in rows.fetchall():
-        # Parked money is never called final, but a reorg undoes it as any other: it waits as long.
-        young = tx.db.execute(
-            "SELECT amount FROM deposit WHERE script_sequence = ? AND currency = ?"
-            " AND (status IN ('confirming', 'credited') OR (status = 'parked' AND block_height > ?))",
-            (sequence, coin.currency, final_height),
-        )
-        final = int(amount) - sum(int(part) for (part,) in young)
-        if final < max(coin.sweep_threshold, 1):
-            continue
-        work.append(
-            PayoutWork(
-                intent_id=_sweep_intent(tx, coin, sequence, final),
-                kind="sweep",
-                currency=coin.currency,
-                output=TxOutput(hot.script, hot.address, final),
-                source=OwnScript(script, address, Branch(branch), index),
-                nonce=next_nonce(tx, coin.chain, script),
-                balance=final,
-            )
-        )
-        if len(work) == command.limit:
-            break
-    return tuple(work)
-
-
-def _sweep_intent(tx: Tx, coin: CoinRow, sequence: int, amount: int) -> str:
-    """The open intent to sweep a script, made when there is none; the last one must be over."""
-    row = tx.db.execute(
-        "SELECT id FROM intent WHERE script_sequence = ? AND currency = ? AND status = 'open'",
-        (sequence, coin.currency),
-    ).fetchone()
-    if row is not None:
-        intent_id: str = row[0]
-        tx.db.execute("UPDATE intent SET amount = ? WHERE id = ?", (str(amount), intent_id))
-        return intent_id
-    (count,) = tx.db.execute(
-        "SELECT count(*) FROM intent WHERE script_sequence = ? AND currency = ?", (sequence, coin.currency)
-    ).fetchone()
-    step = advance(SWEEP, None, SweepEvent.OPENED, Who.SENDER)
-    intent_id = f"sweep_{coin.currency}_{sequence}_{count + 1}"
-    tx.db.execute(
-        "INSERT INTO intent (id, kind, currency, script_sequence, amount, status, created_at)"
-        " VALUES (?, 'sweep', ?, ?, ?, ?, ?)",
-        (intent_id, coin.currency, sequence, str(amount), step.to, tx.now_s),
-    )
-    return intent_id
 
 
 def get_unsettled_attempts(tx: Tx, command: GetUnsettledAttempts) -> tuple[AttemptWork, ...]:
@@ -267,6 +234,5 @@ def get_unsettled_attempts(tx: Tx, command: GetUnsettledAttempts) -> tuple[Attem
 
 HANDLERS: Mapping[type[Any], Callable[[Tx, Any], Any]] = {
     GetPayoutWork: get_payout_work,
-    GetSweepWork: get_sweep_work,
     GetUnsettledAttempts: get_unsettled_attempts,
 }

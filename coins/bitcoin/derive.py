@@ -46,7 +46,7 @@ class _Foreign:
         """See AddressDeriver."""
         return parse_address(text, self._network)
 
-    def uri(self, address: str) -> str:
+    def uri(self, address: str, currency: str = "") -> str:
         """See AddressDeriver: BIP 21 without parameters."""
         return f"{self._scheme}:{address}"
 

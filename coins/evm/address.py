@@ -71,6 +71,11 @@ def payment_uri(address: str, chain_id: int) -> str:
     return f"ethereum:{address}@{chain_id}"
 
 
+def token_uri(address: str, contract: str, chain_id: int) -> str:
+    """EIP-681 link that pays in a token, e.g. ``ethereum:0x…@1/transfer?address=0x…``."""
+    return f"ethereum:{contract}@{chain_id}/transfer?address={address}"
+
+
 def _is_of_other_network(text: str) -> bool:
     """Whether a text looks like an address of a Bitcoin-like chain."""
     if text.lower().startswith(_OTHER_NETWORKS):

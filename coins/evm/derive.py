@@ -6,7 +6,7 @@ from coincurve import PublicKey
 
 from coins.bip32 import Bip32Error, PublicNode, child_public, parse_xpub
 from coins.errors import SignerError, UnsupportedError
-from coins.evm.address import parse_address, payment_uri, script_of_public_key, to_checksum
+from coins.evm.address import parse_address, payment_uri, script_of_public_key, to_checksum, token_uri
 from coins.family import Signer
 from coins.types import Branch, ForeignAddress, OwnScript
 from config.schema import EvmCoinSettings
@@ -21,6 +21,7 @@ class EvmDeriver:
 
     def __init__(self, settings: EvmCoinSettings, deposit_xpub: str, hot_xpub: str) -> None:
         self._chain_id = settings.chain_id
+        self._contracts = {token.currency: token.contract for token in settings.tokens}
         self._chains = {
             Branch.DEPOSIT: child_public(parse_xpub(deposit_xpub), EXTERNAL),
             Branch.HOT: child_public(parse_xpub(hot_xpub), EXTERNAL),
@@ -42,8 +43,11 @@ class EvmDeriver:
         """Strict check of a foreign address. Raises InvalidAddressError."""
         return parse_address(text)
 
-    def uri(self, address: str) -> str:
-        """EIP-681 link of an own address."""
+    def uri(self, address: str, currency: str = "") -> str:
+        """EIP-681 link of an own address, for a token a call of its contract's transfer."""
+        contract = self._contracts.get(currency)
+        if contract is not None:
+            return token_uri(address, contract, self._chain_id)
         return payment_uri(address, self._chain_id)
 
 

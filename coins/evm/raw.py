@@ -52,6 +52,6 @@ def tx_fields(tx: UnsignedTx) -> dict[str, Any]:
         "gas": tx.gas,
         "maxFeePerGas": tx.max_fee_wei,
         "maxPriorityFeePerGas": tx.priority_fee_wei,
-        "data": b"",
+        "data": tx.data,
         "accessList": (),
     }

@@ -1,8 +1,9 @@
 """Signs account payments. Runs in the signer process, the only place that has the seed.
 
 ``sign_plan`` believes nothing it is shown: recipient, amount, nonce and fee must be the same in the
-plan and in the payload, the sender must be derived from the seed, a sweep may go to our own hot
-account only, and what was signed is decoded and compared again.
+plan and in the payload (of a token: in its calldata, to the contract of our own configuration), the
+sender must be derived from the seed, a sweep may go to our own hot account only, and what was signed is
+decoded and compared again.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from coins.eth_library import Account
 from coins.evm.address import script_of_public_key, to_checksum
 from coins.evm.derive import DEPOSIT_ACCOUNT, EXTERNAL, HOT_ACCOUNT
 from coins.evm.raw import check_signed, tx_fields
-from coins.evm.tx import SWEEP, UnsignedTx, check_plan
+from coins.evm.tx import SWEEP, TOP_UP, UnsignedTx, check_plan
 from coins.types import AttemptPlan, Branch, SignedTx
 from config.schema import EvmCoinSettings
 
@@ -36,11 +37,18 @@ def account_xpub(seed: bytes, settings: EvmCoinSettings, account: int) -> str:
 
 
 def sign_plan(seed: bytes, settings: EvmCoinSettings, plan: AttemptPlan) -> SignedTx:
-    """Sign exactly this plan; the same plan gives the same bytes (RFC 6979). Raises SignerError."""
-    tx = check_plan(plan, settings.currency, settings.chain_id)
+    """Sign exactly this plan; the same plan gives the same bytes (RFC 6979). Raises SignerError.
+
+    ``settings`` are of the chain; the plan may be in its own currency or in one of its tokens.
+    """
+    token = settings.token_of(plan.currency)
+    if token is None:
+        tx = check_plan(plan, settings.currency, settings.chain_id)
+    else:
+        tx = check_plan(plan, token.currency, settings.chain_id, token.contract_script)
     key = _sender_key(seed, settings, plan)
     _check_bounds(settings, plan, tx)
-    if plan.kind == SWEEP and tx.to != _script(_key(seed, settings, Branch.HOT, 0)):
+    if plan.kind == SWEEP and plan.outputs[0].script != _script(_key(seed, settings, Branch.HOT, 0)):
         raise SignerError("a sweep goes to our own hot account and nowhere else")
     signed = Account.sign_transaction(tx_fields(tx), key.secret)
     result = SignedTx("0x" + signed.hash.hex(), "0x" + signed.raw_transaction.hex())
@@ -64,12 +72,17 @@ def _sender_key(seed: bytes, settings: EvmCoinSettings, plan: AttemptPlan) -> Pr
 
 
 def _check_bounds(settings: EvmCoinSettings, plan: AttemptPlan, tx: UnsignedTx) -> None:
-    """Refuse gas or a price above the configured bounds."""
+    """Refuse gas or a price above the configured bounds, and more gas sent than a token's sweep may cost."""
+    token = settings.token_of(plan.currency)
     gas_max = settings.gas_limit if plan.kind == SWEEP else settings.payout_gas_limit_max
+    gas_max = gas_max if token is None else token.gas_limit
     if not 21_000 <= tx.gas <= gas_max:
         raise SignerError(f"{tx.gas} gas is outside 21000 … {gas_max}")
     if tx.max_fee_wei > settings.max_fee_wei:
         raise SignerError(f"{tx.max_fee_wei} wei per gas is above the configured {settings.max_fee_wei}")
+    dearest = max((each.gas_limit for each in settings.tokens), default=0) * settings.max_fee_wei
+    if plan.kind == TOP_UP and tx.value > dearest:
+        raise SignerError(f"{tx.value} wei are more than the sweep of a token may cost")
 
 
 def _key(seed: bytes, settings: EvmCoinSettings, branch: Branch, index: int) -> PrivateNode:

@@ -1,14 +1,15 @@
-"""Plans, has signed and sends account payments. Holds no key."""
+"""Plans, has signed and sends account payments, of the chain's own coin and of tokens. Holds no key."""
 
 from __future__ import annotations
 
 from coins.errors import CoinError, NodeDataError, PlanError, SignerError
 from coins.evm.broadcast import outcome_of
+from coins.evm.calldata import encode_transfer
 from coins.evm.fees import quote_fee, refuse_dear, sweep_price
 from coins.evm.quantity import parse_quantity
 from coins.evm.raw import check_signed
 from coins.evm.rpc import EvmRpc, RpcAnswerError
-from coins.evm.tx import PAYOUT, SWEEP, UnsignedTx, check_plan, encode_payload
+from coins.evm.tx import SWEEP, UnsignedTx, check_plan, encode_payload
 from coins.evm.wire import Header
 from coins.family import Signer
 from coins.types import (
@@ -20,11 +21,11 @@ from coins.types import (
     SignedTx,
     TxOutput,
 )
-from config.schema import EvmCoinSettings
+from config.schema import EvmCoinSettings, TokenSettings
 
 
 class EvmSpender:
-    """Spender for the native currency: payouts from the hot account, sweeps of deposit accounts."""
+    """Payouts and gas from the hot account, sweeps of deposit accounts."""
 
     def __init__(self, settings: EvmCoinSettings, rpc: EvmRpc, signer: Signer) -> None:
         self._settings = settings
@@ -40,36 +41,17 @@ class EvmSpender:
         return quote_fee(base_fee_wei, self._settings.priority_fee_wei, self._settings.max_fee_wei)
 
     def plan(self, work: PayoutWork, quote: FeeQuote) -> AttemptPlan:
-        """One type 2 transaction. Pure.
-
-        ``payout``: the wanted amount with the configured gas limit. ``sweep``: everything the source
-        has, so that exactly nothing is left (tip = maximum, so the fee is known beforehand); the
-        amount of ``work.output`` is not read. Raises PlanError (waiting for funds or gas).
-        """
+        """One type 2 transaction. Pure. Raises PlanError (waiting for funds or gas)."""
         if work.source is None or work.nonce is None or work.balance is None:
             raise ValueError("a plan on an account chain needs source, nonce and balance")
-        if work.output.amount <= 0 and work.kind == PAYOUT:
+        if work.output.amount <= 0 and work.kind != SWEEP:
             raise PlanError("there is nothing to pay")
         refuse_dear(quote)
-        gas = self._settings.gas_limit
-        if work.kind == SWEEP:
-            price = sweep_price(quote)
-            amount, max_fee_wei, priority_fee_wei = work.balance - gas * price, price, price
-            if amount <= 0:
-                raise PlanError(f"the balance of {work.balance} wei does not pay its own sweep", "funds")
+        token = self._settings.token_of(work.currency)
+        if token is None:
+            amount, tx = self._plan_native(work, quote, work.nonce, work.balance)
         else:
-            amount, max_fee_wei = work.output.amount, quote.max_fee_wei
-            priority_fee_wei = quote.priority_fee_wei
-            _check_funds(work.balance, amount, gas * max_fee_wei)
-        tx = UnsignedTx(
-            chain_id=self._settings.chain_id,
-            nonce=work.nonce,
-            to=work.output.script,
-            value=amount,
-            gas=gas,
-            max_fee_wei=max_fee_wei,
-            priority_fee_wei=priority_fee_wei,
-        )
+            amount, tx = self._plan_token(work, quote, work.nonce, work.balance, token)
         return AttemptPlan(
             intent_id=work.intent_id,
             kind=work.kind,
@@ -81,9 +63,58 @@ class EvmSpender:
             nonce=work.nonce,
         )
 
+    def _plan_native(
+        self, work: PayoutWork, quote: FeeQuote, nonce: int, balance: int
+    ) -> tuple[int, UnsignedTx]:
+        """Amount and transaction of a payment of the chain's own currency.
+
+        ``payout`` and ``top_up``: the wanted amount with the configured gas limit. ``sweep``: everything
+        the source has, so that exactly nothing is left (tip = maximum, so the fee is known beforehand); the
+        amount of ``work.output`` is not read.
+        """
+        gas, amount, prices = self._settings.gas_limit, work.output.amount, _prices(quote)
+        if work.kind == SWEEP:
+            price = sweep_price(quote)
+            amount, prices = balance - gas * price, (price, price)
+            if amount <= 0:
+                raise PlanError(f"the balance of {balance} wei does not pay its own sweep", "funds")
+        else:
+            _check_funds(balance, amount, gas * quote.max_fee_wei)
+        return amount, UnsignedTx(
+            self._settings.chain_id, nonce, work.output.script, amount, gas, prices[0], prices[1]
+        )
+
+    def _plan_token(
+        self, work: PayoutWork, quote: FeeQuote, nonce: int, balance: int, token: TokenSettings
+    ) -> tuple[int, UnsignedTx]:
+        """Amount and transaction of a token's transfer: a call of its contract, paid in the chain's own coin.
+
+        ``sweep``: all units the source has, at a price that its gas pays for.
+        """
+        gas, amount, prices = token.gas_limit, work.output.amount, _prices(quote)
+        held = work.gas_balance or 0
+        if balance < amount or amount <= 0:
+            raise PlanError(f"the account has {balance} base units, the payment needs {amount}", "funds")
+        if work.kind == SWEEP:
+            amount, price = balance, min(quote.max_fee_wei, held // gas)
+            if price < sweep_price(quote):
+                missing = gas * quote.max_fee_wei - held
+                raise PlanError(f"{held} wei do not pay the sweep of {token.currency}", "gas", missing)
+            prices = (price, min(quote.priority_fee_wei, price))
+        elif held < gas * quote.max_fee_wei:
+            needed = gas * quote.max_fee_wei
+            raise PlanError(f"the hot account has {held} wei free, gas may need {needed}", "gas")
+        data = encode_transfer(work.output.script, amount)
+        return amount, UnsignedTx(
+            self._settings.chain_id, nonce, token.contract_script, 0, gas, prices[0], prices[1], data
+        )
+
     async def sign(self, plan: AttemptPlan) -> SignedTx:
         """Signed by the signer; the bytes are decoded and compared with the plan. Raises SignerError."""
-        tx = check_plan(plan, self._settings.currency, self._settings.chain_id)
+        token = self._settings.token_of(plan.currency)
+        currency = self._settings.currency if token is None else token.currency
+        contract = None if token is None else token.contract_script
+        tx = check_plan(plan, currency, self._settings.chain_id, contract)
         if plan.sender is None:
             raise SignerError("the plan has no sender")
         signed = await self._signer.sign(plan)
@@ -106,6 +137,11 @@ class EvmSpender:
         if txid.lower() != signed.txid:
             return BroadcastResult(BroadcastOutcome.UNKNOWN, "the node took it under another txid")
         return BroadcastResult(BroadcastOutcome.ACCEPTED)
+
+
+def _prices(quote: FeeQuote) -> tuple[int, int]:
+    """Highest price and tip per gas of a payment that should be mined soon."""
+    return quote.max_fee_wei, quote.priority_fee_wei
 
 
 def _check_funds(balance: int, amount: int, fee: int) -> None:

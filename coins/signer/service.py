@@ -23,7 +23,7 @@ from coins.codec import decode_plan
 from coins.errors import SignerError
 from coins.signer.limits import SpendingLimits
 from coins.types import AttemptPlan, SignedTx
-from config.schema import BitcoinCoinSettings, CoinSettings, EvmCoinSettings, SignerSettings
+from config.schema import BitcoinCoinSettings, CoinSettings, EvmCoinSettings, SignerSettings, TokenSettings
 
 Coins = Mapping[str, BitcoinCoinSettings | EvmCoinSettings]
 """The currencies whose keys the seed holds, by name."""
@@ -120,6 +120,7 @@ class SignerService:
         """Check the plan against the caps, have the family sign it."""
         plan = _plan(request.get("plan"))
         settings = self._coin(plan.currency)
+        caps = _token_of(settings, plan.currency) or settings
         is_sweep = plan.kind == "sweep"
         if is_sweep and settings.family not in SWEEPING_FAMILIES:
             raise SignerError(f"{settings.currency} has no sweeps")
@@ -129,26 +130,39 @@ class SignerService:
             raise SignerError("the plan has an amount that is not positive")
         self._limits.count_request()
         if not is_sweep:
-            self._limits.check(plan, settings.signer_tx_cap, settings.signer_day_cap)
+            self._limits.check(plan, caps.signer_tx_cap, caps.signer_day_cap)
         signed = family_signer(settings.family).sign_plan(self._seed, settings, plan)
         if not is_sweep:
             self._limits.record(plan)
         return {"txid": signed.txid, "raw": signed.raw}
 
     def _coin(self, currency: object) -> BitcoinCoinSettings | EvmCoinSettings:
-        """Settings of an enabled currency whose keys the seed holds."""
+        """Settings of an enabled chain whose keys the seed holds, by its own currency or a token's."""
         if not isinstance(currency, str):
             raise _RefusalError("unknown_currency", "a currency is a text")
-        if currency not in self._coins:
+        settings = self._chain_of(currency)
+        if settings is None:
             self._reload()
-        settings = self._coins.get(currency)
+            settings = self._chain_of(currency)
         if settings is None:
             raise _RefusalError("unknown_currency", "no such currency is enabled")
         return settings
 
+    def _chain_of(self, currency: str) -> BitcoinCoinSettings | EvmCoinSettings | None:
+        """The chain a currency is on, None for one that is not known."""
+        if currency in self._coins:
+            return self._coins[currency]
+        found = (coin for coin in self._coins.values() if _token_of(coin, currency) is not None)
+        return next(found, None)
+
     def _reload(self) -> None:
         """Read the currencies anew."""
         self._coins = self._read_coins()
+
+
+def _token_of(settings: BitcoinCoinSettings | EvmCoinSettings, currency: str) -> TokenSettings | None:
+    """The token of that name on a chain; it has caps of its own."""
+    return settings.token_of(currency) if isinstance(settings, EvmCoinSettings) else None
 
 
 def _parse(line: bytes) -> dict[str, Any]:

@@ -54,14 +54,20 @@ from tests.actors.house import actor_of, ended
 from tests.actors.supervised import states
 from tests.fakes.chain import FakeChain, FakeTx, TwinChain
 from tests.fakes.clock import FakeClock, settle
-from tests.fakes.coin import FakeDeriver, FakeReader, foreign, make_coin
+from tests.fakes.coin import FakeDeriver, chain_holdings, foreign, make_coin
 from tests.fakes.oracle import check_books
 from tests.ledger.books import rows
 
 COIN_FILES = Path(__file__).parents[2] / "config" / "coins"
 START_S = 1_700_000_000
 PATIENCE_S = 60.0
+TOKEN = "USDT-ETH"
 KINDS = {"BTC": "utxo", "LTC": "utxo", "ETH": "account"}
+
+
+def chain_of(currency: str) -> str:
+    """The chain whose actors serve a currency."""
+    return currency.rpartition("-")[2]
 
 
 def desk_settings(folder: Path, coins: tuple[str, ...], environ: dict[str, str] | None = None) -> Settings:
@@ -71,6 +77,9 @@ def desk_settings(folder: Path, coins: tuple[str, ...], environ: dict[str, str] 
     variables = dict(environ or {})
     for name in coins:
         (folder / "coins" / f"{name}.toml").write_text((COIN_FILES / f"{name}.toml").read_text())
+        if name == TOKEN:
+            variables.setdefault("CASHIER__COINS__USDT_ETH__ENABLED", "true")
+            continue
         defaults = {
             "ENABLED": "true", "NETWORK": "regtest", "CONFIRMATIONS": "3", "FINAL_DEPTH": "6",
             "MAX_REORG": "5",
@@ -156,6 +165,7 @@ class Desk:
         chain = self.chains.setdefault(name, FakeChain(name, KINDS[name]))
         base = make_coin(chain)
         reader = self.readers.setdefault(name, DeskReader(chain, self.clock))
+        reader.tokens = tuple(t.currency for t in getattr(settings, "tokens", ()))
         spender = self.spenders.setdefault(name, DeskSpender(chain))
         deriver = self.derivers.setdefault(name, DeskDeriver(name))
         witness = None
@@ -227,23 +237,25 @@ class Desk:
 
     async def address(self, client: str, currency: str = "BTC", **options: Any) -> IssuedAddress:
         """Get or create an address."""
-        issued = await self.ask(f"address:{currency}", IssueAddress(client, currency, **options))
+        issued = await self.ask(f"address:{chain_of(currency)}", IssueAddress(client, currency, **options))
         assert isinstance(issued, IssuedAddress)
         return issued
 
     async def script_of(self, client: str, currency: str = "BTC") -> bytes:
         """The script of a client's address."""
         issued = await self.address(client, currency)
-        return FakeDeriver(currency).parse(issued.view.address).script
+        return FakeDeriver(chain_of(currency)).parse(issued.view.address).script
 
     async def pay(self, client: str, amount: int, currency: str = "BTC") -> FakeTx:
         """A payment to a client, into the mempool."""
-        return self.chains[currency].pay((await self.script_of(client, currency), amount))
+        chain = chain_of(currency)
+        token = currency if chain != currency else ""
+        return self.chains[chain].pay((await self.script_of(client, currency), amount), token=token)
 
     async def fund(self, client: str, amount: int, currency: str = "BTC") -> None:
         """A payment to a client that is final."""
         await self.pay(client, amount, currency)
-        await self.mine(6, currency)
+        await self.mine(6, chain_of(currency))
 
     async def balance(self, client: str, currency: str = "BTC") -> tuple[int, int, int]:
         """Available, reserved, pending."""
@@ -266,12 +278,12 @@ class Desk:
             currency=currency,
             amount=amount,
             is_fee_included=False,
-            address=options.pop("address", foreign(to, currency).address),
+            address=options.pop("address", foreign(to, chain_of(currency)).address),
             external_id=f"order-{number}",
             by="key:shop",
             idempotency=key,
         )
-        outcome: Outcome[WithdrawalView] = await self.ask(f"withdrawal:{currency}", request)
+        outcome: Outcome[WithdrawalView] = await self.ask(f"withdrawal:{chain_of(currency)}", request)
         return outcome.value
 
     async def withdrawal(self, withdrawal_id: str) -> WithdrawalView:
@@ -327,11 +339,12 @@ class Desk:
                 self.path, "SELECT script, location FROM own_script WHERE chain = ?", currency
             )
         ]
-        held = (await FakeReader(self.chains[currency]).holdings(scripts)).amounts[currency]
-        for location, amount in held.items():
-            name = f"onchain:{currency}:{location}"
-            booked = rows(self.path, "SELECT balance FROM account WHERE name = ?", name)
-            assert (location, int(booked[0][0]) if booked else 0) == (location, amount)
+        for each in (currency, *self.readers[currency].tokens):
+            token = each if each != currency else ""
+            for location, amount in chain_holdings(self.chains[currency], scripts, token).items():
+                name = f"onchain:{each}:{location}"
+                booked = rows(self.path, "SELECT balance FROM account WHERE name = ?", name)
+                assert (name, int(booked[0][0]) if booked else 0) == (name, amount)
 
 
 @asynccontextmanager

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from actors.address import identity_fingerprint, registration
 from actors.errors import Unavailable
 from actors.messages import Idempotency, IssueScript
+from actors.registration import identity_fingerprint, registration
 from coins.errors import NodeUnavailableError, SignerError
 from coins.types import Branch
 from config.schema import Tier as TierSettings

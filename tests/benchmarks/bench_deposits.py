@@ -17,11 +17,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from actors.address import AddressActor, identity_fingerprint, registration
+from actors.address import AddressActor
 from actors.clock import SystemClock
 from actors.directory import Directory
 from actors.ledger import LedgerActor
 from actors.messages import GetWatcherStatus, IssueScript, WatcherStatus
+from actors.registration import identity_fingerprint, registration
 from actors.slot import CoinSlot
 from actors.watcher import WatcherActor
 from coins.bitcoin.reader import BitcoinReader

@@ -9,61 +9,16 @@ be made to conflict with another by using the same one.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from coins.types import AccountTx, Block, BlockRef, ChainDelta, Outpoint, Receipt, Spend
-
-FAUCET = "faucet"
-FAUCET_ACCOUNT = b"faucet"
-
-
-class InvalidTxError(Exception):
-    """The chain tx cannot be in the mempool or in a block on this branch."""
-
-
-@dataclass(frozen=True, slots=True)
-class FakeTx:
-    """A chain tx of either kind. ``outputs`` are (script, amount); ``inputs`` outpoints or faucet marks."""
-
-    outputs: tuple[tuple[bytes, int], ...] = ()
-    inputs: tuple[Outpoint, ...] = ()
-    sender: bytes | None = None
-    nonce: int | None = None
-    gas_fee: int = 0
-    is_success: bool = True
-    coinbase_of: str = ""
-
-    @property
-    def txid(self) -> str:
-        """Hash of the content; an unsuccessful run of the same tx is the same tx."""
-        return hashlib.sha256(self.encode().encode()).hexdigest()
-
-    def encode(self) -> str:
-        """The bytes a node would be sent, as hex of JSON."""
-        body = {
-            "outputs": [[script.hex(), str(amount)] for script, amount in self.outputs],
-            "inputs": [[i.txid, i.index] for i in self.inputs],
-            "sender": None if self.sender is None else self.sender.hex(),
-            "nonce": self.nonce,
-            "gas_fee": str(self.gas_fee),
-            "coinbase_of": self.coinbase_of,
-        }
-        return json.dumps(body, sort_keys=True).encode().hex()
-
-    @staticmethod
-    def decode(raw: str) -> FakeTx:
-        """Inverse of :meth:`encode`."""
-        body = json.loads(bytes.fromhex(raw))
-        return FakeTx(
-            outputs=tuple((bytes.fromhex(script), int(amount)) for script, amount in body["outputs"]),
-            inputs=tuple(Outpoint(txid, index) for txid, index in body["inputs"]),
-            sender=None if body["sender"] is None else bytes.fromhex(body["sender"]),
-            nonce=body["nonce"],
-            gas_fee=int(body["gas_fee"]),
-            coinbase_of=body["coinbase_of"],
-        )
+from coins.types import AccountTx, Block, BlockRef, ChainDelta, Outpoint, Receipt, Spend, TokenSend
+from tests.fakes.index import FakeIndex as FakeIndex
+from tests.fakes.tx import FAUCET as FAUCET
+from tests.fakes.tx import FAUCET_ACCOUNT as FAUCET_ACCOUNT
+from tests.fakes.tx import FakeTx as FakeTx
+from tests.fakes.tx import InvalidTxError as InvalidTxError
+from tests.fakes.tx import contract_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +29,7 @@ class State:
     used: frozenset[Outpoint] = frozenset()
     balances: dict[bytes, int] = field(default_factory=dict)
     nonces: dict[bytes, int] = field(default_factory=dict)
+    tokens: dict[tuple[str, bytes], int] = field(default_factory=dict)
     txids: frozenset[str] = frozenset()
 
     def apply(self, tx: FakeTx) -> State:
@@ -108,14 +64,28 @@ class State:
         if tx.nonce != nonces.get(sender, 0):
             raise InvalidTxError(f"nonce {tx.nonce}, the next is {nonces.get(sender, 0)}")
         if sender != FAUCET_ACCOUNT:
-            value = amount if tx.is_success else 0
+            value = amount if tx.is_success and not tx.token else 0
             balances[sender] = balances.get(sender, 0) - value - tx.gas_fee
             if balances[sender] < 0:
                 raise InvalidTxError("insufficient funds")
         nonces[sender] = nonces.get(sender, 0) + 1
-        if tx.is_success:
+        if tx.is_success and not tx.token:
             balances[recipient] = balances.get(recipient, 0) + amount
-        return replace(self, balances=balances, nonces=nonces, txids=self.txids | {tx.txid})
+        tokens = self._move_tokens(tx) if tx.token and tx.is_success else self.tokens
+        return replace(self, balances=balances, nonces=nonces, tokens=tokens, txids=self.txids | {tx.txid})
+
+    def _move_tokens(self, tx: FakeTx) -> dict[tuple[str, bytes], int]:
+        """The token's own book after a transfer."""
+        ((recipient, amount),) = tx.outputs
+        tokens, source, target = dict(self.tokens), (tx.token, tx.sender or b""), (tx.token, recipient)
+        if tx.is_ignored:
+            return tokens
+        if tx.sender != FAUCET_ACCOUNT:
+            tokens[source] = tokens.get(source, 0) - amount
+            if tokens[source] < 0:
+                raise InvalidTxError("insufficient tokens")
+        tokens[target] = tokens.get(target, 0) + amount - tx.token_fee
+        return tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,29 +95,6 @@ class FakeBlock:
     ref: BlockRef
     txs: tuple[FakeTx, ...]
     state: State
-
-
-class FakeIndex:
-    """A WatchIndex: own scripts and outpoints."""
-
-    def __init__(self) -> None:
-        self.scripts: set[bytes] = set()
-        self.outpoints: set[Outpoint] = set()
-
-    def add_script(self, script: bytes) -> None:
-        self.scripts.add(script)
-
-    def add_scripts(self, scripts: Iterable[bytes]) -> None:
-        self.scripts.update(scripts)
-
-    def add_outpoint(self, outpoint: Outpoint) -> None:
-        self.outpoints.add(outpoint)
-
-    def discard_outpoint(self, outpoint: Outpoint) -> None:
-        self.outpoints.discard(outpoint)
-
-    def __len__(self) -> int:
-        return len(self.scripts)
 
 
 class FakeChain:
@@ -162,6 +109,9 @@ class FakeChain:
         self.blocks: dict[str, FakeBlock] = {ref.block_hash: self.anchor}
         self.mempool: dict[str, FakeTx] = {}
         self.failing: set[str] = set()  # txids that will be mined with status 0
+        self.silent: set[str] = set()  # tokens that answer false now
+        self.paused: set[str] = set()  # tokens whose transfers fail now, but for the faucet's
+        self.taxed: dict[str, int] = {}  # token: what it keeps of each transfer now, in percent
         self.listeners: list[Callable[[], None]] = []  # called when the tip or the mempool changed
         self._count = 0
         self.epoch: int | None = None  # length of an epoch where the node names safe and finalized blocks
@@ -179,14 +129,14 @@ class FakeChain:
 
     # -- what people do -----------------------------------------------------------------------------
 
-    def pay(self, *outputs: tuple[bytes, int], conflicts: FakeTx | None = None) -> FakeTx:
+    def pay(self, *outputs: tuple[bytes, int], conflicts: FakeTx | None = None, token: str = "") -> FakeTx:
         """A payment from outside, into the mempool; ``conflicts`` is a payment it excludes."""
         if self.kind == "account":
             waiting = sum(tx.sender == FAUCET_ACCOUNT for tx in self.mempool.values())
             nonce = self.tip.state.nonces.get(FAUCET_ACCOUNT, 0) + waiting
             if conflicts is not None:
                 nonce = conflicts.nonce or 0
-            tx = FakeTx(outputs=outputs, sender=FAUCET_ACCOUNT, nonce=nonce)
+            tx = FakeTx(outputs=outputs, sender=FAUCET_ACCOUNT, nonce=nonce, token=token)
         else:
             mark = Outpoint(FAUCET, self._next()) if conflicts is None else conflicts.inputs[0]
             tx = FakeTx(outputs=outputs, inputs=(mark,))
@@ -229,7 +179,7 @@ class FakeChain:
     def _extend(self, parent: FakeBlock, txs: Sequence[FakeTx]) -> FakeBlock:
         state, mined = parent.state, []
         for tx in txs:
-            tx = replace(tx, is_success=tx.txid not in self.failing)
+            tx = self._outcome(tx)
             state = state.apply(tx)
             mined.append(tx)
         ref = BlockRef(
@@ -241,6 +191,13 @@ class FakeChain:
         block = FakeBlock(ref, tuple(mined), state)
         self.blocks[ref.block_hash] = block
         return block
+
+    def _outcome(self, tx: FakeTx) -> FakeTx:
+        """What becomes of a chain tx in a block mined now."""
+        ours = tx.sender != FAUCET_ACCOUNT
+        fails = tx.txid in self.failing or (tx.token in self.paused and ours)
+        fee = tx.outputs[0][1] * self.taxed.get(tx.token, 0) // 100 if tx.token and ours else 0
+        return replace(tx, is_success=not fails, is_ignored=tx.token in self.silent and ours, token_fee=fee)
 
     def _clean_mempool(self, returning: Iterable[FakeTx]) -> None:
         """Keep what is still valid on the tip, in order, and take back what was undone."""
@@ -306,22 +263,38 @@ class FakeChain:
             if tx.sender is not None and tx.sender in index.scripts:
                 recipient, amount = tx.outputs[0]
                 nonce = tx.nonce or 0
+                if tx.token:
+                    recipient, amount = contract_of(tx.token), 0
                 sent.append(
                     AccountTx(tx.txid, tx.sender, nonce, recipient, amount, tx.gas_fee, tx.is_success)
                 )
-        return Block(found.ref, tuple(receipts), tuple(spends), tuple(sent))
+        token_sends = [send for tx in found.txs for send in self.token_sends(tx, index)]
+        return Block(found.ref, tuple(receipts), tuple(spends), tuple(sent), tuple(token_sends))
+
+    def token_sends(self, tx: FakeTx, index: FakeIndex) -> list[TokenSend]:
+        """Token units a chain tx takes from the watched scripts: an event for the payee, one for the fee."""
+        if not tx.token or not tx.is_success or tx.is_ignored or tx.sender not in index.scripts:
+            return []
+        recipient, amount = tx.outputs[0]
+        parts = [(recipient, amount - tx.token_fee), (contract_of(tx.token), tx.token_fee)]
+        return [
+            TokenSend(tx.token, tx.txid, f"log:{ordinal}", tx.sender or b"", to, part)
+            for ordinal, (to, part) in enumerate(parts)
+            if part
+        ]
 
     def receipts(self, tx: FakeTx, index: FakeIndex) -> list[Receipt]:
         """What a chain tx brings to the watched scripts."""
-        if not tx.is_success:
+        if not tx.is_success or tx.is_ignored:
             return []
+        kind = "log:0" if tx.token else "native"
         return [
             Receipt(
-                currency=self.chain,
+                currency=tx.token or self.chain,
                 txid=tx.txid,
-                position="native" if tx.sender is not None else str(position),
+                position=kind if tx.sender is not None else str(position),
                 script=script,
-                amount=amount,
+                amount=amount - tx.token_fee,
                 sender=tx.sender,
                 is_coinbase=bool(tx.coinbase_of),
             )

@@ -56,6 +56,7 @@ class FakeReader:
         self.is_down = False
         self.calls = 0
         self.peer_count = 8
+        self.tokens: tuple[str, ...] = ()
 
     def _answer(self) -> None:
         self.calls += 1
@@ -105,7 +106,9 @@ class FakeReader:
 
     async def holdings(self, scripts: Sequence[tuple[bytes, Location]]) -> Holdings:
         self._answer()
-        return Holdings(self.chain.tip.ref, {self.chain.chain: chain_holdings(self.chain, scripts)})
+        amounts = {self.chain.chain: chain_holdings(self.chain, scripts)}
+        amounts |= {token: chain_holdings(self.chain, scripts, token) for token in self.tokens}
+        return Holdings(self.chain.tip.ref, amounts)
 
     async def peers(self) -> int:
         self._answer()
@@ -129,12 +132,16 @@ def mempool_view(chain: FakeChain, index: FakeIndex) -> MempoolView:
     return MempoolView(tuple(receipts), frozenset(chain.mempool))
 
 
-def chain_holdings(chain: FakeChain, scripts: Sequence[tuple[bytes, Location]]) -> dict[Location, int]:
-    """What the tip's state itself says scripts own, by location."""
+def chain_holdings(
+    chain: FakeChain, scripts: Sequence[tuple[bytes, Location]], token: str = ""
+) -> dict[Location, int]:
+    """What the tip's state itself says scripts own, by location; of a token with its name."""
     state = chain.tip.state
     held = dict(state.balances)
     for script, amount in state.outputs.values():
         held[script] = held.get(script, 0) + amount
+    if token:
+        held = {script: amount for (name, script), amount in state.tokens.items() if name == token}
     totals = dict.fromkeys((location for _, location in scripts), 0)
     for script, location in scripts:
         totals[location] += held.get(script, 0)
@@ -162,8 +169,8 @@ class FakeDeriver:
             raise InvalidAddressError("not 20 bytes")
         return ForeignAddress(f"{prefix}:{script.hex()}", script)
 
-    def uri(self, address: str) -> str:
-        return f"fake:{address}"
+    def uri(self, address: str, currency: str = "") -> str:
+        return f"fake:{address}{f'?token={currency}' if '-' in currency else ''}"
 
 
 class FakeSpender:
@@ -238,10 +245,14 @@ def _plan_spend(work: PayoutWork) -> AttemptPlan:
 
 def _plan_send(work: PayoutWork) -> AttemptPlan:
     output, balance = work.output, work.balance or 0
+    gas = GAS_MAX if work.gas_balance is None else 0
     if work.kind == "sweep":
-        output = TxOutput(output.script, output.address, balance - GAS_MAX)
-    if output.amount < 1 or balance < output.amount + GAS_MAX:
+        output = TxOutput(output.script, output.address, balance - gas)
+    if output.amount < 1 or balance < output.amount + gas:
         raise PlanError("the account does not hold enough", waiting_for="funds")
+    if work.gas_balance is not None and work.gas_balance < GAS_MAX:
+        missing = GAS_MAX - work.gas_balance
+        raise PlanError("the account has no gas", waiting_for="gas", gas_missing=missing)
     payload = json.dumps({"nonce": work.nonce})
     return AttemptPlan(
         work.intent_id,
@@ -256,10 +267,12 @@ def _plan_send(work: PayoutWork) -> AttemptPlan:
 
 
 def to_tx(plan: AttemptPlan) -> FakeTx:
-    """The chain tx of a plan; the same plan always gives the same one."""
+    """The chain tx of a plan; the same plan always gives the same one. A token's name has a dash."""
     outputs = tuple((o.script, o.amount) for o in plan.outputs)
     if plan.sender is not None:
-        return FakeTx(outputs=outputs, sender=plan.sender.script, nonce=plan.nonce, gas_fee=plan.fee // 2)
+        token = plan.currency if "-" in plan.currency else ""
+        sender = plan.sender.script
+        return FakeTx(outputs=outputs, sender=sender, nonce=plan.nonce, gas_fee=plan.fee // 2, token=token)
     return FakeTx(outputs=outputs, inputs=tuple(u.outpoint for u in plan.inputs))
 
 

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 
 RELEASED = ("rejected", "cancelled", "failed")
 
+_NO_BLOCK = ("shortage", "illiquid")
+"""Kinds about what is missing or stuck, whatever block it is in."""
+
 
 def check_cases(db: sqlite3.Connection) -> Iterator[str]:
     """I-22: suspense is what open cases say, and case, deposit, refund and block tell one story."""
@@ -23,7 +26,7 @@ def check_cases(db: sqlite3.Connection) -> Iterator[str]:
         story = f"I-22 case {case_id} of {kind} is {status}"
         if status == "open" and kind in ("parked", "funding", "unseen"):
             waiting[f"suspense:{currency}"] += int(amount)
-        if block_hash != held or (block_hash is None and status == "open" and kind != "shortage"):
+        if block_hash != held or (block_hash is None and status == "open" and kind not in _NO_BLOCK):
             yield f"{story}, its block {block_hash} is not applied"
         is_parked = kind == "parked" and (status not in ("assigned", "closed") or client_id == "house")
         if (deposit == "parked") != is_parked:

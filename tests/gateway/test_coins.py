@@ -10,7 +10,7 @@ from gateway.coins import Coins
 from gateway.problem import ProblemError
 from tests.gateway.fake import load_settings
 
-COINS = Coins(load_settings().coins)
+COINS = Coins(load_settings().configured)
 
 
 @pytest.mark.parametrize(
@@ -45,9 +45,9 @@ def test_w22_a_text_is_exact_or_refused(text: str) -> None:
 
 def test_a_currency_that_is_off_is_known_but_not_offered() -> None:
     settings = load_settings()
-    coins = Coins(settings.coins)
+    coins = Coins(settings.configured)
     assert coins.offered("BTC").decimals == 8
-    off = {name: coin.model_copy(update={"enabled": False}) for name, coin in settings.coins.items()}
+    off = {name: coin.model_copy(update={"enabled": False}) for name, coin in settings.configured.items()}
     coins.update(off)
     assert coins.info("BTC").decimals == 8
     for ask in (coins.offered, lambda _: coins.info("XYZ")):
@@ -57,6 +57,20 @@ def test_a_currency_that_is_off_is_known_but_not_offered() -> None:
 
 
 def test_a_currency_that_left_the_configuration_can_still_be_shown() -> None:
-    coins = Coins(load_settings().coins)
+    coins = Coins(load_settings().configured)
     coins.update({})
     assert coins.display("ETH", 1) == "0.000000000000000001"
+
+
+def test_a_token_is_served_by_its_chain_and_is_off_with_it() -> None:
+    settings = load_settings()
+    assert (settings.tokens["USDT-ETH"].enabled, settings.coins["ETH"].enabled) == (False, True)
+    on = settings.tokens["USDT-ETH"].model_copy(update={"enabled": True})
+    coins = Coins({**settings.coins, "USDT-ETH": on})
+    assert (coins.offered("USDT-ETH").chain, coins.offered("ETH").chain) == ("ETH", "ETH")
+    assert (coins.parse("USDT-ETH", "1.5"), coins.display("USDT-ETH", 1)) == (1_500_000, "0.000001")
+    off = settings.coins["ETH"].model_copy(update={"enabled": False})
+    coins.update({"ETH": off, "USDT-ETH": on})
+    with pytest.raises(ProblemError) as caught:
+        coins.offered("USDT-ETH")
+    assert caught.value.code == "unknown_currency"

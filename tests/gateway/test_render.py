@@ -19,7 +19,7 @@ from tests.gateway.samples import (
     withdrawal_view,
 )
 
-COINS = Coins(load_settings().coins)
+COINS = Coins(load_settings().configured)
 
 
 def data_of(kind: str, data: Any) -> dict[str, Any]:

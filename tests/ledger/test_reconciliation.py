@@ -22,10 +22,10 @@ def compare(number: int, amounts: dict[str, dict[Location, int]]) -> RecordRecon
 def test_l11_equal_to_the_unit_is_ok(tmp_path: Path) -> None:
     store = make_books(tmp_path)
     fund(store, "alice", 2**70)
-    view = do(store, compare(1, FULL))
+    (view,) = do(store, compare(1, FULL))
     assert (view.status, view.height, view.currency) == ("ok", ANCHOR.height, "BTC")
     assert [line["location"] for line in view.lines] == [location.value for location in Location]
-    assert do(store, compare(1, FULL)) == view
+    assert do(store, compare(1, FULL)) == (view,)
     store.close()
 
 
@@ -43,7 +43,7 @@ def test_l11_one_unit_is_found_and_located_and_nothing_is_corrected(
 ) -> None:
     store = make_books(tmp_path)
     fund(store, "alice", 2**70)
-    view = do(store, compare(1, {"BTC": {**FULL["BTC"], location: amount}}))
+    (view,) = do(store, compare(1, {"BTC": {**FULL["BTC"], location: amount}}))
     assert view.status == "mismatch"
     assert {line["location"]: line["difference"] for line in view.lines if line["difference"]} == {
         location.value: difference

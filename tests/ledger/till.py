@@ -28,6 +28,7 @@ from ledger.commands import (
     GetSweepWork,
     GetUnsettledAttempts,
     Idempotency,
+    OpenTopUp,
     OpenWithdrawal,
     RecordBroadcast,
     RecordScript,
@@ -38,7 +39,7 @@ from ledger.commands import (
     SetAnchor,
     SetCurrencyState,
 )
-from ledger.errors import PayoutsHeldError
+from ledger.errors import InputsTakenError, PayoutsHeldError
 from ledger.store import SqliteStore
 from ledger.views import AttemptWork, DeltaApplied, WithdrawalView
 from tests.fakes.chain import FakeChain, FakeIndex, FakeTx, InvalidTxError
@@ -59,6 +60,17 @@ ETH = replace(
 )
 
 
+TOKEN = replace(
+    ETH,
+    currency="USDT-ETH",
+    name="Tether",
+    decimals=6,
+    fingerprint="regtest/contract",
+    withdrawal_fee=0,
+    sweep_threshold=500,
+)
+
+
 class Till:
     """Everything of one currency; ``check`` after any step says whether the books are right."""
 
@@ -70,6 +82,7 @@ class Till:
         self.index = FakeIndex()
         self.store: SqliteStore = open_store(folder)
         self.scripts: dict[str, OwnScript] = {}
+        self.tokens: list[str] = []
         self.address_seq = 0
         self.now_s = NOW
         self._numbers = 0
@@ -77,6 +90,12 @@ class Till:
         self.do(SetCurrencyState(self.currency, "open", ""))
         self.do(SetAnchor(self.currency, self.chain.anchor.ref))
         self.hot = self.issue("hot", Branch.HOT)
+
+    def list_token(self, token: RegisterCoin = TOKEN) -> str:
+        """Make a token of this chain known."""
+        self.do(token)
+        self.tokens.append(token.currency)
+        return token.currency
 
     # -- plumbing -----------------------------------------------------------------------------------
 
@@ -158,9 +177,9 @@ class Till:
 
     # -- money ----------------------------------------------------------------------------------------
 
-    def deposit(self, client_id: str, amount: int, blocks: int = 0) -> FakeTx:
+    def deposit(self, client_id: str, amount: int, blocks: int = 0, token: str = "") -> FakeTx:
         """Pay a client's address; with ``blocks`` mine and follow that many."""
-        tx = self.chain.pay((self.address(client_id), amount))
+        tx = self.chain.pay((self.address(client_id), amount), token=token)
         if blocks:
             self.mine(blocks)
         return tx
@@ -195,15 +214,17 @@ class Till:
     def work(self) -> list[PayoutWork]:
         """What the ledger gives out now, change scripts issued as the sender would; nothing while held."""
         found = []
-        try:
-            given = self.do(GetPayoutWork(self.currency))
-        except PayoutsHeldError:
-            given = ()
-        for work in given:
-            if work.source is None and work.change is None:
-                work = replace(work, change=self.issue(f"change:{work.intent_id}", Branch.CHANGE))
-            found.append(work)
-        return [*found, *self.do(GetSweepWork(self.currency))]
+        for currency in (self.currency, *self.tokens):
+            try:
+                given = self.do(GetPayoutWork(currency))
+            except PayoutsHeldError:
+                given = ()
+            for work in given:
+                if work.source is None and work.change is None:
+                    work = replace(work, change=self.issue(f"change:{work.intent_id}", Branch.CHANGE))
+                found.append(work)
+            found += self.do(GetSweepWork(currency))
+        return found
 
     def reserve(self, work: PayoutWork) -> AttemptWork:
         attempt: AttemptWork = self.do(ReserveAttempt(f"at_{self.number()}", plan_payment(work)))
@@ -211,7 +232,7 @@ class Till:
 
     def resume(self) -> None:
         """Sign, record and send every attempt that is not settled, as after a restart."""
-        for attempt in self.do(GetUnsettledAttempts(self.currency)):
+        for attempt in [a for c in (self.currency, *self.tokens) for a in self.do(GetUnsettledAttempts(c))]:
             bytes_ = signed(attempt.plan)
             self.do(RecordSigned(attempt.attempt_id, bytes_.txid, bytes_.raw))
             self.send(attempt.attempt_id, bytes_.raw)
@@ -237,7 +258,12 @@ class Till:
             for work in self.work():
                 try:
                     self.reserve(work)
-                except PlanError:
+                except InputsTakenError:  # several pieces of work were given out with one nonce
+                    planned = True
+                    continue
+                except PlanError as error:
+                    if error.gas_missing and work.kind == "sweep":
+                        planned |= self.do(OpenTopUp(work.intent_id, error.gas_missing))
                     continue
                 planned, made = True, made + 1
             if not planned:
@@ -247,13 +273,15 @@ class Till:
 
     # -- what is seen -----------------------------------------------------------------------------------
 
-    def client(self, client_id: str) -> tuple[int, int, int, int]:
+    def client(self, client_id: str, currency: str = "") -> tuple[int, int, int, int]:
         """(available, reserved, pending, deficit) of a client."""
-        parts = [self.balance(f"client:{client_id}:{self.currency}:{p}") for p in _PARTS]
-        return parts[0], parts[1], parts[2], self.balance(f"client_deficit:{client_id}:{self.currency}")
+        name = currency or self.currency
+        parts = [self.balance(f"client:{client_id}:{name}:{p}") for p in _PARTS]
+        return parts[0], parts[1], parts[2], self.balance(f"client_deficit:{client_id}:{name}")
 
-    def onchain(self) -> dict[str, int]:
-        return {loc: self.balance(f"onchain:{self.currency}:{loc}") for loc in ("deposit", "hot")}
+    def onchain(self, currency: str = "") -> dict[str, int]:
+        name = currency or self.currency
+        return {loc: self.balance(f"onchain:{name}:{loc}") for loc in ("deposit", "hot")}
 
     def deposits(self, column: str = "status") -> list[Any]:
         return [row[0] for row in self.rows(f"SELECT {column} FROM deposit ORDER BY ordinal")]
@@ -278,6 +306,10 @@ class Till:
             said = {location.value: amount for location, amount in held.items()}
             assert books == {"deposit": 0, "hot": 0} | said or unseen
             assert sum(said.values()) - sum(books.values()) == unseen
+            for token in self.tokens:
+                held = chain_holdings(self.chain, scripts, token)
+                said = {location.value: amount for location, amount in held.items()}
+                assert self.onchain(token) == {"deposit": 0, "hot": 0} | said
 
 
 _PARTS = ("available", "reserved", "pending")
