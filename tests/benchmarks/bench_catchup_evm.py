@@ -3,7 +3,8 @@
     python -m tests.benchmarks.bench_catchup_evm
 
 Ours asks, decodes, checks and matches against 100,000 accounts; the other sends the very same requests as
-bytes, as many at once as ours may, and throws the answers away.
+bytes, as many at once as ours may, and throws the answers away. A third of the payments are of a token;
+measured without it and with it, then with its events, receipts and balances.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from coins.evm.rpc import EvmRpc
 from coins.index import WatchIndex
 from config.schema import EvmCoinSettings
 from tests.benchmarks.table import Row, row
-from tests.coins.evm.world import eth_settings
+from tests.coins.evm.world import eth_settings, token_settings
+from tests.nodes.contract import Contract, deploy_token
 from tests.nodes.regtest import AnvilNode
 
 BLOCKS, TXS, OWN, ACCOUNTS = 20, 200, 5, 100_000
@@ -45,14 +47,19 @@ class RecordingRpc(EvmRpc):
         return await super()._post(body)
 
 
-def fill(node: AnvilNode, own: Sequence[bytes]) -> int:
-    """Make the blocks; the height of the first one. Every block pays ``OWN`` accounts of ours."""
+def fill(node: AnvilNode, token: Contract, own: Sequence[bytes]) -> int:
+    """Make the blocks; the height of the first one. Every block pays ``OWN`` accounts of ours, twice."""
     source = random.Random(7)
     first = node.height + 1
     for _ in range(BLOCKS):
         for number in range(TXS):
-            to = own[number] if number < OWN else source.randbytes(20)
-            node.send("0x" + to.hex(), 1_000 + number, node.accounts[number % 10], gas="0x5208")
+            to = "0x" + (own[number // 3] if number < 3 * OWN else source.randbytes(20)).hex()
+            if number % 3 == 0:
+                token.send("transfer", to, 1_000 + number)
+            elif number % 3 == 1:
+                node.send(to, 1_000 + number, node.accounts[number % 10], gas="0x5208")
+            else:
+                node.send(node.accounts[0], 1_000 + number, node.accounts[number % 10], gas="0x5208")
         node.mine()
     return first
 
@@ -71,7 +78,7 @@ async def ours(settings: EvmCoinSettings, index: WatchIndex, first: int) -> tupl
             found += len((await reader.read_block(ref.height, ref.block_hash, index)).receipts)
     rate = BLOCKS / (time.perf_counter() - began)
     await reader.close()
-    if found != BLOCKS * OWN:
+    if found != BLOCKS * OWN * (1 + len(settings.tokens)):
         raise AssertionError(f"{found} payments were found")
     return rate, rpc.bodies
 
@@ -93,31 +100,40 @@ async def theirs(settings: EvmCoinSettings, bodies: Sequence[bytes]) -> float:
         return BLOCKS / (time.perf_counter() - began)
 
 
-async def _measure(node: AnvilNode) -> list[tuple[float, float, float]]:
+Rates = list[tuple[float, float, float]]
+
+
+async def _measure(node: AnvilNode) -> tuple[Rates, Rates]:
+    """Our rate, the node's and their ratio, without the token and with it."""
     source = random.Random(8)
     own = [source.randbytes(20) for _ in range(OWN)]
     index = WatchIndex([*own, *(source.randbytes(20) for _ in range(ACCOUNTS))])
-    first = await asyncio.to_thread(fill, node, own)
-    settings = eth_settings(node.rpc_url)
-    found = []
-    for _ in range(ROUNDS):
-        rate, bodies = await ours(settings, index, first)
-        own_rate = await theirs(settings, bodies)
-        found.append((rate, own_rate, rate / own_rate))
-    return found
+    token = await asyncio.to_thread(deploy_token, node)
+    first = await asyncio.to_thread(fill, node, token, own)
+    both: tuple[Rates, Rates] = ([], [])
+    for tokens, found in zip(((), (token_settings(token.address),)), both, strict=True):
+        settings = eth_settings(node.rpc_url, tokens=tokens)
+        for _ in range(ROUNDS):
+            rate, bodies = await ours(settings, index, first)
+            own_rate = await theirs(settings, bodies)
+            found.append((rate, own_rate, rate / own_rate))
+    return both
 
 
 def rows() -> list[Row]:
-    """The table's row."""
+    """The table's rows."""
     with (
         tempfile.TemporaryDirectory(prefix="cashier-bench-") as name,
         AnvilNode(Path(name) / "anvil") as node,
     ):
-        found = asyncio.run(_measure(node))
-    rate, own_rate, ratio = (statistics.median(each) for each in zip(*found, strict=True))
-    what = f"catch-up EVM, {TXS}-tx blocks, {ACCOUNTS:,} addresses"
-    beside = f"the same requests without reading the answers: {own_rate:.1f} blocks/s"
-    return [row(what, f"{rate:.1f} blocks/s", beside, ratio, at_least=BAR)]
+        both = asyncio.run(_measure(node))
+    made = []
+    for found, with_what in zip(both, ("", ", with a token"), strict=True):
+        rate, own_rate, ratio = (statistics.median(each) for each in zip(*found, strict=True))
+        what = f"catch-up EVM, {TXS}-tx blocks, {ACCOUNTS:,} addresses{with_what}"
+        beside = f"the same requests without reading the answers: {own_rate:.1f} blocks/s"
+        made.append(row(what, f"{rate:.1f} blocks/s", beside, ratio, at_least=BAR))
+    return made
 
 
 if __name__ == "__main__":
