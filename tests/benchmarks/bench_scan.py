@@ -28,6 +28,7 @@ from coins.bitcoin.wire import Tx, TxIn, TxOut, sha256d, varint
 from coins.index import WatchIndex
 from coins.types import Outpoint
 from tests.benchmarks.table import Row, row
+from tests.coins.bitcoin.setup import merkle_root
 
 TXS = 4_000
 OUTPUTS = 12_002
@@ -48,7 +49,7 @@ def full_block(own: list[bytes], seed: int = 1, parent: bytes = sha256d(b"parent
     coinbase_in = TxIn(Outpoint("00" * 32, 2**32 - 1), 2**32 - 1, b"\x03\x01\x02\x03", (bytes(32),))
     commitment = TxOut(0, b"\x6a\x24\xaa\x21\xa9\xed" + source.randbytes(32))
     coinbase = Tx(2, (coinbase_in,), (TxOut(312_500_000, b"\x00\x14" + source.randbytes(20)), commitment), 0)
-    parts = [coinbase.serialize()]
+    txs = [coinbase]
     keys = [PrivateKey(source.randbytes(32)) for _ in range(50)]
 
     def witness() -> tuple[bytes, bytes]:
@@ -66,9 +67,10 @@ def full_block(own: list[bytes], seed: int = 1, parent: bytes = sha256d(b"parent
             for _ in range(2)
         )
         outputs = tuple(TxOut(source.randrange(1, 10**9), s) for s in scripts[3 * number : 3 * number + 3])
-        parts.append(Tx(2, inputs, outputs, 0).serialize())
-    body = b"".join(parts)
-    header = (4).to_bytes(4, "little") + parent + sha256d(body) + (1_700_000_000).to_bytes(4, "little")
+        txs.append(Tx(2, inputs, outputs, 0))
+    body = b"".join(each.serialize() for each in txs)
+    root = merkle_root([bytes.fromhex(each.txid)[::-1] for each in txs])
+    header = (4).to_bytes(4, "little") + parent + root + (1_700_000_000).to_bytes(4, "little")
     return header + bytes.fromhex("ffff001d") + bytes(4) + varint(TXS + 1) + body
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from coins.bitcoin.sign import account_xpub, sign_plan
+from coins.bitcoin.wire import sha256d
 from coins.codec import decode_plan, encode_plan
 from coins.types import AttemptPlan, SignedTx
 from config.schema import BitcoinCoinSettings
@@ -57,3 +58,11 @@ class FakeSigner:
 
     async def sign(self, plan: AttemptPlan) -> SignedTx:
         return sign_plan(self.seed, self.settings, decode_plan(encode_plan(plan)))
+
+
+def merkle_root(digests: list[bytes]) -> bytes:
+    """The root of txids as bytes, by the definition: an odd one is paired with itself."""
+    if len(digests) == 1:
+        return digests[0]
+    pairs = [digests[at : at + 2] * (2 if at + 1 == len(digests) else 1) for at in range(0, len(digests), 2)]
+    return merkle_root([sha256d(b"".join(pair)) for pair in pairs])

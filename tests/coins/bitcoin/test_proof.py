@@ -8,10 +8,10 @@ from coins.bitcoin.outline import outline_block
 from coins.bitcoin.proof import proof_steps
 from coins.bitcoin.reader import block_rules
 from coins.bitcoin.scan import BlockRules
-from coins.bitcoin.wire import Tx, TxIn, TxOut, sha256d, varint
+from coins.bitcoin.wire import Tx, TxIn, TxOut, varint
 from coins.errors import NodeDataError
 from coins.types import Outpoint
-from tests.coins.bitcoin.setup import settings_for
+from tests.coins.bitcoin.setup import merkle_root, settings_for
 from tests.nodes.regtest import FAUCET, BitcoinNode
 
 RULES = BlockRules("BTC", 21 * 10**14)
@@ -24,17 +24,9 @@ def tx(number: int) -> Tx:
     return Tx(2, (txin,), (TxOut(number, b"\x00\x14" + bytes(20)),), 0)
 
 
-def root_of(digests: list[bytes]) -> bytes:
-    """The root, by the definition: an odd one is paired with itself."""
-    if len(digests) == 1:
-        return digests[0]
-    pairs = [digests[at : at + 2] * (2 if at + 1 == len(digests) else 1) for at in range(0, len(digests), 2)]
-    return root_of([sha256d(b"".join(pair)) for pair in pairs])
-
-
 def block(txs: list[Tx], root: bytes | None = None) -> bytes:
     digests = [bytes.fromhex(each.txid)[::-1] for each in txs]
-    head = bytes(36) + (root or root_of(digests)) + bytes(12)
+    head = bytes(36) + (root or merkle_root(digests)) + bytes(12)
     return head + varint(len(txs)) + b"".join(each.serialize() for each in txs)
 
 
