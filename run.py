@@ -12,12 +12,11 @@ import os
 import random
 import secrets
 import signal
-import sys
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 # bitcoinlib writes a folder while it is imported: never into somebody's home.
 os.environ.setdefault("BCL_DATA_DIR", str(Path(__file__).resolve().parent / ".data" / "bitcoinlib"))
@@ -32,8 +31,11 @@ from rich.tree import Tree as RichTree
 from config.errors import ConfigError
 from config.loader import as_dict, load, print_config
 from config.schema import Settings
+from gateway.operator_commands import operators_app
+from gateway.terminal import OK, PROBLEM, UNREACHABLE, USAGE, ConfigOption, Desk, JsonOption, fail, show
 
-OK, PROBLEM, USAGE, UNREACHABLE = 0, 1, 2, 3
+if TYPE_CHECKING:
+    from actors.messages import Command, Query
 
 app = typer.Typer(
     help="Crypto cashier: deposits and withdrawals on your own nodes, every unit explained at every block.",
@@ -42,27 +44,11 @@ app = typer.Typer(
 )
 keys_app = typer.Typer(help="Website keys, and the seed of a new cashier.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
+app.add_typer(operators_app, name="operators")
 
 
-def _own_or_before(context: typer.Context, config: Path | None) -> Path | None:
-    """`run.py --config FILE check` means the same as `run.py check --config FILE`."""
-    return config or context.find_root().params.get("config")
-
-
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--config", help="Configuration file; default config/cashier.toml.", callback=_own_or_before
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+R = TypeVar("R")
 SCOPES = ("read", "sessions", "deposits", "withdrawals", "transfers")
-
-
-def fail(message: str, code: int) -> typer.Exit:
-    """Say it on stderr and give the exception that ends with ``code``."""
-    print(message, file=sys.stderr)
-    return typer.Exit(code)
 
 
 def settings_of(path: Path | None) -> Settings:
@@ -76,6 +62,7 @@ def settings_of(path: Path | None) -> Settings:
 @app.callback(invoke_without_command=True)
 def main(context: typer.Context, config: ConfigOption = None) -> None:
     """Serve, unless a command is named."""
+    context.obj = Desk(settings_of, _administer, _read)
     if context.invoked_subcommand is None:
         serve(config)
 
@@ -308,7 +295,7 @@ def create_key(
     command = CreateKey(new.id, website, new.key_hash, tuple(dict.fromkeys(scope)), "cli")
     _administer(settings, command)
     shown = {"id": new.id, "website": website, "key": new.token, "signing_secret": signing}
-    _show(shown | {"scopes": list(command.scopes)}, as_json)
+    show(shown | {"scopes": list(command.scopes)}, as_json)
 
 
 @keys_app.command("revoke")
@@ -317,31 +304,15 @@ def revoke_key(key_id: str, config: ConfigOption = None, as_json: JsonOption = F
     from ledger.commands import RevokeKey
 
     view = _administer(settings_of(config), RevokeKey(key_id, "cli"))
-    _show({"id": view.id, "website": view.website, "revoked_at": view.revoked_at}, as_json)
+    show({"id": view.id, "website": view.website, "revoked_at": view.revoked_at}, as_json)
 
 
 @keys_app.command("list")
 def list_keys(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Show all website keys; their secrets are not kept."""
-    from ledger.errors import StoreError
     from ledger.queries import ListKeys
-    from ledger.reader import LedgerReader
 
-    path = settings_of(config).ledger.path
-    if not path.exists():
-        raise fail(f"there is no database {path} yet: `keys create` or `serve` makes it", UNREACHABLE)
-
-    async def read() -> Any:
-        reader = await LedgerReader(path, now_s=lambda: int(time.time()), connections=1).open()
-        try:
-            return await reader.answer(ListKeys())
-        finally:
-            await reader.close()
-
-    try:
-        views = asyncio.run(read())
-    except StoreError as error:
-        raise fail(str(error), UNREACHABLE) from None
+    views = _read(settings_of(config), ListKeys())
     if as_json:
         names = ("id", "website", "scopes", "created_at", "revoked_at")
         print(json.dumps([{name: getattr(view, name) for name in names} for view in views], indent=2))
@@ -372,8 +343,8 @@ def new_seed(config: ConfigOption = None) -> None:
     print(f"{signer.seed_file} is written: a new seed, encrypted with age under your passphrase")
 
 
-def _administer(settings: Settings, command: Any) -> Any:
-    """Change a key; troubles are one line."""
+def _administer(settings: Settings, command: Command[R]) -> R:
+    """Change a key or an operator; troubles are one line."""
     from ledger.errors import DomainError, StoreError
     from ledger.guest import administer
 
@@ -386,14 +357,29 @@ def _administer(settings: Settings, command: Any) -> Any:
         raise fail(str(error), UNREACHABLE) from None
 
 
-def _show(values: dict[str, Any], as_json: bool) -> None:
-    """One object, as JSON or one line per member."""
-    if as_json:
-        print(json.dumps(values))
-        return
-    width = max(len(name) for name in values)
-    for name, value in values.items():
-        print(f"{name.ljust(width)}  {' '.join(value) if isinstance(value, list) else value}")
+def _read(settings: Settings, query: Query[R]) -> R:
+    """Ask the books, which a server may have open; troubles are one line."""
+    from ledger.errors import StoreError
+    from ledger.reader import LedgerReader
+
+    path = settings.ledger.path
+    if not path.exists():
+        raise fail(
+            f"there is no database {path} yet: `keys create`, `operators add` or `serve` makes it",
+            UNREACHABLE,
+        )
+
+    async def read() -> R:
+        reader = await LedgerReader(path, now_s=lambda: int(time.time()), connections=1).open()
+        try:
+            return await reader.answer(query)
+        finally:
+            await reader.close()
+
+    try:
+        return asyncio.run(read())
+    except StoreError as error:
+        raise fail(str(error), UNREACHABLE) from None
 
 
 if __name__ == "__main__":

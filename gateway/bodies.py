@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from gateway.role import Role
+from gateway.token import OPERATOR_NAME_PATTERN
 
 HOUSE = "house"
 
@@ -98,9 +99,7 @@ class SessionBody(Body):
     withdrawal_limit: Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,77})(\.[0-9]{1,77})?$")] | None = None
 
 
-OperatorName = Annotated[
-    str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="The operator's login name")
-]
+OperatorName = Annotated[str, Field(pattern=OPERATOR_NAME_PATTERN, description="The operator's login name")]
 
 
 Roles = Annotated[list[Annotated[Role, Field(strict=False)]], Field(min_length=1, max_length=len(Role))]

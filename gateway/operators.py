@@ -12,10 +12,8 @@ from gateway.context import Gateway
 from gateway.replies import NewOperatorReply, OperatorList
 from gateway.role import Role
 from gateway.secret import first_password
-from gateway.token import new_id
+from gateway.token import new_id, new_salt
 from gateway.totp import otpauth_uri
-
-SALT_BYTES = 16
 
 
 async def list_operators(call: Call[None, None]) -> Reply:
@@ -27,7 +25,7 @@ async def list_operators(call: Call[None, None]) -> Reply:
 async def create_operator(call: Call[NewOperatorBody, None]) -> Reply:
     """A new operator, with a password and a one-time-code secret of our making."""
     gateway = call.gateway
-    operator_id, salt = new_id("op", gateway.random_bytes), gateway.random_bytes(SALT_BYTES).hex()
+    operator_id, salt = new_id("op", gateway.random_bytes), new_salt(gateway.random_bytes)
     password_hash = await gateway.passwords.hash(first_password(gateway.secret, operator_id, salt))
     roles = _names(call.body.roles)
     message = CreateOperator(
@@ -41,7 +39,7 @@ async def create_operator(call: Call[NewOperatorBody, None]) -> Reply:
 async def reset_operator(call: Call[None, None]) -> Reply:
     """A new password and a new secret; everything of before is dead."""
     gateway, operator_id = call.gateway, call.params["id"]
-    salt = gateway.random_bytes(SALT_BYTES).hex()
+    salt = new_salt(gateway.random_bytes)
     password_hash = await gateway.passwords.hash(first_password(gateway.secret, operator_id, salt))
     message = ResetOperator(operator_id, password_hash, salt, call.operator.by, call.idempotency)
     outcome = await call.ask(message)

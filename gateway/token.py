@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+OPERATOR_NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+"""The form of an operator's login name."""
 RandomBytes = Callable[[int], bytes]
 """Gives so many unpredictable bytes (``secrets.token_bytes``), handed in so that a test can repeat a run."""
 
@@ -45,6 +47,11 @@ def new_operator_token(random_bytes: RandomBytes) -> str:
 def new_id(prefix: str, random_bytes: RandomBytes) -> str:
     """An object id such as ``wd_`` and 32 hex digits."""
     return f"{prefix}_{random_bytes(16).hex()}"
+
+
+def new_salt(random_bytes: RandomBytes) -> str:
+    """128 random bits in hex: what makes an operator's derived secrets new ones."""
+    return random_bytes(16).hex()
 
 
 def token_hash(token: str) -> str:

@@ -1,48 +1,56 @@
-"""Website keys from the command line, also while a server has the database open.
+"""Website keys and operators from the command line, also while a server has the database open.
 
-The server is the single writer of the books. A key touches no account, no journal and nothing the
-server keeps in memory, so one short SQL transaction beside it is harmless; every other command is
-refused here.
+The server is the single writer of the books. A key or an operator touches no account, no journal and
+nothing the server keeps in memory, so one short SQL transaction beside it is harmless; every other
+command is refused here.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 from ledger import dispatch
-from ledger.commands import CreateKey, RevokeKey
+from ledger.commands import Command, CreateKey, RevokeKey
 from ledger.connection import connect
 from ledger.context import Tx
 from ledger.errors import StoreLockedError
+from ledger.operator_access import CreateOperator, ResetOperator, SetOperator
 from ledger.store import SqliteStore
-from ledger.views import KeyView
+
+R = TypeVar("R")
+HARMLESS = (CreateKey, RevokeKey, CreateOperator, SetOperator, ResetOperator)
+"""What may be written beside a running server."""
 
 
-def administer(path: Path, command: CreateKey | RevokeKey, now_s: int) -> KeyView:
-    """Carry out one command on keys.
+def administer(path: Path, command: Command[R], now_s: int) -> R:
+    """Carry out one command on keys or operators.
 
-    Raises its DomainError, StoreOpenError or MigrationError when the database cannot be used.
+    Raises TypeError for any other command; its DomainError; StoreOpenError or MigrationError when the
+    database cannot be used.
     """
+    if type(command) not in HARMLESS:
+        raise TypeError(f"{type(command).__name__} is for the server alone")
     store = SqliteStore(path, now_s=now_s)
     try:
         store.open()
     except StoreLockedError:
         return _beside(path, command, now_s)
     try:
-        key: KeyView = store.apply_batch([command], now_s)[0].unwrap()
-        return key
+        reply: R = store.apply_batch([command], now_s)[0].unwrap()
+        return reply
     finally:
         store.close()
 
 
-def _beside(path: Path, command: CreateKey | RevokeKey, now_s: int) -> KeyView:
+def _beside(path: Path, command: Command[R], now_s: int) -> R:
     """The same in a transaction of our own, while a server runs."""
     db = connect(path)
     try:
         db.execute("BEGIN IMMEDIATE")
         result = dispatch.execute(Tx(db, now_s, None), command)
         db.execute("COMMIT" if result.error is None else "ROLLBACK")
-        key: KeyView = result.unwrap()
-        return key
+        reply: R = result.unwrap()
+        return reply
     finally:
         db.close()

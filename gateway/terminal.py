@@ -1,0 +1,79 @@
+"""What the commands on a terminal share: options, exit codes, one line for a trouble, and the doors that
+lead to the configuration and the books, handed in by `run.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from actors.messages import Command, Query
+    from config.schema import Settings
+
+R = TypeVar("R")
+OK, PROBLEM, USAGE, UNREACHABLE = 0, 1, 2, 3
+
+
+def _own_or_before(context: typer.Context, config: Path | None) -> Path | None:
+    """`run.py --config FILE check` means the same as `run.py check --config FILE`."""
+    return config or context.find_root().params.get("config")
+
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", help="Configuration file; default config/cashier.toml.", callback=_own_or_before
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+
+class Administer(Protocol):
+    """Carries out a command on keys or operators, also beside a running server."""
+
+    def __call__(self, settings: Settings, command: Command[R]) -> R:
+        """Its reply; a refusal ends the program with one line."""
+
+
+class Read(Protocol):
+    """Asks the books."""
+
+    def __call__(self, settings: Settings, query: Query[R]) -> R:
+        """Its reply; a database that is not there ends the program with one line."""
+
+
+class SettingsOf(Protocol):
+    """Reads the configuration."""
+
+    def __call__(self, path: Path | None) -> Settings:
+        """The configuration in force; a wrong one ends the program with one line per problem."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The doors of a command; ``context.obj`` of every one."""
+
+    settings_of: SettingsOf
+    administer: Administer
+    read: Read
+
+
+def fail(message: str, code: int) -> typer.Exit:
+    """Say it on stderr and give the exception that ends with ``code``."""
+    typer.echo(message, err=True)
+    return typer.Exit(code)
+
+
+def show(values: dict[str, Any], as_json: bool) -> None:
+    """One object, as JSON or one line per member."""
+    if as_json:
+        typer.echo(json.dumps(values))
+        return
+    width = max(len(name) for name in values)
+    for name, value in values.items():
+        typer.echo(f"{name.ljust(width)}  {' '.join(value) if isinstance(value, list) else value}")
