@@ -53,6 +53,16 @@ ROLES: Mapping[Role, frozenset[Permission]] = {
 """The table role × permission; each route names its permission (``gateway.routes``)."""
 
 
+def table() -> str:
+    """The table as Markdown, for the page of the room."""
+    lines = ["| Permission | " + " | ".join(f"`{role}`" for role in Role) + " |"]
+    lines.append("|---|" + "---|" * len(Role))
+    for permission in Permission:
+        marks = ("yes" if permission in ROLES[role] else "" for role in Role)
+        lines.append(f"| `{permission}` | " + " | ".join(marks) + " |")
+    return "\n".join(lines)
+
+
 def permissions_of(roles: Iterable[str]) -> frozenset[Permission]:
     """What an operator with these roles may do; a role that is not known here gives nothing."""
     known = [Role(role) for role in roles if role in list(Role)]

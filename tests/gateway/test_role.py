@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from gateway.api import Route
 from gateway.principal import ForOperator
-from gateway.role import ROLES, Permission, Role, permissions_of
+from gateway.role import ROLES, Permission, Role, permissions_of, table
 from gateway.routes import ADMIN_ROUTES
 from tests.gateway.calls import Caller, script
 from tests.gateway.fake import running
@@ -80,6 +82,11 @@ def test_the_table_knows_every_role_and_every_permission_is_used() -> None:
     assert set(ROLES) == ALL
     used = {route.access.permission for route in GUARDED if isinstance(route.access, ForOperator)}
     assert used == set(Permission)
+
+
+def test_the_page_of_the_room_shows_the_table() -> None:
+    text = (Path(__file__).parents[2] / "gateway" / "README.md").read_text("utf-8")
+    assert f"<!-- roles -->\n{table()}\n<!-- /roles -->" in text
 
 
 def test_roles_add_up() -> None:
