@@ -18,7 +18,6 @@ from actors.slot import CoinSlot
 from coins.errors import CoinError, NodeBehindError
 from coins.family import ChainReader
 from coins.types import BlockRef, Head
-from config.schema import EvmCoinSettings
 from ledger.currency_state import Finding
 
 ANSWER_MAX_S = 5.0
@@ -117,8 +116,7 @@ class Examiner:
         settings, hashes = self._slot.settings, _Hashes(self._slot.coin.reader, witness, line)
         await witness.identify()
         theirs = await witness.head()
-        tokens = settings.tokens if isinstance(settings, EvmCoinSettings) else ()
-        depth = min(settings.confirmations, *(token.confirmations for token in tokens), settings.final_depth)
+        depth = min(each.confirmations for each in (settings, *self._slot.tokens))
         credited = max(0, line[0].height - depth + 1)
         height = min(credited, theirs.height)
         ours_hash, their_hash = await hashes.at(height)
