@@ -233,8 +233,8 @@ def get_watch_state(tx: Tx, command: GetWatchState) -> WatchState:
         scripts=tuple(row[0] for row in scripts),
         outpoints=tuple((txid, index) for txid, index in outpoints),
         address_seq=address_seq(tx, command.chain),
-        state=coin.state,
-        state_detail=coin.state_detail,
+        state=coin.watched_state,
+        state_detail=coin.watched_detail,
     )
 
 

@@ -205,7 +205,7 @@ class WatchState:
     """What a watcher needs to go on: anchor and recent blocks (newest first) and own scripts.
 
     ``outpoints`` are (txid, index) of outputs of ours that are unspent, or whose spend is not final.
-    ``state`` and ``state_detail`` are what was recorded of the currency last.
+    ``state`` and ``state_detail`` are what the watcher reported last, whatever an operator set since.
     """
 
     blocks: tuple[BlockRef, ...]

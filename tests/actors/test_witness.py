@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from coins.errors import CoinError, NodeDataError, NodeUnavailableError, WrongNetworkError
+from ledger.operator_access import HoldCurrency
 from tests.actors.desk import Desk, open_desk
 from tests.actors.doors import DeskReader
 from tests.fakes.chain import TwinChain
@@ -134,6 +135,7 @@ async def test_d32_a_witness_that_goes_away_settles_nothing(tmp_path: Path) -> N
         desk.witnesses["BTC"].trouble = NodeUnavailableError("gone")
         await desk.mine(3)
         assert (await desk.state(), deposits(desk), up(desk, "witness")) == ("disagree", ["confirming"], 0)
+        await desk.ask("ledger", HoldCurrency("BTC", "paused", "olga", "a look at the nodes"))
         chain = desk.chains["BTC"]
     async with open_desk(tmp_path, environ=WITNESS, is_started=False) as desk:
         desk.chains["BTC"] = chain
@@ -141,6 +143,7 @@ async def test_d32_a_witness_that_goes_away_settles_nothing(tmp_path: Path) -> N
         witness.trouble = NodeUnavailableError("gone")
         await desk.start()
         await desk.rest()
+        await desk.ask("ledger", HoldCurrency("BTC", None, "olga", "it goes on"))
         await desk.mine(3)
         await desk.pass_time(5)
         assert (await desk.state(), deposits(desk)) == ("disagree", ["confirming"])
