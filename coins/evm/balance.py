@@ -1,4 +1,4 @@
-"""What token contracts say an account has, at exactly one block."""
+"""What token contracts say: what an account has at exactly one block, how many decimals amounts have."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from coins.errors import NodeUnavailableError
+from coins.errors import NodeUnavailableError, WrongNetworkError
 from coins.evm.quantity import parse_quantity, quantity
 from coins.evm.rpc import Call, EvmRpc, RpcAnswerError
-from coins.evm.token import Holder, balance_call, parse_balance
+from coins.evm.token import Holder, balance_call, decimals_call, parse_number
 from coins.evm.wire import Header, block_ref_of
 from coins.types import BlockRef, Location
-from config.schema import EvmCoinSettings
+from config.schema import EvmCoinSettings, TokenSettings
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class BalanceChanges:
             await self._check_still_there(ref)
         changes: dict[Holder, int | None] = {}
         for place, holder in enumerate(holders):
-            after, before = (_balance(answer) for answer in answers[2 * place : 2 * place + 2])
+            after, before = (_number(answer) for answer in answers[2 * place : 2 * place + 2])
             changes[holder] = None if after is None or before is None else after - before
             if changes[holder] is None:
                 logger.error(
@@ -60,6 +60,28 @@ class BalanceChanges:
         )
         if header is None or block_ref_of(header) != ref:
             raise NodeUnavailableError(f"block {ref.height} {ref.block_hash} is not there any more")
+
+
+async def check_decimals(rpc: EvmRpc, tokens: Sequence[TokenSettings]) -> None:
+    """Compare the configured decimals with those of the contracts; some contracts tell none.
+
+    Raises WrongNetworkError where they differ: every amount would be wrong by a power of ten.
+    """
+    answers: list[str | RpcAnswerError] = await rpc.batch(
+        [
+            Call("eth_call", ({"to": token.contract, "data": decimals_call()}, "latest"), str, may_fail=True)
+            for token in tokens
+        ]
+    )
+    _failures(answers)
+    for token, answer in zip(tokens, answers, strict=True):
+        decimals = _number(answer)
+        if decimals is None:
+            logger.warning("%s: no contract at %s tells its decimals", token.currency, token.contract)
+        elif decimals != token.decimals:
+            raise WrongNetworkError(
+                f"the contract of {token.currency} has {decimals} decimals, configured are {token.decimals}"
+            )
 
 
 async def holdings_at(
@@ -80,7 +102,7 @@ async def holdings_at(
     _failures(answers)
     found = {settings.currency: _by_location(scripts, native)}
     for number, token in enumerate(settings.tokens, 1):
-        balances = [_balance(answer) for answer in answers[number * size : (number + 1) * size]]
+        balances = [_number(answer) for answer in answers[number * size : (number + 1) * size]]
         known = [balance for balance in balances if balance is not None]
         if len(known) == size:
             found[token.currency] = _by_location(scripts, known)
@@ -115,6 +137,6 @@ def _failures(answers: Sequence[Any]) -> list[RpcAnswerError]:
     return failures
 
 
-def _balance(answer: str | RpcAnswerError) -> int | None:
+def _number(answer: str | RpcAnswerError) -> int | None:
     """The number in an answer, None for everything that is none."""
-    return None if isinstance(answer, RpcAnswerError) else parse_balance(answer)
+    return None if isinstance(answer, RpcAnswerError) else parse_number(answer)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from coins.evm.block import native_receipt
+from coins.evm.calldata import decode_transfer
 from coins.evm.quantity import parse_account, parse_hash, parse_small
 from coins.evm.rpc import Call, EvmRpc
-from coins.evm.token import called_transfer, position_of
+from coins.evm.token import position_of
 from coins.evm.wire import Header, PendingBlock, PendingTx, TxByHash, block_ref_of
 from coins.types import MempoolView, Receipt
 from config.schema import EvmCoinSettings
@@ -62,7 +63,7 @@ class EvmMempool:
         too, but nobody can tell which events they will make: those are shown when they are mined.
         """
         currency = None if tx.to is None else self._contracts.get(parse_account(tx.to, "transaction.to"))
-        called = None if currency is None else called_transfer(tx.input)
+        called = None if currency is None else _called_transfer(tx.input)
         if currency is None or called is None or called[0] not in own or called[1] == 0:
             return None
         return Receipt(
@@ -92,3 +93,11 @@ class EvmMempool:
             else:
                 held.add(txid)
         return held
+
+
+def _called_transfer(text: str) -> tuple[bytes, int] | None:
+    """Payee and amount that a call of ``transfer`` asks for, None for everything else."""
+    try:
+        return decode_transfer(bytes.fromhex(text.removeprefix("0x")))
+    except ValueError:
+        return None

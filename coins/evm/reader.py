@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from coins.ahead import ReadAhead
 from coins.errors import NodeDataError, NodeSyncingError, NodeUnavailableError, WrongNetworkError
-from coins.evm.balance import holdings_at
+from coins.evm.balance import check_decimals, holdings_at
 from coins.evm.block import BlockBody, BlockReader
 from coins.evm.mempool import EvmMempool
 from coins.evm.quantity import parse_hash, parse_small, quantity
@@ -34,6 +34,7 @@ class EvmReader:
         self._blocks = BlockReader(settings, rpc)
         self._mempool = EvmMempool(settings, rpc)
         self._heights: dict[str, int] = {}
+        self._is_checked = not settings.tokens
         self._untagged: set[str] = set()
         node = settings.node
         self._ahead = ReadAhead(
@@ -45,7 +46,10 @@ class EvmReader:
         )
 
     async def identify(self) -> None:
-        """Chain id and, where configured, the hash of block 0. Raises WrongNetworkError, NodeSyncingError."""
+        """Chain id and, where configured, the hash of block 0; once, the decimals of the tokens.
+
+        Raises WrongNetworkError, NodeSyncingError.
+        """
         syncing, genesis = await self._rpc.batch(
             [
                 Call("eth_syncing", (), Syncing),
@@ -58,6 +62,9 @@ class EvmReader:
             if found != expected.lower():
                 raise WrongNetworkError(f"the node's block 0 is {found}, configured is {expected}")
         _refuse_syncing(syncing)
+        if not self._is_checked:
+            await check_decimals(self._rpc, self._settings.tokens)
+        self._is_checked = True
 
     async def head(self) -> Head:
         """The node's latest block; there is no chain work to compare.

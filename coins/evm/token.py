@@ -21,7 +21,7 @@ UNVERIFIED = "unverified"
 
 _WORD = 64
 _BALANCE_OF = "0x70a08231"
-_TRANSFER_CALL = "0xa9059cbb"
+_DECIMALS = "0x313ce567"
 _HEX = frozenset("0123456789abcdefABCDEF")
 _ACCOUNT_PAD = "0" * 24
 
@@ -150,19 +150,15 @@ def balance_call(account: bytes) -> str:
     return _BALANCE_OF + account.hex().rjust(_WORD, "0")
 
 
-def parse_balance(text: str) -> int | None:
+def decimals_call() -> str:
+    """Call data of ``decimals()``."""
+    return _DECIMALS
+
+
+def parse_number(text: str) -> int | None:
     """The number in a contract's answer; None unless it is exactly one word."""
     word = _word(text)
     return None if word is None else int(word, 16)
-
-
-def called_transfer(data: str) -> tuple[bytes, int] | None:
-    """Payee and amount of a call of ``transfer(address,uint256)``, None for any other call."""
-    if data[:10].lower() != _TRANSFER_CALL or len(data) < 10 + 2 * _WORD:
-        return None
-    payee, amount = _word("0x" + data[10 : 10 + _WORD]), _word("0x" + data[10 + _WORD : 10 + 2 * _WORD])
-    account = None if payee is None else _account(payee)
-    return None if account is None or amount is None else (account, int(amount, 16))
 
 
 def _word(text: str) -> str | None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
+from coins.errors import WrongNetworkError
 from coins.evm.balance import BalanceChanges, holdings_at
 from coins.evm.rpc import EvmRpc
 from coins.evm.wire import Header, block_ref_of
 from coins.types import BlockRef, Location
-from tests.coins.evm.world import eth_settings, token_settings
+from tests.coins.evm.world import eth_settings, opened, token_settings
 from tests.nodes.contract import deploy_token
 from tests.nodes.regtest import AnvilNode
 
@@ -39,3 +42,18 @@ async def test_changes_are_of_exactly_one_block(fresh_anvil: AnvilNode) -> None:
         assert await holdings_at(rpc, settings, refs[1], {}) == {"ETH": {}, "USDT-ETH": {}}
     finally:
         await rpc.close()
+
+
+async def test_e15_a_contract_of_other_decimals_is_refused_before_anything_is_read(
+    fresh_anvil: AnvilNode, caplog: pytest.LogCaptureFixture
+) -> None:
+    node, six = fresh_anvil, deploy_token(fresh_anvil, decimals=6)
+    nobody = token_settings("0x" + "66" * 20, "NO-ETH")
+    async with opened(eth_settings(node.rpc_url, tokens=(token_settings(six.address), nobody))) as coin:
+        await coin.reader.identify()
+        assert "NO-ETH: no contract at 0x" in caplog.text
+    wrong = token_settings(six.address, decimals=18)
+    async with opened(eth_settings(node.rpc_url, tokens=(wrong,))) as coin:
+        for _ in range(2):
+            with pytest.raises(WrongNetworkError, match="USDT-ETH has 6 decimals, configured are 18"):
+                await coin.reader.identify()

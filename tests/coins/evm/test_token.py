@@ -14,10 +14,9 @@ from coins.evm.token import (
     UNVERIFIED,
     Transfer,
     balance_call,
-    called_transfer,
     first_log_index,
     movements,
-    parse_balance,
+    parse_number,
     settle,
     transfer_of,
     transfers_of,
@@ -174,15 +173,7 @@ def test_never_more_than_told_and_never_more_than_came(amounts: list[int], gone:
 
 
 def test_balances_are_one_word_or_nothing() -> None:
-    assert parse_balance(word(2**256 - 1)) == 2**256 - 1
+    assert parse_number(word(2**256 - 1)) == 2**256 - 1
     for text in ("0x", "", "0x1", word(1)[:-2], word(1) + "00", word(1)[2:], "0x" + " " * 64):
-        assert parse_balance(text) is None
+        assert parse_number(text) is None
     assert balance_call(OURS) == "0x70a08231" + "00" * 12 + OURS.hex()
-
-
-def test_a_call_of_transfer_is_told_from_all_others() -> None:
-    call = "0xa9059cbb" + word(OURS)[2:] + word(5)[2:]
-    assert called_transfer(call) == (OURS, 5)
-    assert called_transfer(call + "00") == (OURS, 5)
-    for other in ("0x", call[:-1], "0x23b872dd" + call[10:], call.replace("0" * 24, "1" * 24, 1)):
-        assert called_transfer(other) is None
