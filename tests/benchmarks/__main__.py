@@ -21,7 +21,7 @@ from rich.table import Table
 
 from tests.benchmarks.table import COLUMNS, RESULTS, Row, cells, machine, markdown, save
 
-NAMES = ("scan", "actors", "ledger", "gateway", "deposits", "catchup", "catchup_evm", "restart")
+NAMES = ("scan", "actors", "ledger", "gateway", "deposits", "catchup", "catchup_evm", "scale", "restart")
 STYLES = {"ok": "green", "MISS": "bold red", "-": "dim"}
 
 

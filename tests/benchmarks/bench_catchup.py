@@ -43,6 +43,7 @@ ONE_BAR, TWO_BAR, NAIVE_BAR = 0.15, 0.22, 100.0
 NAIVE_ADDRESSES, NAIVE_ASKED = 10_000, 1_000  # the time of those asked counts ten times
 NAIVE_WALLET = "naive"
 PARALLEL = 4
+CATCH_UP_POLL_S = 0.01  # more often, and asking would be a good part of what is measured
 
 
 def index_of(count: int) -> WatchIndex:
@@ -108,6 +109,7 @@ async def catch_up(path: Path, node: BitcoinNode, first: int, index: WatchIndex,
     """Blocks per second of a cashier with its books at ``first``, from its first step to the node's head."""
     house = NodeHouse(path, node, first, index, workers)
     await house.prepare(OWN * BLOCKS)
+    house.poll_s = CATCH_UP_POLL_S
     begun: list[tuple[int, float]] = []
 
     def note(height: int) -> None:

@@ -67,6 +67,8 @@ class TimedStore(SqliteStore):
 class House:
     """Ledger, address and watcher actors of one currency over a node in memory."""
 
+    poll_s = POLL_S  # between two looks at how far the watcher is
+
     def __init__(self, path: Path) -> None:
         """Nothing runs yet."""
         settings = load_settings()
@@ -134,7 +136,7 @@ class House:
             on_height(status.height or 0)
             if status.height == height and status.state in ("open", "stalled"):
                 return
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(self.poll_s)
 
     async def take(self, raw: bytes) -> tuple[float, float]:
         """Announce a block; seconds until it is committed, and of these in the ledger."""

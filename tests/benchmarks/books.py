@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import random
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -117,22 +117,19 @@ class Filler:
         self.db.executemany("UPDATE account SET balance = ? WHERE id = ?", rows)
         self.db.execute("UPDATE counter SET value = ? WHERE name = 'ordinal'", (self.ordinal,))
 
-    def scripts(self, clients: int) -> None:
+    def scripts(self, numbers: Iterable[int]) -> None:
         """One address for each client."""
         currency, now_s = self.currency, self.now_s
-        owns = [(own_of(number), client_name(number)) for number in range(clients)]
-        self.db.executemany(
+        reserve = (
             "INSERT INTO script_reservation (currency, branch, script_index, purpose, client_id)"
-            " VALUES (?, 'deposit', ?, ?, ?)",
-            [(currency, own.index, f"client:{client}:0", client) for own, client in owns],
+            " VALUES (?, 'deposit', ?, ?, ?)"
         )
-        self.db.executemany(
-            OWN_SCRIPT,
-            [
-                (currency, currency, own.script, own.address, own.index, client, f"client:{client}:0", now_s)
-                for own, client in owns
-            ],
-        )
+        for number in numbers:
+            own, client = own_of(number), client_name(number)
+            purpose = f"client:{client}:0"
+            self.db.execute(reserve, (currency, own.index, purpose, client))
+            values = (own.script, own.address, own.index, client, purpose, now_s)
+            self.db.execute(OWN_SCRIPT, (currency, currency, *values))
 
     def deposits(self, clients: int) -> Iterator[list[tuple[str, tuple[Any, ...]]]]:
         """One deposit for each client, credited and final."""
@@ -219,12 +216,25 @@ def fill(path: Path, currency: str, now_s: int, *, clients: int, postings: int) 
             db.execute(f"DROP {kind} {name}")
         filler = _filler(db, currency, now_s)
         filler.open_accounts(clients)
-        filler.scripts(clients)
+        filler.scripts(range(clients))
         filler.write(filler.deposits(clients))
         filler.write(filler.transfers(clients, postings - 2 * clients))
         filler.save_balances()
         for _, _, sql in named:
             db.execute(sql)
+        db.execute("COMMIT")
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    finally:
+        db.close()
+
+
+def add_addresses(path: Path, currency: str, now_s: int, numbers: Iterable[int]) -> None:
+    """Give more clients an address and nothing else, in books that no writer has open."""
+    db = connect(path)
+    try:
+        db.execute("PRAGMA synchronous = OFF").fetchall()
+        db.execute("BEGIN IMMEDIATE")
+        _filler(db, currency, now_s).scripts(numbers)
         db.execute("COMMIT")
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     finally:
