@@ -19,7 +19,7 @@ FAMILIES: dict[str, str] = {"bitcoin": "coins.bitcoin", "evm": "coins.evm"}
 async def open_coin(settings: CoinSettings, signer: Signer, process_workers: int = 0) -> Coin:
     """Open one currency: its reader, deriver, spender and an empty index.
 
-    ``process_workers`` processes may help a family to parse blocks while it catches up; 0 for none.
+    ``process_workers`` processes may help a family to read blocks while it catches up; 0 for none.
     Asks the signer for account keys where the family needs them; does not ask the node. Raises
     UnsupportedError for a coin that is marked so or whose family is not there, SignerError as the
     signer does.

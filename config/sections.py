@@ -264,7 +264,7 @@ class ActorSettings(Section):
     ask_timeout_s: Seconds = 5.0
     """Deadline of a question between actors."""
     process_workers: Annotated[int, Field(ge=0, le=64)] = 0
-    """Processes of each UTXO currency that help to parse blocks while it catches up; use cores to spare."""
+    """Processes of each UTXO currency that read blocks (REST without TLS) while it catches up; 0 for none."""
     tick_s: Seconds = 1.0
     """Pause between two looks for open work in the database, where no hint came."""
     reconcile_interval_s: Annotated[float, Field(ge=0, le=604_800, allow_inf_nan=False)] = 600.0

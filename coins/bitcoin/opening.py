@@ -16,7 +16,7 @@ from config.schema import BitcoinCoinSettings
 async def open_coin(settings: BitcoinCoinSettings, signer: Signer, process_workers: int = 0) -> Coin:
     """The coin's bundle. Asks the signer for account keys (custody ``seed``), never the node.
 
-    ``process_workers`` outline blocks beside this process while catching up; 0 for none.
+    ``process_workers`` fetch and outline blocks beside this process while catching up; 0 for none.
     Raises UnsupportedError for what this version cannot do, SignerError when the signer does not
     answer or holds other keys than the settings name.
     """
