@@ -48,6 +48,7 @@ from ledger.operator_access import (
     LoginOperator,
     ResetOperator,
     SetOperator,
+    SetPassword,
     TouchOperatorSession,
 )
 from ledger.queries import (
@@ -315,6 +316,7 @@ __all__ = [
     "SessionView",
     "SetCurrencyState",
     "SetOperator",
+    "SetPassword",
     "SpentNonce",
     "TipMoved",
     "TouchOperatorSession",

@@ -12,6 +12,8 @@ from gateway.role import Role
 from gateway.token import OPERATOR_NAME_PATTERN
 
 HOUSE = "house"
+PASSWORD_MIN, PASSWORD_MAX = 12, 1024
+"""Characters of an operator's password."""
 
 
 def _client(text: str) -> str:
@@ -105,12 +107,23 @@ OperatorName = Annotated[str, Field(pattern=OPERATOR_NAME_PATTERN, description="
 Roles = Annotated[list[Annotated[Role, Field(strict=False)]], Field(min_length=1, max_length=len(Role))]
 
 
+Code = Annotated[str, Field(pattern=r"^[0-9]{6}$", description="The one-time code of the app")]
+
+
 class LoginBody(Body):
     """What an operator logs in with."""
 
     name: OperatorName
-    password: Annotated[str, Field(min_length=1, max_length=1024)]
-    code: Annotated[str, Field(pattern=r"^[0-9]{6}$", description="The one-time code of the app")]
+    password: Annotated[str, Field(min_length=1, max_length=PASSWORD_MAX)]
+    code: Code
+
+
+class PasswordBody(Body):
+    """Another password for whoever is logged in; the old one and a code show that it is he."""
+
+    password: Annotated[str, Field(min_length=1, max_length=PASSWORD_MAX)]
+    code: Code
+    new_password: Annotated[str, Field(min_length=PASSWORD_MIN, max_length=PASSWORD_MAX)]
 
 
 class NewOperatorBody(Body):

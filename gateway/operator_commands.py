@@ -132,7 +132,8 @@ def _find(desk: Desk, settings: Settings, name: str) -> OperatorView:
 
 def _hashed(path: Path | None) -> str:
     """The hash of the password from the file or the terminal; a wrong one ends with a line without it."""
-    from gateway.password import HASHER, LENGTH_MAX, LENGTH_MIN
+    from gateway.bodies import PASSWORD_MAX, PASSWORD_MIN
+    from gateway.password import HASHER
 
     if path is None:
         password: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
@@ -143,8 +144,8 @@ def _hashed(path: Path | None) -> str:
             raise fail(f"cannot read {path}: it is not UTF-8", USAGE) from None
         except OSError as error:
             raise fail(f"cannot read {path}: {error.strerror}", USAGE) from None
-    if not LENGTH_MIN <= len(password) <= LENGTH_MAX:
-        raise fail(f"the password must have {LENGTH_MIN} to {LENGTH_MAX} characters", USAGE)
+    if not PASSWORD_MIN <= len(password) <= PASSWORD_MAX:
+        raise fail(f"the password must have {PASSWORD_MIN} to {PASSWORD_MAX} characters", USAGE)
     return HASHER.hash(password)
 
 

@@ -18,7 +18,6 @@ from gateway.problem import ProblemError
 
 R = TypeVar("R")
 
-LENGTH_MIN, LENGTH_MAX = 12, 1024
 THREADS = 2
 WAITING_MAX = 16
 """Checks that may wait for a thread; more are refused."""

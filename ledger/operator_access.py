@@ -101,6 +101,21 @@ class FailLogin(Command[None]):
 
 
 @dataclass(frozen=True, slots=True)
+class SetPassword(Command[OperatorSessionView | None]):
+    """Another password for the operator of a session, after the old one and a code were found right.
+
+    His other sessions end. None, and a failed login in the audit, as for LoginOperator.
+    """
+
+    session_id: str
+    credentials: OperatorCredentials
+    totp_step: int
+    password_hash: str
+    name: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class TouchOperatorSession(Command[None]):
     """The session is in use: it is idle from now on anew. One that is over stays over."""
 

@@ -14,6 +14,7 @@ from ledger.operator_access import (
     EndOperatorSession,
     FailLogin,
     LoginOperator,
+    SetPassword,
     TouchOperatorSession,
 )
 from ledger.views import OperatorCredentials, OperatorSessionView, Outcome
@@ -88,11 +89,44 @@ def login_operator(tx: Tx, command: LoginOperator) -> OperatorSessionView | None
             tx.now_s + command.idle_s,
         ),
     )
-    lockout.forgive(tx, lockout.by_name(command.name))
-    lockout.take_back(tx, lockout.by_address(command.address))
+    _succeeded(tx, command)
     data = {"name": command.name, "address": command.address}
     tx.audit(f"operator:{checked.operator_id}", "login", "operator_session", command.session_id, data)
     return _read_session(tx, command.session_id)
+
+
+def set_password(tx: Tx, command: SetPassword) -> OperatorSessionView | None:
+    """Spend the step and change the hash, if the operator is still the one that was checked."""
+    checked = command.credentials
+    changed = tx.db.execute(
+        "UPDATE operator SET password_hash = ?, totp_step = ? WHERE id = ? AND totp_step < ?"
+        " AND password_hash = ? AND totp_salt = ? AND disabled_at IS NULL",
+        (
+            command.password_hash,
+            command.totp_step,
+            checked.operator_id,
+            command.totp_step,
+            checked.password_hash,
+            checked.totp_salt,
+        ),
+    )
+    if changed.rowcount == 0:
+        fail_login(tx, FailLogin(command.name, command.address))
+        return None
+    tx.db.execute(
+        "UPDATE operator_session SET ended_at = ? WHERE operator_id = ? AND id <> ? AND ended_at IS NULL",
+        (tx.now_s, checked.operator_id, command.session_id),
+    )
+    _succeeded(tx, command)
+    by = f"operator:{checked.operator_id}"
+    tx.audit(by, "set_password", "operator", checked.operator_id, {"address": command.address})
+    return _read_session(tx, command.session_id)
+
+
+def _succeeded(tx: Tx, command: LoginOperator | SetPassword) -> None:
+    """The try was no failure: those of the name are over, those of the address stay."""
+    lockout.forgive(tx, lockout.by_name(command.name))
+    lockout.take_back(tx, lockout.by_address(command.address))
 
 
 def fail_login(tx: Tx, command: FailLogin) -> None:
@@ -131,6 +165,7 @@ HANDLERS: dict[type[Any], Callable[[Tx, Any], Any]] = {
     BeginLogin: begin_login,
     LoginOperator: login_operator,
     FailLogin: fail_login,
+    SetPassword: set_password,
     TouchOperatorSession: touch_operator_session,
     EndOperatorSession: end_operator_session,
 }

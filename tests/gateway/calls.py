@@ -48,6 +48,7 @@ from actors.messages import (
     RequestWithdrawal,
     ResetOperator,
     SetOperator,
+    SetPassword,
     UnblockDeposits,
     WriteOffCase,
 )
@@ -105,9 +106,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "write_off_case": REASON,
     "block_deposits": REASON,
     "unblock_deposits": REASON,
+    "change_password": {"password": PASSWORD, "code": CODE, "new_password": "another horse battery"},
     "login": {"name": "ann", "password": PASSWORD, "code": CODE},
 }
-ASKS = {"get_client_session": 0, "get_operator_session": 0, "login": 2}
+ASKS = {"get_client_session": 0, "get_operator_session": 0, "login": 2, "change_password": 2}
 """How many questions a good request costs beside the token's, where it is not one."""
 PATHS = {"client_id": "alice", "currency": "BTC"}
 BY_NAME: dict[str, Route] = {route.name: route for route in ROUTES}
@@ -148,6 +150,7 @@ def script(directory: FakeDirectory) -> None:
         ListWithdrawals: Page((withdrawal_view(),), None),
         PostTransfer: Outcome(transfer_view()),
         ResetOperator: Outcome(operator_view()),
+        SetPassword: operator_session_view(),
         SetOperator: Outcome(operator_view()),
         RequestWithdrawal: Outcome(withdrawal_view()),
     }

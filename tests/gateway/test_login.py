@@ -200,3 +200,29 @@ async def test_neither_password_nor_code_nor_token_is_in_the_database(house: Hou
     raw = contents(tmp_path)
     for text in (token, token.removeprefix("os_"), PASSWORD):
         assert text.encode() not in raw
+
+
+async def test_a_password_is_changed_by_who_knows_the_old_one_and_has_the_app(house: House) -> None:
+    token, other = await house.operator(code=house.code(-30)), await house.operator()
+
+    async def change(password: str, new: str, drift_s: int = 30) -> Answer:
+        body = {"password": password, "code": house.code(drift_s), "new_password": new}
+        return await house.send("PATCH", "/v1/admin/me", token, json=body)
+
+    new = "another horse battery"
+    assert (await change(WRONG, new)).code == "login_failed"
+    assert (await change(PASSWORD, new, 0)).code == "login_failed"  # this code opened a session
+    assert (await change(PASSWORD, "short")).code == "validation_failed"
+    assert (await change(PASSWORD, new)).status == 200
+    assert [(await me(house, each)).status for each in (token, other)] == [200, 401]
+    await house.clock.advance(60)  # type: ignore[attr-defined]
+    assert (await house.login()).code == "login_failed"
+    assert (await house.login(password=new)).status == 200
+
+
+async def test_a_stolen_session_cannot_guess_the_password_for_ever(tmp_path: Path) -> None:
+    async with open_house(tmp_path, login_tries=2) as house:
+        token = await house.operator()
+        body = {"password": WRONG, "code": OTHER, "new_password": "another horse battery"}
+        codes = [(await house.send("PATCH", "/v1/admin/me", token, json=body)).code for _ in range(3)]
+        assert codes == ["login_failed", "login_failed", "login_locked"]

@@ -19,6 +19,7 @@ CASES_SEEN = CASES | {Role.VIEWER, Role.SUPPORT}
 MAY: dict[str, set[Role]] = {
     "logout": ALL,
     "get_operator_session": ALL,
+    "change_password": ALL,
     "get_tree": ALL - {Role.MARKETING},
     "pause_currency": {Role.SRE, Role.PAYMENTS, Role.ADMIN},
     "drain_currency": {Role.SRE, Role.PAYMENTS, Role.ADMIN},
