@@ -10,7 +10,9 @@ import pytest
 from actors.errors import Unavailable
 from actors.messages import GetWatcherStatus, IssueAddress, ListCurrencies
 from config.loader import ConfigError
+from tests.actors.desk import COIN_FILES
 from tests.actors.doors import DeskDeriver
+from tests.actors.test_service import with_passphrase
 from tests.actors.till import PATIENCE_S, Till, all_in_state, chains, incarnations, running, states
 from tests.fakes.chain import FakeChain
 
@@ -119,3 +121,28 @@ async def test_a_configuration_that_is_wrong_changes_nothing(tmp_path: Path) -> 
             await service.reload(till.load)
         assert incarnations(service) == before
         assert service.settings is settings
+
+
+async def test_a_token_starts_its_chain_anew_and_may_not_become_another_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    till = Till(tmp_path, "BTC", "ETH")
+    with_passphrase(till, monkeypatch)
+    async with running(till) as service:
+        await all_in_state(till, service, BTC="open", ETH="open")
+        before = incarnations(service)
+        shipped = (COIN_FILES / "USDT-ETH.toml").read_text()
+        token_file = tmp_path / "coins" / "USDT-ETH.toml"
+        token_file.write_text(shipped.replace("enabled = false", "enabled = true"))
+        await service.reload(till.load)
+        await all_in_state(till, service, **{"BTC": "open", "ETH": "open", "USDT-ETH": "open"})
+        after = incarnations(service)
+        assert after["watcher:ETH"] == before["watcher:ETH"] + 1
+        assert after["watcher:BTC"] == before["watcher:BTC"]
+        old = service.settings.tokens["USDT-ETH"]
+        till.set("USDT_ETH", CONTRACT="0x" + "22" * 20)
+        till.set("ETH", DRAINING="true")
+        await service.reload(till.load)
+        assert incarnations(service) == after
+        assert service.settings.currencies["USDT-ETH"] == old
+        assert not service.settings.coins["ETH"].draining
