@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from actors.answering import AnsweringActor
@@ -15,7 +16,7 @@ from actors.slot import CoinSlot
 from coins.errors import CoinError
 from coins.types import LOCATION_OF, Branch, OwnScript
 from config.schema import ActorSettings, EvmCoinSettings
-from ledger.commands import RecordScript, ReserveScript, SetCurrencyState
+from ledger.commands import GetUnrecorded, RecordScript, ReserveScript, SetCurrencyState
 from ledger.errors import CurrencyUnavailableError, IdentityChangedError, UnknownCurrencyError
 from ledger.queries import GetAddress, ListCurrencies
 from ledger.views import AddressView, Outcome
@@ -23,7 +24,7 @@ from ledger.views import AddressView, Outcome
 logger = logging.getLogger(__name__)
 
 HOT_PURPOSE = "hot"
-HOT_RETRY_S = 2.0
+RETRY_S = 2.0
 
 
 class AddressActor(AnsweringActor):
@@ -31,7 +32,8 @@ class AddressActor(AnsweringActor):
 
     An index is reserved in the ledger first, the script goes into the index of the watcher next, is
     recorded then, and only then shown: a block that pays it can not be scanned without it, or its
-    delta is refused and scanned again.
+    delta is refused and scanned again. What was reserved and not recorded when the process ended is recorded
+    at the next start, before a block is read, as nobody's.
     """
 
     def __init__(self, slot: CoinSlot, directory: Directory, clock: Clock, settings: ActorSettings) -> None:
@@ -50,7 +52,11 @@ class AddressActor(AnsweringActor):
             "ledger", registration(self._slot.settings, fingerprint), timeout_s=self._timeout_s
         )
         await self._register_tokens()
-        self.spawn(self._ensure_hot(), "hot")
+        if self._slot.settings.custody == "node":
+            self.spawn(self._until_there(self._recover), "recover")
+        else:
+            await self._recover()  # before the watcher starts: every block is read with these scripts
+        self.spawn(self._until_there(self._ensure_hot), "hot")
 
     async def _register_tokens(self) -> None:
         """Make the chain's tokens known; one that is not what it was is left out, and the chain goes on.
@@ -156,15 +162,32 @@ class AddressActor(AnsweringActor):
         self._slot.address_seq = max(self._slot.address_seq, outcome.value.sequence)
         return outcome
 
+    async def _recover(self) -> None:
+        """Watch what an earlier life reserved and did not come to record; nobody was shown it.
+
+        It belongs to nobody until its client asks for an address again: what is paid to it is a case.
+        """
+        found = await self._directory.ask(
+            "ledger", GetUnrecorded(self._slot.currency), timeout_s=self._timeout_s
+        )
+        for reserved in found:
+            own = await self._derive(reserved.branch, reserved.index)
+            logger.warning("%s: %s was reserved and never given out", self.address, own.address)
+            await self._record(reserved.purpose, own, None)
+
     async def _ensure_hot(self) -> None:
-        """The hot address exists from the start; a wallet or ledger that does not answer is asked again."""
+        """The hot address exists from the start."""
+        await self._own(Branch.HOT, HOT_PURPOSE)
+
+    async def _until_there(self, get: Callable[[], Awaitable[None]]) -> None:
+        """A wallet or ledger that does not answer is asked again."""
         while True:
             try:
-                await self._own(Branch.HOT, HOT_PURPOSE)
+                await get()
                 return
             except (CurrencyUnavailableError, DeliveryError) as error:
-                logger.info("%s: the hot address has to wait: %s", self.address, error)
-            await self._clock.sleep(HOT_RETRY_S)
+                logger.info("%s: an address of the house has to wait: %s", self.address, error)
+            await self._clock.sleep(RETRY_S)
 
     async def on_cleanup(self) -> None:
         """Close the coin with its last user: younger siblings are stopped before."""

@@ -64,6 +64,7 @@ class CoinSlot:
         await self.close()
         self._coin = await self._open_coin(self.settings)
         self.address_seq = self.loaded_seq = 0
+        self.may_record.set()
         return self._coin
 
     async def close(self) -> None:

@@ -2,8 +2,8 @@
 
 Errors named here are DomainErrors of ``ledger/errors.py``: the command then changed nothing. Commands
 about access (sessions, keys) are in ``ledger/access.py``, those about cases in ``ledger/case_command.py``,
-those about sweeps in ``ledger/sweep_command.py``,
-and given here again. ``id`` fields are made
+those about own scripts in ``ledger/script_command.py``, those about sweeps in ``ledger/sweep_command.py``,
+and all given here again. ``id`` fields are made
 by the asker (random, so that a retry with the same key is harmless); times are stamped by the ledger
 from the clock handed to it.
 """
@@ -16,13 +16,10 @@ from typing import Any
 from coins.types import (
     AttemptPlan,
     BlockRef,
-    Branch,
     BroadcastResult,
     ChainDelta,
     Holdings,
-    Location,
     MempoolView,
-    OwnScript,
     PayoutWork,
 )
 from ledger.access import CreateKey as CreateKey
@@ -42,10 +39,12 @@ from ledger.policy import Finality, Tier
 from ledger.request import Command as Command
 from ledger.request import Idempotency as Idempotency
 from ledger.request import SpentNonce as SpentNonce
+from ledger.script_command import GetUnrecorded as GetUnrecorded
+from ledger.script_command import RecordScript as RecordScript
+from ledger.script_command import ReserveScript as ReserveScript
 from ledger.sweep_command import GetSweepWork as GetSweepWork
 from ledger.sweep_command import OpenTopUp as OpenTopUp
 from ledger.views import (
-    AddressView,
     AttemptWork,
     CurrencyView,
     DeliveryWork,
@@ -162,40 +161,6 @@ class ApplyMempool(Command[int]):
 
     chain: str
     view: MempoolView
-
-
-# -- own scripts --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class ReserveScript(Command[int]):
-    """Reserve the next index of a branch under a unique ``purpose`` (``client:alice:0``,
-    ``hot``, ``change:{intent_id}``). Same purpose, same index.
-
-    With ``client_id`` and ``client_limit`` a new index beyond that many of the client's is refused
-    (TooManyAddressesError). ``wanted`` is the currency the client asked for, when it is a token: its
-    address is its chain's, and whether deposits are open is its own affair.
-    """
-
-    currency: str
-    branch: Branch
-    purpose: str
-    client_id: str | None = None
-    client_limit: int | None = None
-    wanted: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class RecordScript(Command[Outcome[AddressView]]):
-    """Make a derived script ours: from its commit on a scan must know it. ``client_id`` is None
-    for hot and change scripts (the view then has an empty client). Idempotent per purpose."""
-
-    currency: str
-    purpose: str
-    own: OwnScript
-    location: Location
-    client_id: str | None
-    idempotency: Idempotency | None = None
 
 
 # -- withdrawals ----------------------------------------------------------------------------------

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+from coins.types import Branch
 from ledger import codec
-from ledger.commands import RecordScript, ReserveScript
+from ledger.commands import GetUnrecorded, RecordScript, ReserveScript
 from ledger.context import Tx
 from ledger.currency_state import allowing
 from ledger.errors import (
@@ -15,7 +17,7 @@ from ledger.errors import (
     IllegalTransitionError,
     TooManyAddressesError,
 )
-from ledger.views import AddressView, Outcome
+from ledger.views import AddressView, Outcome, ReservedScript
 
 ISSUING_STATES = allowing("issues")
 """States in which a client may get a fresh address: the node's absence only delays what is paid to it."""
@@ -76,7 +78,9 @@ def record_script(tx: Tx, command: RecordScript) -> Outcome[AddressView]:
     if row is not None:
         if row[0] != command.own.script:
             raise IdentityChangedError(f"{command.purpose} of {command.currency} has another script already")
-        return Outcome(to_address(row[1:]), is_new=False)
+        view = to_address(row[1:])
+        is_given_now = not view.client_id and command.client_id is not None
+        return Outcome(_give(tx, command, view) if is_given_now else view, is_new=is_given_now)
     reserved = tx.db.execute(
         "SELECT branch, script_index FROM script_reservation WHERE currency = ? AND purpose = ?",
         (command.currency, command.purpose),
@@ -107,12 +111,49 @@ def record_script(tx: Tx, command: RecordScript) -> Outcome[AddressView]:
     ).fetchone()
     view = to_address(inserted)
     if command.client_id is not None:
-        object_id = f"{command.currency}:{view.sequence}"
-        tx.emit("address.issued", "address", object_id, command.client_id, codec.to_dict(view))
+        _tell(tx, view)
     return Outcome(view)
+
+
+def _give(tx: Tx, command: RecordScript, view: AddressView) -> AddressView:
+    """Give a client the script that was found at a start, reserved for him and never shown.
+
+    What came to it until now is a case; from now on it is the client's.
+    """
+    tx.db.execute(
+        "UPDATE own_script SET client_id = ? WHERE currency = ? AND purpose = ? AND client_id IS NULL",
+        (command.client_id, command.currency, command.purpose),
+    )
+    given = replace(view, client_id=command.client_id or "")
+    _tell(tx, given)
+    return given
+
+
+def _tell(tx: Tx, view: AddressView) -> None:
+    object_id = f"{view.currency}:{view.sequence}"
+    tx.emit("address.issued", "address", object_id, view.client_id, codec.to_dict(view))
+
+
+def get_unrecorded(tx: Tx, command: GetUnrecorded) -> tuple[ReservedScript, ...]:
+    """Reserved indices without a script. As many of both is the rule: then nothing is searched."""
+    (missing,) = tx.db.execute(
+        "SELECT (SELECT count(*) FROM script_reservation WHERE currency = ?)"
+        " - (SELECT count(*) FROM own_script WHERE currency = ?)",
+        (command.currency, command.currency),
+    ).fetchone()
+    if not missing:
+        return ()
+    rows = tx.db.execute(
+        "SELECT r.branch, r.script_index, r.purpose FROM script_reservation r WHERE r.currency = ?"
+        " AND NOT EXISTS (SELECT 1 FROM own_script s WHERE s.currency = r.currency AND s.purpose = r.purpose)"
+        " ORDER BY r.branch, r.script_index",
+        (command.currency,),
+    )
+    return tuple(ReservedScript(Branch(branch), index, purpose) for branch, index, purpose in rows)
 
 
 HANDLERS: dict[type[Any], Callable[[Tx, Any], Any]] = {
     ReserveScript: reserve_script,
     RecordScript: record_script,
+    GetUnrecorded: get_unrecorded,
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from coins.types import AttemptPlan, BlockRef, Location, OwnScript, SignedTx
+from coins.types import AttemptPlan, BlockRef, Branch, Location, OwnScript, SignedTx
 from ledger.case_view import CaseEntry as CaseEntry
 from ledger.case_view import CasesReleased as CasesReleased
 from ledger.case_view import CaseView as CaseView
@@ -31,6 +31,15 @@ class AddressView:
     index: int
     sequence: int
     created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReservedScript:
+    """An index of a branch, reserved under a purpose."""
+
+    branch: Branch
+    index: int
+    purpose: str
 
 
 @dataclass(frozen=True, slots=True)

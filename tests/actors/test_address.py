@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 
 from actors.errors import Unavailable
-from actors.messages import Idempotency, IssueScript
+from actors.messages import Idempotency, IssueScript, ListCases
 from actors.registration import identity_fingerprint, registration
 from coins.errors import NodeUnavailableError, SignerError
 from coins.types import Branch
 from config.schema import Tier as TierSettings
-from ledger.commands import RecordScript
+from ledger.commands import RecordScript, ReserveScript
 from ledger.errors import CurrencyClosedError, CurrencyUnavailableError, TooManyAddressesError
 from ledger.policy import Finality, Tier
 from tests.actors.desk import open_desk
 from tests.actors.doors import UNAVAILABLE, DeskDeriver
 from tests.fakes.chain import FakeChain
-from tests.fakes.coin import FakeDeriver, make_coin
+from tests.fakes.coin import FakeDeriver, make_coin, own_script
 from tests.ledger.books import rows
 
 
@@ -186,3 +186,42 @@ async def test_the_identity_is_that_of_the_keys_and_not_of_a_written_down_accoun
         assert await identity_fingerprint(settings, coin) != plain
         other_network = settings.model_copy(update={"network": "testnet"})
         assert await identity_fingerprint(other_network, make_coin(FakeChain())) != plain
+
+
+async def test_d44_an_index_reserved_and_lost_in_a_crash_is_watched_and_nobodys(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        await desk.address("bob")
+        await desk.ask("ledger", ReserveScript("BTC", Branch.DEPOSIT, "client:alice:0", "alice"))
+    async with open_desk(tmp_path, is_started=False) as desk:
+        lost = own_script("BTC", Branch.DEPOSIT, 1).script
+        desk.chains["BTC"].pay((lost, 40_000))
+        desk.chains["BTC"].mine(1)  # while we were away
+        await desk.start()
+        await desk.mine(5)
+        assert await desk.balance("alice") == (0, 0, 0)
+        (case,) = (await desk.ask("ledger_reader", ListCases())).data
+        assert (case.kind, case.reason, case.amount) == ("funding", "unissued_address", 40_000)
+        await desk.check_chain()
+        issued = await desk.address("alice")
+        assert (issued.view.index, issued.is_new, issued.view.client_id) == (1, True, "alice")
+        desk.chains["BTC"].pay((lost, 50_000))
+        await desk.mine(3)
+        assert await desk.balance("alice") == (50_000, 0, 0)
+        await desk.check_chain()
+
+
+async def test_d44_a_wallet_of_the_node_finds_its_lost_address_again(tmp_path: Path) -> None:
+    environ = {"CASHIER__COINS__BTC__CUSTODY": "node", "CASHIER__COINS__BTC__WALLET": "cashier"}
+    async with open_desk(tmp_path, environ=environ) as desk:
+        await desk.ask("ledger", ReserveScript("BTC", Branch.DEPOSIT, "client:alice:0", "alice"))
+    async with open_desk(tmp_path, environ=environ, is_started=False) as desk:
+        deriver = desk.derivers["BTC"] = DeskDeriver("BTC")
+        deriver.trouble = NodeUnavailableError("the wallet is not loaded")
+        await desk.start()
+        await desk.rest()
+        assert rows(desk.path, "SELECT 1 FROM own_script WHERE purpose = 'client:alice:0'") == []
+        deriver.trouble = None
+        await desk.clock.advance(2.5)
+        await desk.rest()
+        where = "SELECT client_id, location FROM own_script WHERE purpose = 'client:alice:0'"
+        assert rows(desk.path, where) == [(None, "deposit")]
