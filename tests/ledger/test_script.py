@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from coins.types import Branch, Location, OwnScript
-from ledger.commands import GetWatchState, Idempotency, RecordScript, ReserveScript, SetCurrencyState
+from ledger.commands import GetWatchState, Idempotency, SetCurrencyState
 from ledger.errors import (
     CurrencyClosedError,
     IdentityChangedError,
     IllegalTransitionError,
     TooManyAddressesError,
 )
+from ledger.script_command import GetUnrecorded, RecordScript, ReserveScript
 from tests.fakes.oracle import check_books
 from tests.ledger.books import BTC, do, make_books, open_store, rows
 
@@ -117,3 +118,23 @@ def test_a_replayed_request_for_an_address_says_what_the_first_said(tmp_path: Pa
     assert (first.is_new, first.is_replayed) == (True, False)
     assert (again.is_new, again.is_replayed, again.value) == (True, True, first.value)
     store.close()
+
+
+def test_d44_what_was_reserved_and_never_recorded_is_found_and_given_once(tmp_path: Path) -> None:
+    store = make_books(tmp_path)
+    for number in range(2):
+        do(store, reserve(number))
+    do(store, record(0, 0))
+    (lost,) = do(store, GetUnrecorded("BTC"))
+    assert (lost.branch, lost.index, lost.purpose) == (Branch.DEPOSIT, 1, "client:alice:1")
+    nobodys = do(store, replace(record(1, 1), client_id=None))
+    assert (nobodys.is_new, nobodys.value.client_id) == (True, "")
+    assert do(store, GetUnrecorded("BTC")) == ()
+    given = do(store, record(1, 1))
+    assert (given.is_new, given.value.client_id, given.value.sequence) == (True, "alice", 2)
+    again = do(store, record(1, 1))
+    assert (again.is_new, again.value) == (False, given.value)
+    issued = "SELECT object_id FROM event WHERE type = 'address.issued'"
+    assert rows(store.path, issued) == [("BTC:1",), ("BTC:2",)]
+    store.close()
+    assert check_books(store.path) == []
