@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from actors.clock import Clock
@@ -30,4 +31,6 @@ class Front(Protocol):
         """Serve on a listening socket; the socket itself stays open when the server closes."""
 
 
-MakeFront = Callable[[Settings, Directory, Metrics, Clock], Front]
+Served = Callable[[], AbstractContextManager[None]]
+"""What each request happens in, so that longer work gives way meanwhile."""
+MakeFront = Callable[[Settings, Directory, Metrics, Clock, Served], Front]

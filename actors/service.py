@@ -34,6 +34,7 @@ from coins.family import Coin
 from coins.signer.client import SignerClient
 from coins.signer.errors import SignerChildError
 from coins.signer.process import SignerProcess
+from coins.turns import Turns
 from config.schema import Settings, diff, take_over
 from ledger.commands import SetCurrencyState
 from ledger.errors import DomainError, StoreError
@@ -76,7 +77,8 @@ class Service:
         self._clock = SystemClock()
         self.metrics = Metrics()
         self.directory = Directory(MetricsObserver(self.metrics), max_parked=settings.actors.parked_max)
-        self._front = make_front(settings, self.directory, self.metrics, self._clock)
+        self._turns = Turns()
+        self._front = make_front(settings, self.directory, self.metrics, self._clock, self._turns.first)
         self._listener: socket.socket | None = None
         self._exporter: Exporter | None = None
         self._heartbeat: Heartbeat | None = None
@@ -110,7 +112,9 @@ class Service:
         signer = SignerClient(self.settings.signer)
 
         async def open_coin(settings: Any) -> Coin:
-            return await registry.open_coin(settings, signer, self.settings.actors.process_workers)
+            return await registry.open_coin(
+                settings, signer, self.settings.actors.process_workers, self._turns
+            )
 
         return Parts(
             settings=self.settings,

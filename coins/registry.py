@@ -11,21 +11,25 @@ from typing import cast
 from coins.errors import UnsupportedError
 from coins.family import ChainReader, Coin, Signer, WatchIndex
 from coins.index import WatchIndex as ScriptIndex
+from coins.turns import Turns
 from config.schema import CoinSettings
 
 FAMILIES: dict[str, str] = {"bitcoin": "coins.bitcoin", "evm": "coins.evm"}
 
 
-async def open_coin(settings: CoinSettings, signer: Signer, process_workers: int = 0) -> Coin:
+async def open_coin(
+    settings: CoinSettings, signer: Signer, process_workers: int = 0, turns: Turns | None = None
+) -> Coin:
     """Open one currency: its reader, deriver, spender and an empty index.
 
     ``process_workers`` processes may help a family to read blocks while it catches up; 0 for none.
+    Long work of its own gives way by ``turns``.
     Asks the signer for account keys where the family needs them; does not ask the node. Raises
     UnsupportedError for a coin that is marked so or whose family is not there, SignerError as the
     signer does.
     """
-    opener = cast(Callable[[CoinSettings, Signer, int], Awaitable[Coin]], _package(settings).open_coin)
-    coin = await opener(settings, signer, process_workers)
+    opener = cast(Callable[[CoinSettings, Signer, int, Turns], Awaitable[Coin]], _package(settings).open_coin)
+    coin = await opener(settings, signer, process_workers, turns or Turns())
     return replace(coin, witness=open_witness(settings))
 
 

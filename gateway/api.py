@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -134,8 +135,10 @@ def as_handler(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResp
     """The aiohttp handler of a route."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        call = await _call(route, request)
-        reply = await route.handler(call)
+        # A stream lasts for hours: nobody gives way to it.
+        with nullcontext() if route.is_stream else request.app[GATEWAY].served():
+            call = await _call(route, request)
+            reply = await route.handler(call)
         return reply if isinstance(reply, web.StreamResponse) else _response(reply)
 
     return handle

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 
 from aiohttp import web
 
 from config.schema import GatewaySettings, Settings
 from gateway.api import as_handler
 from gateway.coins import Coins
-from gateway.context import GATEWAY, Asks, Clock, Gateway, HttpMetrics
+from gateway.context import GATEWAY, Asks, Clock, Gateway, HttpMetrics, Served
 from gateway.dispatch import dispatch
 from gateway.limiter import RateLimiter
 from gateway.middleware import around, set_headers
@@ -33,10 +34,11 @@ def make_app(
     random_bytes: RandomBytes,
     secret: bytes,
     coins: Coins | None = None,
+    served: Served = nullcontext,
 ) -> web.Application:
     """The application. ``directory`` reaches the actors; ``random_bytes`` is ``secrets.token_bytes`` outside
     of tests; ``secret`` is the gateway's own (``gateway.secret.load_or_create``); ``coins`` is given by who
-    wants to change them later.
+    wants to change them later; each request happens inside ``served``.
 
     Must be called on the event loop that serves it. Serve it with `make_runner`.
     """
@@ -51,6 +53,7 @@ def make_app(
         base_url=settings.gateway.base_url,
         limiter=RateLimiter(settings.gateway.rate_entries_max),
         hub=StreamHub(settings.gateway.sse_streams_max),
+        served=served,
     )
     app = web.Application(middlewares=[around])
     app[GATEWAY] = gateway

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Protocol, TypeVar
@@ -19,6 +20,8 @@ from gateway.stream import StreamHub
 from gateway.token import RandomBytes
 
 R = TypeVar("R")
+Served = Callable[[], AbstractContextManager[None]]
+"""What a request happens in, so that longer work gives way meanwhile."""
 
 
 class Asks(Protocol):
@@ -61,6 +64,7 @@ class Gateway:
     base_url: str
     limiter: RateLimiter
     hub: StreamHub
+    served: Served = nullcontext
     lookups: Lookups = field(default_factory=Lookups)
     passwords: Passwords = field(default_factory=Passwords)
     key_rate: Rate = field(init=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import socket
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from aiohttp import web
@@ -15,7 +16,7 @@ from config.schema import Settings
 from gateway import render
 from gateway.app import make_app, make_runner, outbox_ready, use_base_url
 from gateway.coins import Coins
-from gateway.context import Asks, Clock, HttpMetrics
+from gateway.context import Asks, Clock, HttpMetrics, Served
 from gateway.secret import load_or_create
 from gateway.token import RandomBytes
 
@@ -48,14 +49,16 @@ class HttpFront:
         clock: Clock,
         random_bytes: RandomBytes,
         secret: bytes,
+        served: Served = nullcontext,
     ) -> None:
-        """Nothing is opened before `serve`."""
+        """Nothing is opened before `serve`; each request happens inside ``served``."""
         self._settings = settings
         self._directory = directory
         self._metrics = metrics
         self._clock = clock
         self._random_bytes = random_bytes
         self._secret = secret
+        self._served = served
         self._coins = Coins(settings.configured)
 
     def update(self, settings: Settings) -> None:
@@ -80,6 +83,7 @@ class HttpFront:
             self._random_bytes,
             self._secret,
             coins=self._coins,
+            served=self._served,
         )
         if self._settings.gateway.port == 0 and self._settings.gateway.public_url is None:
             use_base_url(app, self._settings.gateway.base_url.removesuffix(":0") + f":{_port(listener)}")
@@ -93,10 +97,16 @@ def _port(listener: socket.socket) -> int:
     return int(listener.getsockname()[1])
 
 
-def make_front(settings: Settings, directory: Directory, metrics: HttpMetrics, clock: Clock) -> HttpFront:
+def make_front(
+    settings: Settings,
+    directory: Directory,
+    metrics: HttpMetrics,
+    clock: Clock,
+    served: Served = nullcontext,
+) -> HttpFront:
     """The front of a real process: the machine's randomness, the secret of the configured file.
 
     Raises GatewaySecretError when the secret cannot be read or made.
     """
     secret = load_or_create(settings.gateway.secret_file, secrets.token_bytes)
-    return HttpFront(settings, directory, metrics, clock, secrets.token_bytes, secret)
+    return HttpFront(settings, directory, metrics, clock, secrets.token_bytes, secret, served)

@@ -28,6 +28,7 @@ OURS: dict[str, tuple[str, ...]] = {
         "coins.errors",
         "coins.family",
         "coins.registry",
+        "coins.turns",
         "config.schema",
         "monitoring",
     ),

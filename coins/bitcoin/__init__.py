@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from coins.family import ChainReader, Coin, Signer
+    from coins.turns import Turns
     from config.schema import BitcoinCoinSettings
 
 __all__ = ["open_coin", "open_reader"]
@@ -13,11 +14,13 @@ __all__ = ["open_coin", "open_reader"]
 # Imported where it is used: the worker processes need none of it, and each would hold it in memory.
 
 
-async def open_coin(settings: BitcoinCoinSettings, signer: Signer, process_workers: int = 0) -> Coin:
+async def open_coin(
+    settings: BitcoinCoinSettings, signer: Signer, process_workers: int = 0, turns: Turns | None = None
+) -> Coin:
     """See :func:`coins.bitcoin.opening.open_coin`."""
     from coins.bitcoin import opening
 
-    return await opening.open_coin(settings, signer, process_workers)
+    return await opening.open_coin(settings, signer, process_workers, turns)
 
 
 def open_reader(settings: BitcoinCoinSettings, process_workers: int = 0) -> ChainReader:

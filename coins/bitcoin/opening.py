@@ -10,13 +10,17 @@ from coins.bitcoin.spender import BitcoinSpender
 from coins.errors import SignerError, UnsupportedError
 from coins.family import ChainReader, Coin, Signer
 from coins.index import WatchIndex
+from coins.turns import Turns
 from config.schema import BitcoinCoinSettings
 
 
-async def open_coin(settings: BitcoinCoinSettings, signer: Signer, process_workers: int = 0) -> Coin:
+async def open_coin(
+    settings: BitcoinCoinSettings, signer: Signer, process_workers: int = 0, turns: Turns | None = None
+) -> Coin:
     """The coin's bundle. Asks the signer for account keys (custody ``seed``), never the node.
 
     ``process_workers`` fetch and outline blocks beside this process while catching up; 0 for none.
+    Reading blocks gives way by ``turns``.
     Raises UnsupportedError for what this version cannot do, SignerError when the signer does not
     answer or holds other keys than the settings name.
     """
@@ -32,7 +36,7 @@ async def open_coin(settings: BitcoinCoinSettings, signer: Signer, process_worke
     return Coin(
         currency=settings.currency,
         family=settings.family,
-        reader=BitcoinReader(settings, rpc, process_workers),
+        reader=BitcoinReader(settings, rpc, process_workers, turns),
         deriver=deriver,
         spender=BitcoinSpender(settings, rpc, signer),
         index=WatchIndex(),

@@ -33,8 +33,9 @@ from coins.errors import NodeDataError
 from coins.index import OUTPOINT_BYTES, WatchIndex, outpoint_key
 from coins.types import Outpoint
 
-BROKEN = (NodeDataError, IndexError, struct.error)
+BROKEN = (NodeDataError, IndexError, OverflowError, struct.error)
 """What bytes that are no block raise here. Scanning them says what is wrong with them."""
+BYTES_PER_STEP = 400_000  # searched for one form of script: about a millisecond
 TXS_PER_STEP = 1_200  # about a millisecond of work
 FORMS_MAX = 8  # one search through the block for each
 HITS_MAX = 16  # with more than these the whole block is scanned
@@ -158,9 +159,12 @@ def match_steps(
     hits = index.outpoints.intersection(outline.spent)
     for form in index.forms:
         # Wherever a script of ours stands, also in places where it is none: what is one, the scan tells.
-        found = index.scripts.intersection(_form_pattern(form).findall(raw))
-        hits.update(form[:1] + script for script in found)
-        yield
+        pattern, size = _form_pattern(form), form[0] + 1
+        for first in range(0, len(raw), BYTES_PER_STEP):
+            # A pattern sees nothing behind the end it is given: a script on the border is found once.
+            listed = pattern.findall(raw, first, first + BYTES_PER_STEP + size - 1)
+            hits.update(form[:1] + script for script in index.scripts.intersection(listed))
+            yield
     if len(hits) > HITS_MAX:
         return scan_block(raw, index, rules)
     txs = outline.txs

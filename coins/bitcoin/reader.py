@@ -41,6 +41,7 @@ from coins.errors import (
 )
 from coins.family import WatchIndex as WatchIndexRole
 from coins.index import WatchIndex
+from coins.turns import Turns
 from coins.types import Block, BlockRef, Head, Holdings, Location, MempoolView
 from config.schema import BitcoinCoinSettings
 
@@ -69,9 +70,16 @@ _CHAIN_NAMES = {
 class BitcoinReader:
     """ChainReader of one currency."""
 
-    def __init__(self, settings: BitcoinCoinSettings, rpc: RpcClient, process_workers: int = 0) -> None:
+    def __init__(
+        self,
+        settings: BitcoinCoinSettings,
+        rpc: RpcClient,
+        process_workers: int = 0,
+        turns: Turns | None = None,
+    ) -> None:
         self._settings = settings
         self._rpc = rpc
+        self._turns = turns or Turns()
         self._rules = block_rules(settings)
         self._is_rest_on = settings.node.rest
         self._mempool = MempoolReader(rpc, self._rules)
@@ -348,25 +356,24 @@ class BitcoinReader:
         """Scan with pauses; the bytes must be a whole block."""
         if outline is None:
             try:
-                outline = await _breathing(outline_steps(raw, self._rules))
+                outline = await self._breathing(outline_steps(raw, self._rules))
             except BROKEN:
-                return await _breathing(scan_steps(raw, index, self._rules))  # it says what is wrong
-        await asyncio.sleep(0)
-        scan = await _breathing(match_steps(raw, outline, index, self._rules))
+                return await self._breathing(scan_steps(raw, index, self._rules))  # it says what is wrong
+        await self._turns.rest()
+        scan = await self._breathing(match_steps(raw, outline, index, self._rules))
         if (scan.receipts or scan.spends) and not self._is_far_behind:
-            await _breathing(proof_steps(raw, outline.txs))  # several times dearer than the scan
+            await self._breathing(proof_steps(raw, outline.txs))  # several times dearer than the scan
         return scan
 
-
-async def _breathing(steps: Generator[None, None, T]) -> T:
-    """The result of the steps, with room for others between them."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            found: T = end.value
-            return found
-        await asyncio.sleep(0)
+    async def _breathing(self, steps: Generator[None, None, T]) -> T:
+        """The result of the steps, with room for others between them."""
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                found: T = end.value
+                return found
+            await self._turns.rest()
 
 
 def block_rules(settings: BitcoinCoinSettings) -> BlockRules:

@@ -8,13 +8,17 @@ from coins.evm.rpc import EvmRpc
 from coins.evm.spender import EvmSpender
 from coins.family import ChainReader, Coin, Signer
 from coins.index import WatchIndex
+from coins.turns import Turns
 from config.schema import CoinSettings, EvmCoinSettings
 
 
-async def open_coin(settings: CoinSettings, signer: Signer, process_workers: int = 0) -> Coin:
+async def open_coin(
+    settings: CoinSettings, signer: Signer, process_workers: int = 0, turns: Turns | None = None
+) -> Coin:
     """The bundle of one currency. Asks the signer for the account keys, not yet the node for anything.
 
-    ``process_workers`` has no use here: decoding a block costs a fraction of what it costs the node.
+    ``process_workers`` and ``turns`` have no use here: decoding a block takes a few milliseconds, a
+    fraction of what it costs the node.
     Raises SignerError, TypeError for settings of another family.
     """
     if not isinstance(settings, EvmCoinSettings):

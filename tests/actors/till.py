@@ -102,7 +102,7 @@ class Till:
         return Service(
             self.load(),
             self.folder / "cashier.toml",
-            lambda settings, directory, metrics, clock: self.front,
+            lambda *_: self.front,
             random.Random(3),
         )
 
@@ -131,7 +131,7 @@ def chains(monkeypatch: pytest.MonkeyPatch) -> dict[str, FakeChain]:
     """Fake coins in the place of the families, one chain per currency."""
     made: dict[str, FakeChain] = {}
 
-    async def open_coin(settings: Any, signer: Any, process_workers: int = 0) -> Coin:
+    async def open_coin(settings: Any, signer: Any, *_: Any) -> Coin:
         name = settings.currency
         if settings.custody == "seed":
             await signer.account_xpub(name, 0)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from coins.bitcoin import outline
 from coins.bitcoin.outline import BROKEN, decode, outline_block, scan_outlined
 from coins.bitcoin.scan import BlockRules, scan_block
 from coins.bitcoin.wire import Tx, TxIn, TxOut, varint
@@ -106,6 +107,21 @@ def test_a_script_inside_what_looks_like_another_is_found() -> None:
             *own,
             OURS,
         )
+
+
+def test_a_length_beyond_all_bounds_is_broken() -> None:
+    raw = shapes.block(shapes.coinbase((50, OURS)), shapes.tx([shapes.foreign(1)], [(5, OTHER)]))
+    at = raw.index(OTHER) - 1
+    with pytest.raises(BROKEN):
+        outline_block(raw[:at] + b"\xff" + b"\xee" * 8 + raw[at + 9 :], RULES)
+
+
+def test_a_script_on_the_border_of_two_steps_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    paying = shapes.tx([shapes.foreign(1)], [(5, OTHER), (6, OURS)])
+    raw = shapes.block(shapes.coinbase((50, OURS)), paying)
+    for size in (1, 7, *range(23, 60), len(raw) - 1, len(raw)):
+        monkeypatch.setattr(outline, "BYTES_PER_STEP", size)
+        both(raw, OURS)
 
 
 def test_many_hits_and_many_forms() -> None:
