@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from actors.messages import DecideWithdrawal, GetTree, HoldCurrency, ListAudit
+from actors.messages import DecideWithdrawal, GetTree, HoldCurrency, ListAudit, ListKeys, RevokeKey
 from gateway import render
 from gateway.api import Call, Reply
 from gateway.bodies import AuditQuery, OptionalReasonBody, ReasonBody
-from gateway.replies import AuditList
+from gateway.replies import AuditList, KeyList
 from gateway.website import limit_of
 
 Reasoned = Call[ReasonBody, None] | Call[OptionalReasonBody, None]
@@ -55,6 +55,18 @@ def _decision(call: Reasoned, decision: str) -> DecideWithdrawal:
     return DecideWithdrawal(
         call.params["id"], decision, call.operator.by, reason=call.body.reason, idempotency=call.idempotency
     )
+
+
+async def list_keys(call: Call[None, None]) -> Reply:
+    """Website keys, revoked ones too; their secrets are not kept."""
+    views = await call.ask(ListKeys())
+    return Reply(KeyList(data=[render.key(view) for view in views]))
+
+
+async def revoke_key(call: Call[None, None]) -> Reply:
+    """A website key is useless from now on."""
+    await call.ask(RevokeKey(call.params["id"], call.operator.by))
+    return Reply(None, 204)
 
 
 async def list_audit(call: Call[None, AuditQuery]) -> Reply:

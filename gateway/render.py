@@ -16,6 +16,7 @@ from actors.messages import (
     DepositView,
     EventView,
     IssuedAddress,
+    KeyView,
     OperatorSessionView,
     OperatorView,
     SessionView,
@@ -36,6 +37,7 @@ from gateway.replies import (
     DepositReply,
     EventReply,
     HistoryReply,
+    KeyReply,
     Model,
     OperatorReply,
     OperatorSessionReply,
@@ -122,6 +124,17 @@ def audit(view: AuditView) -> AuditReply:
         object_type=view.object_type,
         object_id=view.object_id,
         data=view.data,
+    )
+
+
+def key(view: KeyView) -> KeyReply:
+    """A website key."""
+    return KeyReply(
+        id=view.id,
+        website=view.website,
+        scopes=list(view.scopes),
+        created_at=moment(view.created_at),
+        revoked_at=moment_or_none(view.revoked_at),
     )
 
 

@@ -81,6 +81,23 @@ class NewOperatorReply(OperatorReply):
     otpauth_uri: str
 
 
+class KeyReply(Model):
+    """A website key, without its secrets."""
+
+    id: str
+    website: str
+    scopes: list[str]
+    created_at: str
+    revoked_at: str | None
+
+
+class KeyList(Model):
+    """All website keys, newest first, on one page."""
+
+    data: list[KeyReply]
+    next_cursor: str | None = None
+
+
 class TreeReply(Model):
     """One actor or supervisor, and all below it."""
 

@@ -30,6 +30,8 @@ class Permission(StrEnum):
     CASES = "cases"
     AUDIT = "audit"
     OPERATORS = "operators"
+    KEYS = "keys"
+    """Website keys."""
 
 
 ROLES: Mapping[Role, frozenset[Permission]] = {

@@ -30,11 +30,13 @@ from actors.messages import (
     GetWithdrawal,
     HoldCurrency,
     IssueAddress,
+    KeyView,
     ListAudit,
     ListCases,
     ListCurrencies,
     ListDeposits,
     ListEvents,
+    ListKeys,
     ListOperators,
     ListWithdrawals,
     LoginOperator,
@@ -47,6 +49,7 @@ from actors.messages import (
     RequestRefund,
     RequestWithdrawal,
     ResetOperator,
+    RevokeKey,
     SetOperator,
     SetPassword,
     UnblockDeposits,
@@ -111,6 +114,8 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 ASKS = {"get_client_session": 0, "get_operator_session": 0, "login": 2, "change_password": 2}
 """How many questions a good request costs beside the token's, where it is not one."""
+IDS = {"operators": "op_1", "keys": "key_1", "deposits": "dep_1", "sessions": "ses_1"}
+"""An id of each kind of object, by the part of the path before it; a withdrawal's is wd_1."""
 PATHS = {"client_id": "alice", "currency": "BTC"}
 BY_NAME: dict[str, Route] = {route.name: route for route in ROUTES}
 
@@ -141,6 +146,8 @@ def script(directory: FakeDirectory) -> None:
         GetTree: ChildView("root", "up", 0, 0, None, (ChildView("ledger", "up", 1, 2, "x"),)),
         HoldCurrency: Outcome(currency_view("BTC", state="paused")),
         IssueAddress: issued_address(),
+        ListKeys: (KeyView("key_1", "shop", ("read",), NOW, None),),
+        RevokeKey: KeyView("key_1", "shop", ("read",), NOW, NOW),
         ListAudit: Page((audit_view(),), None),
         ListCurrencies: (currency_view("BTC"), currency_view("ETH")),
         ListDeposits: Page((deposit_view(),), "next"),
@@ -205,14 +212,6 @@ def path_of(route: Route, **params: str) -> str:
     """The route's path with its varying parts filled in."""
     path = route.path
     for name in route.path_names:
-        default = (
-            "op_1"
-            if "operators" in path
-            else "dep_1"
-            if "deposits" in path
-            else "ses_1"
-            if "sessions" in path
-            else "wd_1"
-        )
+        default = IDS.get(path.split("/{id}")[0].rpartition("/")[2], "wd_1")
         path = path.replace(f"{{{name}}}", params.get(name, PATHS.get(name, default)))
     return path

@@ -27,6 +27,8 @@ MAY: dict[str, set[Role]] = {
     "approve_withdrawal": {Role.PAYMENTS, Role.ADMIN},
     "reject_withdrawal": {Role.PAYMENTS, Role.ADMIN},
     "list_audit": {Role.VIEWER, Role.SRE, Role.PAYMENTS, Role.ADMIN},
+    "list_keys": {Role.ADMIN},
+    "revoke_key": {Role.ADMIN},
     "list_operators": {Role.ADMIN},
     "create_operator": {Role.ADMIN},
     "change_operator": {Role.ADMIN},
