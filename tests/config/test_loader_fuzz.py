@@ -16,6 +16,10 @@ from .conftest import COINS
 
 MAIN = EXAMPLE.read_bytes()
 COIN = (COINS / "BTC.toml").read_bytes()
+CHAIN, TOKEN = [
+    (COINS / name).read_bytes().replace(b"enabled = false", b"enabled = true")
+    for name in ("ETH.toml", "USDT-ETH.toml")
+]
 
 VALUES = (
     b"nan",
@@ -64,6 +68,21 @@ def test_spoilt_files_give_settings_or_readable_errors(main: bytes, coin: bytes)
         (folder / "coins").mkdir()
         (folder / "cashier.toml").write_bytes(main)
         (folder / "coins" / "BTC.toml").write_bytes(coin)
+        for problem in problems_of(folder / "cashier.toml", {}):
+            assert problem.origin.startswith(name)
+            assert problem.reason
+            assert "\n" not in str(problem)
+
+
+@settings(max_examples=150, deadline=None)
+@given(token=spoilt(TOKEN), chain=st.just(CHAIN) | spoilt(CHAIN))
+def test_spoilt_tokens_give_settings_or_readable_errors(token: bytes, chain: bytes) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "coins").mkdir()
+        (folder / "coins" / "ETH.toml").write_bytes(chain)
+        (folder / "coins" / "USDT-ETH.toml").write_bytes(token)
+        (folder / "cashier.toml").write_bytes(MAIN)
         for problem in problems_of(folder / "cashier.toml", {}):
             assert problem.origin.startswith(name)
             assert problem.reason
