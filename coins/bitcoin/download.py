@@ -12,9 +12,11 @@ import socket
 import struct
 import threading
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from config.schema import NodeSettings
+if TYPE_CHECKING:  # a worker must start at once, and settings bring their library with them
+    from config.schema import NodeSettings
 
 HEAD_MAX = 8_192
 _TIMEVAL = struct.Struct("@ll").pack

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 from coins.bitcoin.download import Door
 from coins.bitcoin.outline import decode, outline_block
@@ -12,6 +15,7 @@ from coins.bitcoin.worker import FAILED, answer, rest_path
 from tests.coins.bitcoin.fake_node import FakeNode, door
 from tests.coins.bitcoin.test_scan import WHOLE
 
+ROOT = Path(__file__).parents[3]
 RULES = BlockRules("BTC", 21 * 10**14)
 
 
@@ -31,3 +35,9 @@ async def test_a_block_comes_with_its_outline_and_a_broken_one_not(fake_node: Fa
         assert await asyncio.to_thread(answer, fd, "cd" * 32, place, RULES) == FAILED  # none there
     finally:
         os.close(fd)
+
+
+def test_a_worker_starts_without_the_large_libraries() -> None:
+    code = "import sys, coins.bitcoin.worker; print(*sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT)
+    assert not {"pydantic", "aiohttp", "asyncio", "config"} & set(told.stdout.split())
