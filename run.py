@@ -187,12 +187,13 @@ def rescan(
         str, typer.Option(help="Whose chain to read again, like BTC; a token's is its parent's.")
     ],
     from_height: Annotated[int, typer.Option(min=0, help="The first block to read.")],
+    gap: Annotated[int, typer.Option(min=0, max=100_000, help="Unissued indices to search as well.")] = 0,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Read a chain again and compare every receipt and spend with the books; posts nothing.
+    """Read a chain again and compare every receipt and spend with the books; the server must be stopped.
 
-    The server must be stopped.
+    Posts nothing. Indices that --gap finds paid are set aside: no client is given them anew.
     """
     from actors.rescan import rescan_books
     from coins.errors import CoinError
@@ -209,7 +210,10 @@ def rescan(
             def show(height: int, first: int, last: int) -> None:
                 bar.update(task, completed=height - first + 1, total=last - first + 1)
 
-            done = asyncio.run(rescan_books(settings, currency, from_height, int(time.time()), show))
+            now_s = int(time.time())
+            done = asyncio.run(
+                rescan_books(settings, currency, from_height, now_s, show, gap=gap, config=config)
+            )
     except (CoinError, StoreError) as error:
         raise fail(str(error), UNREACHABLE) from None
     except DomainError as error:
@@ -217,13 +221,8 @@ def rescan(
     if as_json:
         print(json.dumps({"currency": currency} | dataclasses.asdict(done), indent=2))
     else:
-        for each in done.differences:
-            print(each)
-        blocks = f"blocks {done.from_height} to {done.to_height}"
-        print(
-            f"{currency}: {blocks}: {done.movements} movements of ours, {len(done.differences)} differences"
-        )
-    if done.differences:
+        print(*done.lines(currency), sep="\n")
+    if done.differences or done.unissued:
         raise typer.Exit(PROBLEM)
 
 

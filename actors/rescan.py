@@ -7,13 +7,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+from actors.gap import Unissued, find_unissued
 from coins import registry
-from coins.errors import NodeBehindError, NodeUnavailableError
+from coins.errors import NodeBehindError, NodeUnavailableError, UnsupportedError
 from coins.family import ChainReader, WatchIndex
-from coins.types import Block, Outpoint
+from coins.signer.client import SignerClient
+from coins.signer.process import SignerProcess
+from coins.types import LOCATION_OF, Block, Branch, Outpoint
 from config.schema import Settings
+from ledger.commands import RecordScript, ReserveScript
 from ledger.errors import StoreLockedError, StoreOpenError
 from ledger.queries import GetScanned
 from ledger.reader import LedgerReader
@@ -49,6 +54,18 @@ class Rescanned:
     to_height: int
     movements: int
     differences: tuple[Difference, ...]
+    unissued: tuple[Unissued, ...] = ()
+
+    def lines(self, currency: str) -> list[str]:
+        """What was found, line by line, the sum last."""
+        blocks = f"blocks {self.from_height} to {self.to_height}"
+        counted = f"{self.movements} movements of ours, {len(self.differences)} differences"
+        beyond = f", {len(self.unissued)} receipts on unissued indices" if self.unissued else ""
+        return [
+            *map(str, self.differences),
+            *map(str, self.unissued),
+            f"{currency}: {blocks}: {counted}{beyond}",
+        ]
 
 
 async def rescan_books(
@@ -57,8 +74,15 @@ async def rescan_books(
     from_height: int,
     now_s: int,
     on_block: Callable[[int, int, int], None],
+    *,
+    gap: int = 0,
+    config: Path | None = None,
 ) -> Rescanned:
     """Compare the configured database with the configured node; no server may have the database open.
+
+    With a ``gap`` the chain is searched for receipts on indices that were never given out, as after a lost
+    database; the signer is started for it with ``config``. Indices up to the last one found are set aside and
+    watched from then on: no other client gets them, and what still comes to them is a case.
 
     ``on_block`` is told each height that is done, the first one and the last one. Raises StoreError,
     UnknownCurrencyError, CoinError.
@@ -80,11 +104,58 @@ async def rescan_books(
         chain = settings.enabled_coins[book.chain]
         reader = registry.open_reader(chain, settings.actors.process_workers)
         try:
-            return await rescan(reader, registry.empty_index(), book, from_height, on_block)
+            done = await rescan(reader, registry.empty_index(), book, from_height, on_block)
         finally:
             await reader.close()
+        if not gap:
+            return done
+        unissued = await _beyond(settings, config, currency, book, store, from_height, gap, now_s)
+        return replace(done, unissued=unissued)
     finally:
         store.close()
+
+
+async def _beyond(
+    settings: Settings,
+    config: Path | None,
+    currency: str,
+    book: ScannedView,
+    store: SqliteStore,
+    from_height: int,
+    gap: int,
+    now_s: int,
+) -> tuple[Unissued, ...]:
+    """Receipts beyond what was given out; their indices are reserved. Raises CoinError, DomainError."""
+    coin_settings = settings.enabled_coins[currency]
+    if coin_settings.custody != "seed":
+        raise UnsupportedError(
+            f"{currency}: addresses of custody {coin_settings.custody} follow from no seed"
+        )
+    branches = tuple(Branch) if coin_settings.family == "bitcoin" else (Branch.DEPOSIT,)
+    issued = {branch: dict(book.issued).get(branch.value, 0) for branch in branches}
+    signer = SignerProcess(config, start_timeout_s=settings.signer.start_timeout_s)
+    try:
+        await signer.start()
+        coin = await registry.open_coin(coin_settings, SignerClient(settings.signer))
+        try:
+            found = await find_unissued(
+                coin.reader, registry.empty_index, coin.deriver, issued, from_height, gap
+            )
+            for branch, first in issued.items():
+                last = max((each.index for each in found if each.branch is branch), default=-1)
+                for index in range(first, last + 1):
+                    purpose = f"restored:{branch.value}:{index}"
+                    own = await coin.deriver.derive(branch, index)
+                    record = RecordScript(currency, purpose, own, LOCATION_OF[branch], None)
+                    for result in store.apply_batch(
+                        [ReserveScript(currency, branch, purpose), record], now_s
+                    ):
+                        result.unwrap()
+        finally:
+            await coin.reader.close()
+    finally:
+        await signer.stop()
+    return found
 
 
 async def rescan(

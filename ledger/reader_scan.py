@@ -44,6 +44,10 @@ def get_scanned(snapshot: Snapshot, query: GetScanned) -> ScannedView:
         f" WHERE m.chain = ? AND m.height >= ? AND m.is_disconnected = 0 AND {_COMPARED}",  # nosec B608
         place,
     )
+    issued = db.execute(
+        "SELECT branch, max(script_index) + 1 FROM script_reservation WHERE currency = ? GROUP BY branch",
+        (coin.currency,),
+    ).fetchall()
     return ScannedView(
         chain=coin.chain,
         tip=to_block(last) if last else None,
@@ -55,6 +59,7 @@ def get_scanned(snapshot: Snapshot, query: GetScanned) -> ScannedView:
             Movement(height, txid, position, currency, script.hex(), int(delta))
             for height, txid, position, currency, script, delta in moved
         ),
+        issued=tuple(issued),
     )
 
 

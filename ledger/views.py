@@ -276,7 +276,8 @@ class ScannedView:
 
     ``tip`` is None before the anchor; ``begins_at`` is the first height that was scanned at all.
     ``hashes`` are those of the blocks from the height asked for, oldest first. ``outpoints`` are (txid,
-    index, script, amount) of outputs of ours that were unspent right below that height.
+    index, script, amount) of outputs of ours that were unspent right below that height. ``issued`` says how
+    many indices of each branch were ever reserved.
     """
 
     chain: str
@@ -286,6 +287,7 @@ class ScannedView:
     scripts: tuple[bytes, ...]
     outpoints: tuple[tuple[str, int, bytes, int], ...]
     movements: tuple[Movement, ...]
+    issued: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
