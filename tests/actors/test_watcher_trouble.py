@@ -151,3 +151,24 @@ async def test_d36_a_block_that_the_books_break_on_stops_neither_the_ledger_nor_
         assert await desk.state() == "open"
         assert rows(desk.path, "SELECT count(*) FROM deposit WHERE currency = 'BTC'") == [(100,)]
         assert desk.directory._entries["ledger"].incarnation == ledger
+
+
+async def test_d24_a_txid_in_two_blocks_is_credited_once_and_somebody_is_told(tmp_path: Path) -> None:
+    async with open_desk(tmp_path, "BTC") as desk:
+        tx = await desk.pay("alice", 50_000)
+        chain = desk.chains["BTC"]
+        honest = chain.block
+        await desk.mine(2)
+        first = chain.block(desk.chains["BTC"].refs()[1].block_hash, desk.coins["BTC"].index)  # type: ignore[arg-type]
+        assert [receipt.txid for receipt in first.receipts] == [tx.txid]
+
+        def repeating(block_hash: str, index: Any) -> Any:
+            block = honest(block_hash, index)
+            return replace(block, receipts=first.receipts) if block.ref.height == 103 else block
+
+        chain.block = repeating  # type: ignore[method-assign]
+        await desk.mine(4)
+        assert await desk.balance("alice") == (50_000, 0, 0)
+        assert rows(desk.path, "SELECT kind, txid FROM unclaimed_case") == [("duplicate", tx.txid)]
+        assert rows(desk.path, "SELECT count(*) FROM event WHERE type = 'case.opened'") == [(1,)]
+        assert await desk.state() == "open"

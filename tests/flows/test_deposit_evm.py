@@ -9,6 +9,7 @@ import pytest
 from tests.demo.chains import WEI
 from tests.demo.stage import Stage
 from tests.flows.conftest import MakeStage, OpenShop
+from tests.nodes.regtest import AnvilNode
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(120)]
 
@@ -132,4 +133,24 @@ async def test_e18_reorg_after_credit_is_taken_back(stage: Stage, open_shop: Ope
     assert balance["available"] == "1.500000000000000000"
     assert balance["deficit"] == f"0.{'0' * 18}"
     assert len(await shop.deposits("e18")) == 1
+    shop.check_books()
+
+
+async def test_e23_paid_to_the_right_address_on_another_chain(stage: Stage, open_shop: OpenShop) -> None:
+    shop = await open_shop(stage)
+    address = await shop.address("e23")
+    with AnvilNode(stage.folder / "another-chain", chain_id=56) as other:
+        other.send(address, 3 * WEI)
+        other.mine(40)
+        assert other.balance(address) == 3 * WEI
+        await shop.mine(6)
+        assert await shop.deposits("e23") == []
+        assert (await shop.balance("e23"))["available"] == "0." + "0" * 18
+        # The same payment on the right chain is credited, and only that one.
+        await asyncio.to_thread(shop.pay, address, "1")
+        await shop.mine(3)
+        await shop.until_deposit("e23", "credited")
+        assert [row["amount"] for row in await shop.deposits("e23")] == ["1." + "0" * 18]
+        assert (await shop.balance("e23"))["available"] == "1." + "0" * 18
+    assert (await shop.currency_row())["state"] == "open"
     shop.check_books()
