@@ -58,9 +58,9 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
 PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"actors\.(notifier|webhook)", ("aiohttp", "yarl")),  # the one outgoing HTTP of the actors
     (
-        r"actors\.service",
+        r"actors\.(service|rescan)",
         ("coins.signer",),
-    ),  # starts the signer
+    ),  # start the signer
     (
         r"ledger\.(connection|store|migrate|context|reader\w*|\w+_row)",
         ("sqlite3", "aiosqlite"),
