@@ -3,9 +3,9 @@
 Errors named here are DomainErrors of ``ledger/errors.py``: the command then changed nothing. Commands
 about access (sessions, keys) are in ``ledger/access.py``, those about cases in ``ledger/case_command.py``,
 those about own scripts in ``ledger/script_command.py``, those about sweeps in ``ledger/sweep_command.py``,
-and all given here again. ``id`` fields are made
-by the asker (random, so that a retry with the same key is harmless); times are stamped by the ledger
-from the clock handed to it.
+those of whoever plans, signs and sends in ``ledger/payout_command.py``, and all given here again. ``id``
+fields are made by the asker (random, so that a retry with the same key is harmless); times are stamped by
+the ledger from the clock handed to it.
 """
 
 from __future__ import annotations
@@ -14,13 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from coins.types import (
-    AttemptPlan,
     BlockRef,
-    BroadcastResult,
     ChainDelta,
     Holdings,
     MempoolView,
-    PayoutWork,
 )
 from ledger.access import CreateKey as CreateKey
 from ledger.access import CreateSession as CreateSession
@@ -35,6 +32,14 @@ from ledger.case_command import ReleaseCase as ReleaseCase
 from ledger.case_command import ReleaseCases as ReleaseCases
 from ledger.case_command import UnblockDeposits as UnblockDeposits
 from ledger.case_command import WriteOffCase as WriteOffCase
+from ledger.payout_command import AbandonAttempt as AbandonAttempt
+from ledger.payout_command import GetPayoutWork as GetPayoutWork
+from ledger.payout_command import GetUnsettledAttempts as GetUnsettledAttempts
+from ledger.payout_command import RecordBroadcast as RecordBroadcast
+from ledger.payout_command import RecordSigned as RecordSigned
+from ledger.payout_command import ReserveAttempt as ReserveAttempt
+from ledger.payout_command import SetWaiting as SetWaiting
+from ledger.payout_command import StartNonceLane as StartNonceLane
 from ledger.policy import Finality, Tier
 from ledger.request import Command as Command
 from ledger.request import Idempotency as Idempotency
@@ -45,7 +50,6 @@ from ledger.script_command import ReserveScript as ReserveScript
 from ledger.sweep_command import GetSweepWork as GetSweepWork
 from ledger.sweep_command import OpenTopUp as OpenTopUp
 from ledger.views import (
-    AttemptWork,
     CurrencyView,
     DeliveryWork,
     DeltaApplied,
@@ -209,83 +213,6 @@ class DecideWithdrawal(Command[Outcome[WithdrawalView]]):
     reason: str = ""
     idempotency: Idempotency | None = None
     nonce: SpentNonce | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class GetPayoutWork(Command[tuple[PayoutWork, ...]]):
-    """Approved withdrawals without a live attempt, oldest first, with what may be spent on them; without
-    any, the gas that sweeps wait for (``top_up``, account chains).
-
-    Bitcoin-like: the spendable outputs (final deposits, confirmed own change, not reserved) are
-    the same for all; Ethereum: source and next nonce. At most ``limit``. Error: PayoutsHeldError
-    while the currency's state forbids payouts, or money of it is gone without explanation.
-    """
-
-    currency: str
-    limit: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class ReserveAttempt(Command[AttemptWork]):
-    """Write an attempt with its inputs or nonce reserved, before anything is signed.
-
-    Errors: InputsTakenError (plan again), IllegalTransitionError (intent is no longer payable).
-    """
-
-    attempt_id: str
-    plan: AttemptPlan
-
-
-@dataclass(frozen=True, slots=True)
-class RecordSigned(Command[AttemptWork]):
-    """Keep the raw bytes and txid; only after this commit may they leave. Idempotent."""
-
-    attempt_id: str
-    txid: str
-    raw: str
-
-
-@dataclass(frozen=True, slots=True)
-class RecordBroadcast(Command[AttemptWork]):
-    """What the node answered. ``unknown`` marks the attempt, shown as attention; nothing is released."""
-
-    attempt_id: str
-    result: BroadcastResult
-
-
-@dataclass(frozen=True, slots=True)
-class StartNonceLane(Command[None]):
-    """An account of ours was used before these books began: its next nonce is ``next_nonce``.
-
-    Changes nothing once an attempt of ours has a nonce of it.
-    """
-
-    currency: str
-    sender: bytes
-    next_nonce: int
-
-
-@dataclass(frozen=True, slots=True)
-class AbandonAttempt(Command[None]):
-    """Release an attempt that was never signed (it could not be). Errors: IllegalTransitionError."""
-
-    attempt_id: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class SetWaiting(Command[None]):
-    """Show what approved withdrawals of a currency wait for: ``funds|gas|node`` or None."""
-
-    currency: str
-    waiting_for: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class GetUnsettledAttempts(Command[tuple[AttemptWork, ...]]):
-    """Attempts that are prepared, signed, broadcast or unknown, to resume or send again."""
-
-    currency: str
 
 
 # -- transfers and house ---------------------------------------------------------------------------

@@ -1,0 +1,86 @@
+"""Commands of whoever plans, signs and sends, given again by ``ledger/commands.py``. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from coins.types import AttemptPlan, BroadcastResult, PayoutWork
+from ledger.request import Command
+from ledger.views import AttemptWork
+
+
+@dataclass(frozen=True, slots=True)
+class GetPayoutWork(Command[tuple[PayoutWork, ...]]):
+    """Approved withdrawals without a live attempt, oldest first, with what may be spent on them; without
+    any, the gas that sweeps wait for (``top_up``, account chains).
+
+    Bitcoin-like: the spendable outputs (final deposits, confirmed own change, not reserved) are
+    the same for all; Ethereum: source and next nonce. At most ``limit``. Error: PayoutsHeldError
+    while the currency's state forbids payouts, or money of it is gone without explanation.
+    """
+
+    currency: str
+    limit: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ReserveAttempt(Command[AttemptWork]):
+    """Write an attempt with its inputs or nonce reserved, before anything is signed.
+
+    Errors: InputsTakenError (plan again), IllegalTransitionError (intent is no longer payable).
+    """
+
+    attempt_id: str
+    plan: AttemptPlan
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSigned(Command[AttemptWork]):
+    """Keep the raw bytes and txid; only after this commit may they leave. Idempotent."""
+
+    attempt_id: str
+    txid: str
+    raw: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordBroadcast(Command[AttemptWork]):
+    """What the node answered. ``unknown`` marks the attempt, shown as attention; nothing is released."""
+
+    attempt_id: str
+    result: BroadcastResult
+
+
+@dataclass(frozen=True, slots=True)
+class StartNonceLane(Command[None]):
+    """An account of ours was used before these books began: its next nonce is ``next_nonce``.
+
+    Changes nothing once an attempt of ours has a nonce of it.
+    """
+
+    currency: str
+    sender: bytes
+    next_nonce: int
+
+
+@dataclass(frozen=True, slots=True)
+class AbandonAttempt(Command[None]):
+    """Release an attempt that was never signed (it could not be). Errors: IllegalTransitionError."""
+
+    attempt_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetWaiting(Command[None]):
+    """Show what approved withdrawals of a currency wait for: ``funds|gas|node`` or None."""
+
+    currency: str
+    waiting_for: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class GetUnsettledAttempts(Command[tuple[AttemptWork, ...]]):
+    """Attempts that are prepared, signed, broadcast or unknown, to resume or send again."""
+
+    currency: str
