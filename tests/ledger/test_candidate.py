@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 from coins.types import AttemptPlan, BroadcastOutcome, BroadcastResult, Outpoint, TxOutput, Utxo
-from ledger.commands import (
+from ledger.commands import SetCurrencyState
+from ledger.errors import IllegalTransitionError, InputsTakenError, NotFoundError, PayoutsHeldError
+from ledger.payout_command import (
     AbandonAttempt,
     GetPayoutWork,
     GetUnsettledAttempts,
     RecordBroadcast,
     RecordSigned,
     ReserveAttempt,
-    SetCurrencyState,
     StartNonceLane,
 )
-from ledger.errors import IllegalTransitionError, InputsTakenError, NotFoundError, PayoutsHeldError
 from tests.fakes.coin import plan_payment, signed
 from tests.ledger.till import ETH, Till
 
