@@ -23,7 +23,7 @@ from rich.table import Table
 
 from tests.demo.chaos import Killer
 from tests.demo.show import Show
-from tests.demo.stage import ROOT, Stage, StageError
+from tests.demo.stage import CHAINS, ROOT, Stage, StageError
 from tests.demo.stay import Stay
 from tests.demo.story import Story, StoryError
 from tests.demo.website import Website
@@ -50,7 +50,7 @@ def main() -> int:
     except (StageError, OSError) as error:
         console.print(f"[red]failed[/red]  {escape(str(error))}", highlight=False, soft_wrap=True)
         return 2
-    stage = Stage(folder)
+    stage = Stage(folder, only=(*CHAINS, "USDT-ETH"))
     try:
         return asyncio.run(_run(stage, console, arguments.once, arguments.kill))
     except (StageError, NodesError, StoryError) as error:

@@ -1,4 +1,4 @@
-"""The three regtest chains behind one small face: pay an address, mine, say the height."""
+"""The regtest chains, and a token on one, behind one small face: pay an address, mine, say the height."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.nodes.contract import Contract, deploy_token
 from tests.nodes.regtest import AnvilNode, BitcoinNode
 
 WEI = 10**18
@@ -23,6 +24,7 @@ class BitcoinChain:
     """bitcoind or litecoind with a funded faucet; litecoind is brought past its MWEB activation."""
 
     family = "bitcoin"
+    decimals = 8
 
     def __init__(self, currency: str, node: BitcoinNode) -> None:
         """``node`` is not started yet."""
@@ -68,6 +70,7 @@ class EthereumChain:
     """anvil without automatic mining."""
 
     family = "evm"
+    decimals = 18
 
     def __init__(self, currency: str, node: AnvilNode) -> None:
         """``node`` is not started yet."""
@@ -103,13 +106,65 @@ class EthereumChain:
         return {f"{prefix}NODE__URL": self.node.rpc_url}
 
 
-Chain = BitcoinChain | EthereumChain
+class TokenChain:
+    """A token on anvil, at the address its coin file says: the first contract the faucet deploys."""
+
+    family = "evm"
+    decimals = 6
+
+    def __init__(self, currency: str, parent: EthereumChain) -> None:
+        """``parent`` is started by itself."""
+        self.currency = currency
+        self.parent = parent
+        self.node = parent.node
+        self.amounts = Amounts("250.000000", "75.000000")
+        self.token: Contract | None = None
+
+    def start(self) -> None:
+        """Deploy the token; its chain runs."""
+        self.token = deploy_token(self.node)
+
+    def send(self, address: str, amount: int) -> str:
+        """Send units of the token from the faucet; the hash."""
+        return self._contract.send("transfer", address, amount)
+
+    async def pay(self, address: str) -> str:
+        """Pay the deposit from the faucet; the hash."""
+        whole, _, fraction = self.amounts.deposit.partition(".")
+        return await asyncio.to_thread(self.send, address, int(whole + fraction))
+
+    async def mine(self, blocks: int = 1) -> None:
+        """Mine what waits."""
+        await self.parent.mine(blocks)
+
+    async def foreign_address(self) -> str:
+        """An address nobody has used."""
+        return await self.parent.foreign_address()
+
+    async def received(self, address: str) -> int:
+        """Units at ``address`` in the latest block."""
+        return await asyncio.to_thread(self._contract.call, "balanceOf", address)
+
+    def environment(self, prefix: str) -> dict[str, str]:
+        """Nothing of its own: it is reached by its chain's node."""
+        return {}
+
+    @property
+    def _contract(self) -> Contract:
+        if self.token is None:
+            raise RuntimeError(f"{self.currency} is not deployed")
+        return self.token
+
+
+Chain = BitcoinChain | EthereumChain | TokenChain
 
 
 def make_chains(folder: Path) -> list[Chain]:
-    """The three chains, not started yet, with their data below ``folder``."""
+    """The chains and tokens, not started yet, with their data below ``folder``."""
+    ethereum = EthereumChain("ETH", AnvilNode(folder / "anvil"))
     return [
         BitcoinChain("BTC", BitcoinNode("bitcoind", folder / "bitcoind")),
         BitcoinChain("LTC", BitcoinNode("litecoind", folder / "litecoind")),
-        EthereumChain("ETH", AnvilNode(folder / "anvil")),
+        ethereum,
+        TokenChain("USDT-ETH", ethereum),
     ]

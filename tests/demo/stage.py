@@ -18,12 +18,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.demo.chains import Chain, make_chains
+from tests.demo.chains import Chain, TokenChain, make_chains
 from tests.nodes.regtest import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 SCOPES = ("read", "sessions", "deposits", "withdrawals", "transfers")
 START_S = 60.0
+CHAINS = ("BTC", "LTC", "ETH")
 
 
 class StageError(Exception):
@@ -35,7 +36,7 @@ class Stage:
     """A folder with everything in it. The cashier may be killed and started again at will.
 
     ``extra`` is added to the cashier's environment, an empty text takes a variable away; ``only`` names
-    the currencies, all if empty.
+    the currencies, the three chains if empty. A token needs its chain.
     """
 
     folder: Path
@@ -50,7 +51,8 @@ class Stage:
     def __post_init__(self) -> None:
         """Nothing is started yet; the ports are free ones."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.chains = [c for c in make_chains(self.folder) if not self.only or c.currency in self.only]
+        names = self.only or CHAINS
+        self.chains = [chain for chain in make_chains(self.folder) if chain.currency in names]
         self.port, self.monitoring_port = free_port(), free_port()
 
     @property
@@ -69,10 +71,13 @@ class Stage:
         return self.folder / "cashier.log"
 
     def start_chains(self) -> None:
-        """Start and fund the three nodes side by side."""
+        """Start and fund the nodes side by side, then what lives on them."""
+        tokens = [chain for chain in self.chains if isinstance(chain, TokenChain)]
         with ThreadPoolExecutor(len(self.chains)) as pool:
-            for result in [pool.submit(chain.start) for chain in self.chains]:
+            for result in [pool.submit(chain.start) for chain in self.chains if chain not in tokens]:
                 result.result()
+        for token in tokens:
+            token.start()
 
     def configure(self) -> None:
         """Write the configuration folder, the passphrase, the seed and a website key."""
@@ -106,8 +111,11 @@ class Stage:
         values = dict(os.environ)
         values["CASHIER__SIGNER__PASSPHRASE_FILE"] = str(self.folder / "passphrase")
         for chain in self.chains:
-            prefix = f"CASHIER__COINS__{chain.currency}__"
+            prefix = f"CASHIER__COINS__{chain.currency.replace('-', '_')}__"
             values |= chain.environment(prefix)
+            if isinstance(chain, TokenChain):
+                values |= {f"{prefix}ENABLED": "true"}
+                continue
             values |= {
                 f"{prefix}ENABLED": "true",
                 f"{prefix}NETWORK": "regtest",
@@ -201,7 +209,8 @@ class Stage:
                 self.process.kill()
                 self.process.wait()
         for chain in self.chains:
-            chain.node.stop()
+            if not isinstance(chain, TokenChain):
+                chain.node.stop()
 
     def log_tail(self) -> str:
         """The last lines of the cashier's log."""

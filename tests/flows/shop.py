@@ -14,7 +14,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.demo.chains import Chain
+from tests.demo.chains import Chain, TokenChain
 from tests.demo.stage import Stage
 from tests.demo.website import Website, sign
 from tests.fakes.oracle import check_books
@@ -22,7 +22,6 @@ from tests.nodes.regtest import AnvilNode, BitcoinNode
 
 WAIT_S = 30.0
 POLL_S = 0.1
-DECIMALS = {"bitcoin": 8, "evm": 18}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,7 @@ class Shop:
         mine = [row for row in rows["data"] if row["currency"] == self.currency]
         if mine:
             return dict(mine[0])
-        zero = f"{Decimal(0):.{DECIMALS[self.chain.family]}f}"
+        zero = f"{Decimal(0):.{self.chain.decimals}f}"
         return dict.fromkeys(("available", "withdrawable", "reserved", "pending", "deficit"), zero)
 
     async def fund(self, client_id: str, amount_display: str, *, blocks: int = 6) -> str:
@@ -109,7 +108,10 @@ class Shop:
         if isinstance(self.chain.node, BitcoinNode):
             return self.chain.node.send(address, amount_display)
         whole, _, fraction = amount_display.partition(".")
-        return self.chain.node.send(address, int(whole + fraction.ljust(DECIMALS["evm"], "0")))
+        amount = int(whole + fraction.ljust(self.chain.decimals, "0"))
+        if isinstance(self.chain, TokenChain):
+            return self.chain.send(address, amount)
+        return self.chain.node.send(address, amount)
 
     async def mine(self, blocks: int = 1) -> None:
         """Mine and wait until the cashier stands at that block."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.demo.stage import Stage
 from tests.demo.website import ApiError
-from tests.flows.shop import DECIMALS, Shop
+from tests.flows.shop import Shop
 from tests.fuzz.actions import Action
 
 MAX_REORG = 5
@@ -58,7 +58,7 @@ class World:
 
     @property
     def decimals(self) -> int:
-        return DECIMALS[self.shop.chain.family]
+        return self.shop.chain.decimals
 
     def display(self, amount: int) -> str:
         """Base units as the API writes them."""
