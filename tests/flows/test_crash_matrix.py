@@ -55,9 +55,10 @@ class Crasher:
             self.start()
 
 
-async def give_gas(stage: Stage, shop: Shop) -> None:
+async def fund_house(stage: Stage, shop: Shop, token: TokenChain) -> None:
     """The house funds its hot account; then the cashier is ended, so that it starts with a failpoint."""
     shop.anvil.send(hot_address(stage), 2 * WEI)
+    token.send(hot_address(stage), 1_000_000_000)
     await shop.mine(6)
     stage.kill()
 
@@ -69,8 +70,9 @@ async def test_w01_kill_at_each_step_pays_once(
     make_stage: MakeStage, open_shop: OpenShop, currency: str
 ) -> None:
     stage = make_stage(*dict.fromkeys((currency.rpartition("-")[2], currency)))
-    if isinstance(stage.chains[-1], TokenChain):
-        await give_gas(stage, await open_shop(stage, "ETH"))
+    token = stage.chains[-1]
+    if isinstance(token, TokenChain):
+        await fund_house(stage, await open_shop(stage, currency), token)
     crasher = Crasher(stage, ON_THE_WAY)
     crasher.start()
     crashing = asyncio.create_task(crasher.run())
