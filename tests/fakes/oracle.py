@@ -339,6 +339,25 @@ def _attempts(db: sqlite3.Connection) -> Iterator[str]:
             yield f"I-13 nonce {nonce} on {chain} serves {sorted(intents)}"
 
 
+def _tokens(db: sqlite3.Connection) -> Iterator[str]:
+    """I-14: a mined payment in a token took from its sender at least what was signed, and no native money."""
+    taken: dict[tuple[str, str], int] = defaultdict(int)
+    for txid, currency, delta in db.execute(
+        "SELECT txid, currency, delta FROM chain_movement WHERE is_disconnected = 0"
+        " AND (position LIKE 'send:%' OR position = 'value')"
+    ):
+        taken[txid, currency] -= int(delta)
+    for attempt_id, txid, currency, chain, state, plan in db.execute(
+        "SELECT a.id, a.txid, a.currency, c.chain, a.state, a.plan FROM attempt a"
+        " JOIN coin c ON c.currency = a.currency WHERE c.chain <> a.currency AND a.txid IS NOT NULL"
+    ):
+        amount = int(json.loads(plan)["outputs"][0]["amount"])
+        if state == "mined" and taken[txid, currency] < amount:
+            yield f"I-14 attempt {attempt_id} is mined, {taken[txid, currency]} of {amount} left"
+        if taken[txid, chain]:
+            yield f"I-14 attempt {attempt_id} in {currency} moved {taken[txid, chain]} of {chain}"
+
+
 def _rows(db: sqlite3.Connection) -> Iterator[str]:
     """I-17, I-21: no orphan rows, every amount a canonical integer in range."""
     for row in db.execute("PRAGMA foreign_key_check"):
@@ -370,5 +389,6 @@ CHECKS: tuple[Callable[[sqlite3.Connection], Iterator[str]], ...] = (
     _withdrawals,
     check_cases,
     _attempts,
+    _tokens,
     _rows,
 )
