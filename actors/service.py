@@ -328,10 +328,10 @@ class Service:
     async def _remove(self, currency: str) -> None:
         """Stop a currency; its books stay, its addresses are watched again when it comes back."""
         await self._ask("coins", RemoveChild(f"coin:{currency}"))
-        if self._tree is not None:
-            self._tree.parts.slots.pop(currency, None)
+        slot = None if self._tree is None else self._tree.parts.slots.pop(currency, None)
         await self._ask("ledger", SetCurrencyState(currency, "disabled", "not in the configuration"))
-        self.metrics.forget(currency)
+        for name in slot.currencies if slot is not None else (currency,):
+            self.metrics.forget(name)
 
     async def _ask(self, name: str, message: Any) -> None:
         """Ask within the time an actor may take to start; a refusal is logged, the rest goes on."""

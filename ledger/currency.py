@@ -7,14 +7,18 @@ from typing import Any
 
 from coins.types import BlockRef
 from ledger import codec
+from ledger.attempt import AttemptEvent
+from ledger.attempt_row import read_attempts
 from ledger.coin_row import CoinRow, to_view
 from ledger.commands import GetWatchState, RegisterCoin, SetAnchor, SetCurrencyState
 from ledger.context import Tx
 from ledger.currency_state import CurrencyState, state_of
 from ledger.errors import IdentityChangedError, UnknownCurrencyError
+from ledger.machine import Who
 from ledger.maturity import tighten
 from ledger.operator_access import HoldCurrency
 from ledger.policy import tiers_text
+from ledger.transition import move_attempt
 from ledger.views import CurrencyView, Outcome, WatchState
 
 BLOCK_COLUMNS = "height, block_hash, parent_hash, time, work"
@@ -160,6 +164,10 @@ def _set_state(tx: Tx, coin: CoinRow, command: SetCurrencyState) -> CurrencyView
     is_late = not coin.is_configured and command.state != "disabled"
     if is_late or (coin.watched_state, coin.watched_detail) == (command.state, command.detail):
         return view_of(tx, coin)
+    if command.state == "disabled":
+        for attempt in read_attempts(tx.db, "a.currency = ? AND a.state = 'prepared'", (coin.currency,)):
+            # Nobody will sign it, and its nonce is free again.
+            move_attempt(tx, attempt, AttemptEvent.ABANDONED, Who.SENDER, "the currency was taken out")
     tx.db.execute(
         "UPDATE coin SET watched_state = ?, watched_detail = ?, is_configured = ? WHERE currency = ?",
         (command.state, command.detail, int(command.state != "disabled"), coin.currency),

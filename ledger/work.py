@@ -221,15 +221,24 @@ def get_unsettled_attempts(tx: Tx, command: GetUnsettledAttempts) -> tuple[Attem
     """Attempts to resume or to send again, oldest first; none while another of the intent is in a block.
 
     What is signed may be out already and is sent again in any state of the currency; what is not is
-    given out to be signed only in one that allows payouts.
+    given out to be signed only in one that allows payouts. A chain's own currency brings what was signed in
+    tokens that are out of the configuration: a nonce left unused would hold all that come after it.
     """
     condition = (
         "a.currency = ? AND a.state IN ('prepared', 'signed', 'broadcast', 'unknown') AND NOT EXISTS"
         " (SELECT 1 FROM attempt m WHERE m.intent_id = a.intent_id AND m.state IN ('mined', 'reverted'))"
     )
-    is_paying = hold_of(tx, tx.coin(command.currency)) is None
-    rows = read_attempts(tx.db, f"{condition} ORDER BY a.created_at, a.id", (command.currency,))
-    return tuple(to_work(row) for row in rows if is_paying or row.state is not AttemptState.PREPARED)
+    retired = tx.db.execute(
+        "SELECT currency FROM coin WHERE chain = ? AND currency <> chain AND is_configured = 0"
+        " ORDER BY currency",
+        (command.currency,),
+    ).fetchall()
+    found = []
+    for currency in (command.currency, *(name for (name,) in retired)):
+        is_paying = hold_of(tx, tx.coin(currency)) is None
+        rows = read_attempts(tx.db, f"{condition} ORDER BY a.created_at, a.id", (currency,))
+        found += [row for row in rows if is_paying or row.state is not AttemptState.PREPARED]
+    return tuple(to_work(row) for row in found)
 
 
 HANDLERS: Mapping[type[Any], Callable[[Tx, Any], Any]] = {

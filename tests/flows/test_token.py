@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 from typing import Any
 
@@ -147,3 +148,11 @@ async def test_e14_a_blocked_account_is_tried_again_later_and_the_credit_stands(
     await shop.mine(5)
     assert asked(stage, "SELECT count(*) FROM attempt WHERE state = 'reverted'") == gas
     await compare(stage, shop)
+
+
+async def test_a_rescan_finds_nothing_that_is_not_booked(stage: Stage, open_shop: OpenShop) -> None:
+    shop = await open_shop(stage, TOKEN)
+    await shop.until_tip()
+    stage.kill()
+    told = json.loads(stage.cli("rescan", "--currency", TOKEN, "--from-height", "0", "--json"))
+    assert (told["differences"], told["movements"] > 0) == ([], True)

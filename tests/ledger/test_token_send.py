@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from coins.types import AccountTx, Receipt, TokenSend
-from ledger.commands import ApplyChainDelta, SetCurrencyState
+from ledger.commands import ApplyChainDelta, GetUnsettledAttempts, SetCurrencyState
 from ledger.errors import BlockRefusedError
 from tests.fakes.chain import FakeTx
 from tests.fakes.coin import GAS_MAX
@@ -242,4 +242,21 @@ def test_a_native_payment_of_a_token_attempt_is_not_believed(tmp_path: Path) -> 
     sent = AccountTx(tx.txid, till.hot.script, tx.nonce or 0, b"c" * 20, 5, GAS, True)
     with pytest.raises(BlockRefusedError, match="we signed 0"):
         till.do(ApplyChainDelta(till.raw_block(sent=(sent,))))
+    till.close()
+
+
+def test_what_was_signed_in_a_token_that_is_out_is_still_sent_and_what_was_not_is_given_up(
+    tmp_path: Path,
+) -> None:
+    till, token = open_till(tmp_path)
+    till.deposit("alice", 10_000, 6, token=token)
+    sweep(till)
+    till.open("alice", 4_000, currency=token)
+    till.pay_all()
+    till.open("alice", 1_000, currency=token)
+    till.reserve(till.work()[0])
+    till.do(SetCurrencyState(token, "disabled", "not in the configuration"))
+    assert till.attempts()[-2:] == ["broadcast", "abandoned"]
+    (left,) = till.do(GetUnsettledAttempts("ETH"))
+    assert (left.state, left.plan.currency) == ("broadcast", token)
     till.close()

@@ -16,6 +16,8 @@ from coins.signer.service import SignerService
 from coins.types import AttemptPlan, Outpoint, SignedTx, TxOutput, Utxo
 from config.schema import EvmCoinSettings, SignerSettings
 from tests.coins.evm.test_sign import DEPOSIT, HOT, plan_of
+from tests.coins.evm.test_token_plan import TOKEN
+from tests.coins.evm.test_token_plan import plan_of as token_plan
 from tests.coins.evm.world import ETHER, SEED, eth_settings
 
 SETTINGS = SignerSettings()
@@ -161,3 +163,15 @@ def test_a_currency_enabled_later_is_found_and_a_broken_configuration_changes_no
     assert sign(service, plan_of())["ok"] is True
     assert ask(service, op="reload") == {"id": 7, "ok": True}
     assert "within a day" in sign(service, plan_of())["reason"]
+
+
+def test_a_token_has_caps_of_its_own_and_its_chains_keys() -> None:
+    settings = eth_settings(signer_day_cap="20").model_copy(update={"tokens": (TOKEN,)})
+    service = SignerService(SEED, lambda: {"ETH": settings}, SETTINGS, SpendingLimits(100, lambda: 0.0))
+    most = TOKEN.signer_tx_cap
+    assert sign(service, token_plan(output=TxOutput(b"\x77" * 20, "0x", most)))["ok"] is True
+    above = sign(service, token_plan(output=TxOutput(b"\x77" * 20, "0x", most + 1)))
+    assert "per transaction" in above["reason"]
+    assert sign(service, plan_of(nonce=10, output=TxOutput(b"\x77" * 20, "0x", 20 * ETHER)))["ok"] is True
+    unknown = replace(token_plan(), currency="DAI-ETH")
+    assert sign(service, unknown)["code"] == "unknown_currency"
