@@ -83,6 +83,8 @@ class CurrencySettings(Section):
     """What the client pays for a withdrawal, on top of the amount."""
     approval_above: Amount = Field(default="0", validate_default=True)
     """Larger withdrawals wait for an operator; "0" holds every one of them."""
+    second_approval_above: AmountOrNone = None
+    """Larger withdrawals need two different operators; without it one is enough for any of them."""
     session_withdrawal_cap: Amount
     """Most that one client session may withdraw when the website set no limit of its own."""
     client_day_limit: AmountOrNone = None
@@ -98,8 +100,8 @@ class CurrencySettings(Section):
 
     @field_validator(
         "minimum_deposit", "minimum_withdrawal", "maximum_withdrawal", "withdrawal_fee", "approval_above",
-        "session_withdrawal_cap", "client_day_limit", "client_month_limit", "day_limit",
-        "signer_tx_cap", "signer_day_cap", "dust", "max_tx_fee", "sweep_threshold",
+        "second_approval_above", "session_withdrawal_cap", "client_day_limit", "client_month_limit",
+        "day_limit", "signer_tx_cap", "signer_day_cap", "dust", "max_tx_fee", "sweep_threshold",
         "max_money", "failed_sweep_gas_max",
         mode="before", check_fields=False,
     )  # fmt: skip
@@ -168,6 +170,8 @@ class CurrencySettings(Section):
                 raise problem(f"{name} is smaller than minimum_withdrawal")
         if day is not None and month is not None and month < day:
             raise problem("client_month_limit is smaller than client_day_limit")
+        if self.second_approval_above is not None and self.second_approval_above <= self.approval_above:
+            raise problem("second_approval_above must be more than approval_above")
         if self.day_limit is not None and self.day_limit < self.maximum_withdrawal:
             raise problem("day_limit is smaller than maximum_withdrawal: some could never leave")
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from actors.messages import DecideWithdrawal, GetTree, HoldCurrency, ListAudit, ListKeys, RevokeKey
+from actors.messages import (
+    DecideWithdrawal,
+    GetTree,
+    GetWithdrawal,
+    HoldCurrency,
+    ListAudit,
+    ListKeys,
+    ListWithdrawals,
+    RevokeKey,
+)
 from gateway import render
 from gateway.api import Call, Reply
-from gateway.bodies import AuditQuery, OptionalReasonBody, ReasonBody
-from gateway.replies import AuditList, KeyList
-from gateway.website import limit_of
+from gateway.bodies import ApproveBody, AuditQuery, ListQuery, OptionalReasonBody, ReasonBody
+from gateway.problem import ProblemError
+from gateway.replies import AuditList, KeyList, OperatorWithdrawalList
+from gateway.website import filter_of, limit_of
 
-Reasoned = Call[ReasonBody, None] | Call[OptionalReasonBody, None]
+Reasoned = Call[ReasonBody, None] | Call[OptionalReasonBody, None] | Call[ApproveBody, None]
 
 
 async def get_tree(call: Call[None, None]) -> Reply:
@@ -39,21 +49,42 @@ def _hold(call: Reasoned, hold: str | None) -> HoldCurrency:
     return HoldCurrency(call.params["currency"], hold, call.operator.by, call.body.reason, call.idempotency)
 
 
-async def approve_withdrawal(call: Call[OptionalReasonBody, None]) -> Reply:
-    """A held payout may leave."""
-    outcome = await call.ask(_decision(call, "approve"))
-    return Reply(render.withdrawal(outcome.value, call.gateway.coins), 200, outcome.is_replayed)
+async def list_all_withdrawals(call: Call[None, ListQuery]) -> Reply:
+    """Payouts of all websites, or of one client."""
+    query = call.query
+    page = await call.ask(ListWithdrawals(filter_of(query, query.client_id), limit_of(call), query.cursor))
+    data = [render.operator_withdrawal(view, call.gateway.coins) for view in page.data]
+    return Reply(OperatorWithdrawalList(data=data, next_cursor=page.next_cursor))
+
+
+async def get_any_withdrawal(call: Call[None, None]) -> Reply:
+    """One payout with all there is to know of it."""
+    view = await call.ask(GetWithdrawal(call.params["id"]))
+    if view is None:
+        raise ProblemError("not_found")
+    return Reply(render.operator_withdrawal(view, call.gateway.coins))
+
+
+async def approve_withdrawal(call: Call[ApproveBody, None]) -> Reply:
+    """A held payout may leave, with the last approval it needs."""
+    outcome = await call.ask(_decision(call, "approve", call.body.digest))
+    return Reply(render.operator_withdrawal(outcome.value, call.gateway.coins), 200, outcome.is_replayed)
 
 
 async def reject_withdrawal(call: Call[ReasonBody, None]) -> Reply:
     """A held payout is refused; the client has the money back."""
     outcome = await call.ask(_decision(call, "reject"))
-    return Reply(render.withdrawal(outcome.value, call.gateway.coins), 200, outcome.is_replayed)
+    return Reply(render.operator_withdrawal(outcome.value, call.gateway.coins), 200, outcome.is_replayed)
 
 
-def _decision(call: Reasoned, decision: str) -> DecideWithdrawal:
+def _decision(call: Reasoned, decision: str, digest: str = "") -> DecideWithdrawal:
     return DecideWithdrawal(
-        call.params["id"], decision, call.operator.by, reason=call.body.reason, idempotency=call.idempotency
+        call.params["id"],
+        decision,
+        call.operator.by,
+        reason=call.body.reason,
+        digest=digest,
+        idempotency=call.idempotency,
     )
 
 

@@ -152,6 +152,12 @@ class OptionalReasonBody(Body):
     reason: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{0,500}$")] = ""
 
 
+class ApproveBody(OptionalReasonBody):
+    """Which payment is approved: the ``digest`` that the operator was shown with it."""
+
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="From the payment as it was shown")]
+
+
 class CodeBody(Body):
     """The one-time code of the link."""
 

@@ -24,6 +24,8 @@ class Permission(StrEnum):
     """His own login: who he is, log out."""
     TREE = "tree"
     CURRENCIES = "currencies"
+    WITHDRAWALS_SEEN = "withdrawals_seen"
+    """To look at payouts with all there is to know of them; to decide about one is the next one."""
     WITHDRAWALS = "withdrawals"
     CASES_SEEN = "cases_seen"
     """To look at money that credits nobody; to decide about it is the next one."""
@@ -35,15 +37,26 @@ class Permission(StrEnum):
 
 
 ROLES: Mapping[Role, frozenset[Permission]] = {
-    Role.VIEWER: frozenset({Permission.OWN, Permission.TREE, Permission.CASES_SEEN, Permission.AUDIT}),
+    Role.VIEWER: frozenset(
+        {
+            Permission.OWN,
+            Permission.TREE,
+            Permission.WITHDRAWALS_SEEN,
+            Permission.CASES_SEEN,
+            Permission.AUDIT,
+        }
+    ),
     Role.MARKETING: frozenset({Permission.OWN}),
-    Role.SUPPORT: frozenset({Permission.OWN, Permission.TREE, Permission.CASES_SEEN}),
+    Role.SUPPORT: frozenset(
+        {Permission.OWN, Permission.TREE, Permission.WITHDRAWALS_SEEN, Permission.CASES_SEEN}
+    ),
     Role.SRE: frozenset({Permission.OWN, Permission.TREE, Permission.CURRENCIES, Permission.AUDIT}),
     Role.PAYMENTS: frozenset(
         {
             Permission.OWN,
             Permission.TREE,
             Permission.CURRENCIES,
+            Permission.WITHDRAWALS_SEEN,
             Permission.WITHDRAWALS,
             Permission.CASES_SEEN,
             Permission.CASES,

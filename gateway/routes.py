@@ -8,6 +8,7 @@ from gateway.principal import Action, ForClient, ForOperator, ForWebsite, Public
 from gateway.role import Permission
 
 READ = ForWebsite(Scope.READ)
+LOOK = ForOperator(Permission.WITHDRAWALS_SEEN)
 HOLD = ForOperator(Permission.CURRENCIES)
 _OPENING = (
     "insufficient_funds", "invalid_amount", "invalid_address", "wrong_network", "forbidden_address",
@@ -105,11 +106,17 @@ ADMIN_ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/admin/currencies/{currency}/resume", "End a pause or drain", HOLD,
           admin.resume_currency, replies.CurrencyReply, body=bodies.OptionalReasonBody, is_idempotent=True,
           codes=("unknown_currency",)),
+    Route("GET", "/v1/admin/withdrawals", "Withdrawals of all websites", LOOK,
+          admin.list_all_withdrawals, replies.OperatorWithdrawalList, query=bodies.ListQuery,
+          codes=("invalid_cursor",)),
+    Route("GET", "/v1/admin/withdrawals/{id}", "The whole story of a withdrawal", LOOK,
+          admin.get_any_withdrawal, replies.OperatorWithdrawalReply, codes=("not_found",)),
     Route("POST", "/v1/admin/withdrawals/{id}/approve", "Let a held withdrawal leave",
-          ForOperator(Permission.WITHDRAWALS), admin.approve_withdrawal, replies.WithdrawalReply,
-          body=bodies.OptionalReasonBody, is_idempotent=True, codes=("not_found", "not_held")),
+          ForOperator(Permission.WITHDRAWALS), admin.approve_withdrawal, replies.OperatorWithdrawalReply,
+          body=bodies.ApproveBody, is_idempotent=True,
+          codes=("not_found", "not_held", "payment_changed", "own_request", "already_approved")),
     Route("POST", "/v1/admin/withdrawals/{id}/reject", "Refuse a held withdrawal",
-          ForOperator(Permission.WITHDRAWALS), admin.reject_withdrawal, replies.WithdrawalReply,
+          ForOperator(Permission.WITHDRAWALS), admin.reject_withdrawal, replies.OperatorWithdrawalReply,
           body=bodies.ReasonBody, is_idempotent=True, codes=("not_found", "not_held")),
     Route("GET", "/v1/admin/audit", "Who did what", ForOperator(Permission.AUDIT),
           admin.list_audit, replies.AuditList, query=bodies.AuditQuery, codes=("invalid_cursor",)),

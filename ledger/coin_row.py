@@ -12,11 +12,11 @@ from ledger.views import CurrencyView
 COLUMNS = (
     "currency, chain, name, family, network, decimals, fingerprint, confirmations, final_depth, max_reorg,"
     " minimum_deposit, minimum_withdrawal, maximum_withdrawal, withdrawal_fee, approval_above,"
-    " session_withdrawal_cap, dust, sweep_threshold, client_day_limit,"
+    " second_approval_above, session_withdrawal_cap, dust, sweep_threshold, client_day_limit,"
     " client_month_limit, day_limit, deposits, withdrawals, state, state_detail,"
     " hold, hold_reason, watched_state, watched_detail, tiers, withdrawable_depth, finality, is_configured"
 )
-_AMOUNTS = slice(10, 21)
+_AMOUNTS = slice(10, 22)
 """Where the amounts stand in COLUMNS: decimal TEXT, some NULL."""
 
 
@@ -43,6 +43,7 @@ class CoinRow:
     maximum_withdrawal: int
     withdrawal_fee: int
     approval_above: int | None
+    second_approval_above: int | None
     session_withdrawal_cap: int | None
     dust: int
     sweep_threshold: int

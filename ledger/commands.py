@@ -93,6 +93,7 @@ class RegisterCoin(Command[CurrencyView]):
     withdrawals: str
     dust: int = 0
     sweep_threshold: int = 0
+    second_approval_above: int | None = None
     client_day_limit: int | None = None
     client_month_limit: int | None = None
     day_limit: int | None = None
@@ -202,7 +203,9 @@ class DecideWithdrawal(Command[Outcome[WithdrawalView]]):
     """``cancel`` by the owner while not signed; ``approve`` or ``reject`` by an operator while held.
 
     ``client_id`` or ``website`` restrict whose withdrawal it may be (else NotFoundError).
-    Errors: NotFoundError, NotCancellableError, NotHeldError, IllegalTransitionError.
+    An approval is of the payment whose ``digest`` the operator was shown; it leaves with the last one it
+    needs. Errors: NotFoundError, NotCancellableError, NotHeldError, ApprovalRefusedError,
+    IllegalTransitionError.
     """
 
     withdrawal_id: str
@@ -211,6 +214,7 @@ class DecideWithdrawal(Command[Outcome[WithdrawalView]]):
     website: str | None = None
     client_id: str | None = None
     reason: str = ""
+    digest: str = ""
     idempotency: Idempotency | None = None
     nonce: SpentNonce | None = None
 

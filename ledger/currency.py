@@ -96,6 +96,7 @@ def register_coin(tx: Tx, command: RegisterCoin) -> CurrencyView:
         "maximum_withdrawal": str(command.maximum_withdrawal),
         "withdrawal_fee": str(command.withdrawal_fee),
         "approval_above": _text(command.approval_above),
+        "second_approval_above": _text(command.second_approval_above),
         "session_withdrawal_cap": _text(command.session_withdrawal_cap),
         "dust": str(command.dust),
         "sweep_threshold": str(command.sweep_threshold),

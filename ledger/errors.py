@@ -141,6 +141,12 @@ class NotHeldError(DomainError):
     code = "not_held"
 
 
+class ApprovalRefusedError(DomainError):
+    """An approval that does not count; ``code`` says why."""
+
+    code = "payment_changed"
+
+
 class NotFoundError(DomainError):
     """There is no such object, or it is somebody else's."""
 

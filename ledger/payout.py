@@ -9,6 +9,7 @@ from typing import Any
 from coins.amounts import AMOUNT_MAX, AmountError, format_amount, parse_amount
 from ledger import accounts
 from ledger.accounts import Part
+from ledger.approval import approvals_needed, approve
 from ledger.attempt import AttemptEvent
 from ledger.attempt_row import read_attempts
 from ledger.codec import to_dict
@@ -35,6 +36,7 @@ from ledger.journal import JournalEntry, Posting
 from ledger.limit import refuse_over_client_limits
 from ledger.machine import Who, advance
 from ledger.maturity import immature
+from ledger.payable import payment_of
 from ledger.settle import release
 from ledger.transition import move_attempt, move_withdrawal, note_history, tip_height
 from ledger.views import Outcome, WithdrawalView
@@ -93,10 +95,11 @@ def queue_payout(
     tx: Tx, coin: CoinRow, row: WithdrawalRow, who: Who, by: str, reason: str = ""
 ) -> WithdrawalView:
     """Reserve a new withdrawal's money and queue its payout, or hold it for an approval by its amount."""
-    is_held = coin.approval_above is not None and row.amount > coin.approval_above
-    event = WithdrawalEvent.OPENED_ABOVE_LIMIT if is_held else WithdrawalEvent.OPENED
+    needed = approvals_needed(coin, row.amount)
+    event = WithdrawalEvent.OPENED_ABOVE_LIMIT if needed else WithdrawalEvent.OPENED
     step = advance(WITHDRAWAL, None, event, who)
-    row = replace(row, status=step.to, waiting_for="approval" if is_held else None)
+    waiting_for = "approval" if needed else None
+    row = replace(row, status=step.to, waiting_for=waiting_for, approvals_needed=needed)
     _insert(tx, row)
     postings = (Posting(source_of(row), reserve_of(row), row.amount + row.fee),)
     tx.post(JournalEntry("withdrawal_opened", "withdrawal", row.id, postings, by, reason=reason))
@@ -197,8 +200,8 @@ def _insert(tx: Tx, row: WithdrawalRow) -> None:
     """Write a withdrawal's first row and the intent to pay it."""
     tx.db.execute(
         "INSERT INTO withdrawal (id, ordinal, website, external_id, client_id, session_id, currency, amount,"
-        " fee, address, script, status, waiting_for, created_at, case_id)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " fee, address, script, status, waiting_for, created_at, case_id, approvals_needed)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             row.id,
             row.ordinal,
@@ -215,6 +218,7 @@ def _insert(tx: Tx, row: WithdrawalRow) -> None:
             row.waiting_for,
             row.created_at,
             row.case_id,
+            row.approvals_needed,
         ),
     )
     tx.db.execute(
@@ -228,7 +232,10 @@ def _insert(tx: Tx, row: WithdrawalRow) -> None:
 
 
 def decide_withdrawal(tx: Tx, command: DecideWithdrawal) -> Outcome[WithdrawalView]:
-    """Cancel, approve or reject; what ends it unsent gives the reserved money back."""
+    """Cancel, approve or reject; what ends it unsent gives the reserved money back.
+
+    It leaves with the last approval it needs; until then it is held.
+    """
     if command.decision not in _DECISIONS:
         raise IllegalTransitionError(f"{command.decision!r} is no decision")
     rows = read_withdrawals(tx.db, "w.id = ?", (command.withdrawal_id,))
@@ -243,13 +250,22 @@ def decide_withdrawal(tx: Tx, command: DecideWithdrawal) -> Outcome[WithdrawalVi
         _refuse_started(tx, row)
     elif row.status is not WithdrawalState.HELD:
         raise NotHeldError(f"withdrawal {row.id} is {row.status}")
+    elif event is WithdrawalEvent.APPROVED and not approve(
+        tx, payment_of(tx, row), command.by, command.digest
+    ):
+        _note_decision(tx, row, command)
+        return Outcome(_view(tx, tx.coin(row.currency), row))
     step = advance(WITHDRAWAL, row.status, event, who)
     if step.to is not WithdrawalState.APPROVED:
         drop_unsigned(tx, row, who)
         release(tx, row, command.by, command.reason)
     moved = move_withdrawal(tx, replace(row, waiting_for=None), event, who, command.by)
-    tx.audit(command.by, f"{command.decision}_withdrawal", "withdrawal", row.id, {"reason": command.reason})
+    _note_decision(tx, row, command)
     return Outcome(_view(tx, tx.coin(row.currency), moved))
+
+
+def _note_decision(tx: Tx, row: WithdrawalRow, command: DecideWithdrawal) -> None:
+    tx.audit(command.by, f"{command.decision}_withdrawal", "withdrawal", row.id, {"reason": command.reason})
 
 
 def _refuse_started(tx: Tx, row: WithdrawalRow) -> None:

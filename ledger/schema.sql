@@ -30,7 +30,7 @@ CREATE TABLE coin (
     state_detail TEXT NOT NULL DEFAULT '',
     is_configured INTEGER NOT NULL DEFAULT 1
 , tiers TEXT NOT NULL DEFAULT '[]', withdrawable_depth INTEGER NOT NULL DEFAULT 1, finality TEXT NOT NULL DEFAULT 'confirmations'
-    CHECK (finality IN ('confirmations', 'safe', 'finalized')), client_day_limit TEXT, client_month_limit TEXT, day_limit TEXT, hold TEXT CHECK (hold IN ('paused', 'draining')), hold_reason TEXT NOT NULL DEFAULT '', watched_state TEXT NOT NULL DEFAULT 'down', watched_detail TEXT NOT NULL DEFAULT '') STRICT;
+    CHECK (finality IN ('confirmations', 'safe', 'finalized')), client_day_limit TEXT, client_month_limit TEXT, day_limit TEXT, hold TEXT CHECK (hold IN ('paused', 'draining')), hold_reason TEXT NOT NULL DEFAULT '', watched_state TEXT NOT NULL DEFAULT 'down', watched_detail TEXT NOT NULL DEFAULT '', second_approval_above TEXT) STRICT;
 
 CREATE TABLE block (
     chain TEXT NOT NULL,
@@ -254,7 +254,7 @@ CREATE TABLE withdrawal (
     block_height INTEGER,
     block_hash TEXT,
     due_height INTEGER,                       -- the block at which the next step is due, while mined
-    created_at INTEGER NOT NULL, case_id TEXT REFERENCES unclaimed_case (id),
+    created_at INTEGER NOT NULL, case_id TEXT REFERENCES unclaimed_case (id), approvals_needed INTEGER NOT NULL DEFAULT 0,
     UNIQUE (website, external_id)
 ) STRICT;
 
@@ -561,4 +561,16 @@ CREATE TABLE client_block (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX withdrawal_by_case ON withdrawal (case_id, ordinal) WHERE case_id IS NOT NULL;
+
+CREATE TABLE approval (
+    object_id TEXT NOT NULL,
+    operator_id TEXT NOT NULL REFERENCES operator (id),
+    digest TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (object_id, operator_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER approval_no_update BEFORE UPDATE ON approval BEGIN SELECT RAISE(ABORT, 'approvals are append-only'); END;
+
+CREATE TRIGGER approval_no_delete BEFORE DELETE ON approval BEGIN SELECT RAISE(ABORT, 'approvals are append-only'); END;
 

@@ -102,8 +102,21 @@ class AttemptView:
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovalView:
+    """One operator let exactly the payment with this digest leave."""
+
+    by: str
+    digest: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class WithdrawalView:
-    """A withdrawal with its whole story. ``owner`` is who asked (website key or client session)."""
+    """A withdrawal with its whole story.
+
+    ``digest`` stands for exactly this payment: what operators approve. ``approvals_needed`` of them must,
+    each another one; 0 when it leaves without.
+    """
 
     id: str
     external_id: str
@@ -122,6 +135,9 @@ class WithdrawalView:
     created_at: int
     history: tuple[HistoryEntry, ...] = ()
     attempts: tuple[AttemptView, ...] = ()
+    digest: str = ""
+    approvals_needed: int = 0
+    approvals: tuple[ApprovalView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ledger import accounts
 from ledger.accounts import Part
+from ledger.approval_row import digest_of, read_approvals
 from ledger.connection import Database
 from ledger.views import AttemptView, HistoryEntry, WithdrawalView
 from ledger.withdrawal import WithdrawalState
@@ -13,7 +14,7 @@ from ledger.withdrawal import WithdrawalState
 COLUMNS = (
     "w.id, w.ordinal, w.website, w.external_id, w.client_id, w.session_id, w.currency, w.amount, w.fee,"
     " w.address, w.script, w.status, w.waiting_for, w.attention, w.txid, w.block_height, w.block_hash,"
-    " w.due_height, w.created_at, w.case_id"
+    " w.due_height, w.created_at, w.case_id, w.approvals_needed"
 )
 
 PAID_BY = "w.id IN (SELECT p.withdrawal_id FROM attempt_payout p WHERE p.attempt_id = ?) ORDER BY w.ordinal"
@@ -47,6 +48,7 @@ class WithdrawalRow:
     due_height: int | None
     created_at: int
     case_id: str | None = None
+    approvals_needed: int = 0
 
 
 def reserve_of(row: WithdrawalRow) -> str:
@@ -61,6 +63,19 @@ def source_of(row: WithdrawalRow) -> str:
     if row.case_id is not None:
         return accounts.suspense(row.currency)
     return accounts.client(row.client_id, row.currency, Part.AVAILABLE)
+
+
+def payment_digest(row: WithdrawalRow) -> str:
+    """What operators approve: who gets what, from whose request. Nothing of it ever changes."""
+    return digest_of(
+        withdrawal_id=row.id,
+        currency=row.currency,
+        amount=row.amount,
+        fee=row.fee,
+        address=row.address,
+        script=row.script.hex(),
+        external_id=row.external_id,
+    )
 
 
 def from_row(row: tuple[object, ...]) -> WithdrawalRow:
@@ -112,4 +127,7 @@ def to_view(
             AttemptView(attempt_id, txid, state, int(fee), at)
             for attempt_id, txid, state, fee, at in attempts
         ),
+        digest=payment_digest(row),
+        approvals_needed=row.approvals_needed,
+        approvals=read_approvals(db, row.id) if row.approvals_needed else (),
     )

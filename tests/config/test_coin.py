@@ -75,6 +75,7 @@ BAD_POLICY: list[tuple[Edit, str]] = [
 
 BAD_LIMITS = [
     ('client_day_limit = "0.0000001"', "client_day_limit is smaller than minimum_withdrawal"),
+    ('second_approval_above = "0.1"', "second_approval_above must be more than approval_above"),
     ('client_month_limit = "0.0000001"', "client_month_limit is smaller than minimum_withdrawal"),
     (
         'client_day_limit = "2"\nclient_month_limit = "1"',

@@ -98,7 +98,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "pause_currency": {"reason": "the node is moved"},
     "drain_currency": {"reason": "it is retired"},
     "reject_withdrawal": {"reason": "fraud"},
-    "approve_withdrawal": {},
+    "approve_withdrawal": {"digest": "ab" * 32},
     "resume_currency": {},
     "create_operator": {"name": "bob", "roles": ["viewer"]},
     "change_operator": {"roles": ["sre"]},

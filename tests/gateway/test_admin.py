@@ -13,7 +13,7 @@ from coins.types import Branch
 from gateway.admin import get_tree
 from ledger.commands import GetPayoutWork, Idempotency, OpenWithdrawal, ReserveScript, SetCurrencyState
 from ledger.errors import CurrencyClosedError, PayoutsHeldError
-from ledger.operator_access import CreateOperator
+from ledger.operator_access import CreateOperator, SetOperator
 from tests.fakes.clock import FakeClock
 from tests.gateway.calls import Caller, script
 from tests.gateway.fake import Answer, running
@@ -152,7 +152,7 @@ async def test_what_is_not_there_is_not_found(house: House) -> None:
     for path in ("currencies/XMR/pause", "currencies/btc/pause"):
         answer = await act(house, token, path, {"reason": "x"})
         assert (answer.status, answer.code) == (404, "unknown_currency")
-    answer = await act(house, token, "withdrawals/wd_none/approve")
+    answer = await act(house, token, "withdrawals/wd_none/approve", {"digest": "ab" * 32})
     assert (answer.status, answer.code) == (404, "not_found")
 
 
@@ -162,16 +162,55 @@ async def test_a_held_withdrawal_is_approved_or_rejected_once(house: House) -> N
         view = (await house.ask(opening(f"wd_{number}", amount=20_000))).value
         assert (view.status, view.waiting_for) == ("held", "approval")
     token = await house.operator()
-    approved = await act(house, token, "withdrawals/wd_1/approve")
+    shown = (await house.send("GET", "/v1/admin/withdrawals/wd_1", token)).data
+    assert (shown["approvals_needed"], shown["approvals"]) == (1, [])
+    assert (await act(house, token, "withdrawals/wd_1/approve")).status == 422
+    stale = await act(house, token, "withdrawals/wd_1/approve", {"digest": "ab" * 32})
+    assert (stale.status, stale.code) == (409, "payment_changed")
+    seen = {"digest": shown["digest"]}
+    approved = await act(house, token, "withdrawals/wd_1/approve", seen)
     assert (approved.status, approved.data["status"]) == (200, "approved")
     assert approved.data["history"][-1]["by"] == "operator:op_ann"
     rejected = await act(house, token, "withdrawals/wd_2/reject", {"reason": "the address is a mixer's"})
     assert rejected.data["status"] == "rejected"
-    for path, body in (("wd_1/approve", None), ("wd_1/reject", {"reason": "x"}), ("wd_2/approve", None)):
+    for path, body in (("wd_1/approve", seen), ("wd_1/reject", {"reason": "x"}), ("wd_2/approve", seen)):
         answer = await act(house, token, f"withdrawals/{path}", body)
         assert (answer.status, answer.code) == (409, "not_held")
     assert [work.intent_id for work in await house.ask(GetPayoutWork("BTC", 9))] == ["pay_wd_1"]
     assert (await act(house, token, "withdrawals/wd_2/reject")).status == 422
+
+
+async def test_w40_two_operators_approve_a_large_withdrawal(house: House) -> None:
+    await house.ask(replace(BTC, approval_above=10_000, second_approval_above=20_000))
+    await house.ask(opening("wd_1", amount=30_000))
+    await house.ask(CreateOperator("op_bob", "bob", QUICK_HASH, "salt", ("payments",), "test"))
+    ann, bob = await house.operator(), await house.operator(name="bob", code=house.code(operator_id="op_bob"))
+    (held,) = (await house.send("GET", "/v1/admin/withdrawals?status=held", ann)).data["data"]
+    path, seen = "withdrawals/wd_1/approve", {"digest": held["digest"]}
+    headers = {"Idempotency-Key": "first"}
+    first = await act(house, ann, path, seen, headers=headers)
+    assert (first.status, first.data["status"], first.data["waiting_for"]) == (200, "held", "approval")
+    again = await act(house, ann, path, seen, headers=headers)
+    assert (again.raw, again.headers["Idempotent-Replayed"]) == (first.raw, "true")
+    twice = await act(house, ann, path, seen)
+    assert (twice.status, twice.code) == (409, "already_approved")
+    assert await house.ask(GetPayoutWork("BTC")) == ()
+    second = await act(house, bob, path, seen)
+    assert second.data["status"] == "approved"
+    assert [each["by"] for each in second.data["approvals"]] == ["operator:op_ann", "operator:op_bob"]
+    assert len(await house.ask(GetPayoutWork("BTC"))) == 1
+    public = (await house.send("GET", "/v1/withdrawals/wd_1", house.token)).data
+    assert not {"approvals", "digest"} & set(public)
+
+
+async def test_w40_a_disabled_operator_approves_nothing(house: House) -> None:
+    await house.ask(replace(BTC, approval_above=10_000))
+    digest = (await house.ask(opening("wd_1", amount=30_000))).value.digest
+    await house.ask(CreateOperator("op_bob", "bob", QUICK_HASH, "salt", ("payments",), "test"))
+    bob = await house.operator(name="bob", code=house.code(operator_id="op_bob"))
+    await house.ask(SetOperator("op_bob", "test", is_disabled=True))
+    answer = await act(house, bob, "withdrawals/wd_1/approve", {"digest": digest})
+    assert (answer.status, answer.code) == (401, "unauthorized")
 
 
 async def test_the_audit_tells_who_and_why(house: House) -> None:

@@ -24,6 +24,8 @@ MAY: dict[str, set[Role]] = {
     "pause_currency": {Role.SRE, Role.PAYMENTS, Role.ADMIN},
     "drain_currency": {Role.SRE, Role.PAYMENTS, Role.ADMIN},
     "resume_currency": {Role.SRE, Role.PAYMENTS, Role.ADMIN},
+    "list_all_withdrawals": CASES_SEEN,
+    "get_any_withdrawal": CASES_SEEN,
     "approve_withdrawal": {Role.PAYMENTS, Role.ADMIN},
     "reject_withdrawal": {Role.PAYMENTS, Role.ADMIN},
     "list_audit": {Role.VIEWER, Role.SRE, Role.PAYMENTS, Role.ADMIN},

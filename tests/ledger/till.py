@@ -39,9 +39,12 @@ from ledger.commands import (
     SetAnchor,
     SetCurrencyState,
 )
+from ledger.connection import connect
 from ledger.errors import InputsTakenError, PayoutsHeldError
+from ledger.operator_access import CreateOperator
 from ledger.store import SqliteStore
 from ledger.views import AttemptWork, DeltaApplied, WithdrawalView
+from ledger.withdrawal_row import WithdrawalRow, payment_digest, read_withdrawals
 from tests.fakes.chain import FakeChain, FakeIndex, FakeTx, InvalidTxError
 from tests.fakes.coin import chain_holdings, foreign, mempool_view, own_script, plan_payment, signed
 from tests.fakes.oracle import check_books
@@ -208,8 +211,24 @@ class Till:
         return replace(command, **changes)
 
     def decide(self, withdrawal_id: str, decision: str) -> WithdrawalView:
-        view: WithdrawalView = self.do(DecideWithdrawal(withdrawal_id, decision, "somebody")).value
+        """Decide as operator ann, who sees the payment as it is."""
+        seen = [payment_digest(row) for row in self.withdrawals() if row.id == withdrawal_id]
+        return self.decide_as("ann", withdrawal_id, decision, "".join(seen))
+
+    def decide_as(self, name: str, withdrawal_id: str, decision: str, digest: str) -> WithdrawalView:
+        """Decide as an operator, who is made when there is none of this name."""
+        if not self.rows("SELECT 1 FROM operator WHERE name = ?", name):
+            self.do(CreateOperator(f"op_{name}", name, "hash", "salt", ("payments",), "test"))
+        command = DecideWithdrawal(withdrawal_id, decision, f"operator:op_{name}", digest=digest)
+        view: WithdrawalView = self.do(command).value
         return view
+
+    def withdrawals(self) -> list[WithdrawalRow]:
+        db = connect(self.store.path)
+        try:
+            return read_withdrawals(db, "1 = 1 ORDER BY w.ordinal", ())
+        finally:
+            db.close()
 
     def work(self) -> list[PayoutWork]:
         """What the ledger gives out now, change scripts issued as the sender would; nothing while held."""
