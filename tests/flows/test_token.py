@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from tests.demo.stage import Stage
 from tests.flows.conftest import MakeStage, OpenShop
 from tests.flows.shop import Shop
 from tests.flows.test_withdrawal_evm import hot_address
+from tests.nodes.contract import Mode
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(180)]
 
@@ -122,6 +124,49 @@ async def test_e18_a_token_deposit_reorged_after_its_credit(stage: Stage, open_s
     await shop.mine(3)
     await shop.until_deposit("e18", "credited")
     assert (await shop.balance("e18"))["available"] == "40.000000"
+    await compare(stage, shop)
+
+
+async def test_e06_a_payout_answered_with_false_is_given_back_when_final(
+    stage: Stage, open_shop: OpenShop
+) -> None:
+    shop = await open_shop(stage, TOKEN)
+    token = token_of(shop).token
+    assert token is not None
+    await shop.fund("e06", "30", blocks=3)
+    token.send("setMode", int(Mode.FALSE))
+    await shop.mine()
+    payee = await shop.chain.foreign_address()
+    order = await shop.withdraw("e06", "20", payee)
+    await shop.until(partial(shop.withdrawal, order["id"]), lambda row: row["attention"], mine=True)
+    await shop.until_withdrawal(order["id"], "failed", mine=True)
+    token.send("setMode", int(Mode.NORMAL))
+    await shop.mine()
+    assert await token_of(shop).received(payee) == 0
+    assert (await shop.balance("e06"))["available"] == "30.000000"
+    await compare(stage, shop)
+
+
+async def test_e09_what_the_token_keeps_of_a_sweep_is_an_expense_of_the_house(
+    stage: Stage, open_shop: OpenShop
+) -> None:
+    shop = await open_shop(stage, TOKEN)
+    token = token_of(shop).token
+    assert token is not None
+    address = await shop.address("e09")
+    await asyncio.to_thread(shop.pay, address, "200")
+    shop.anvil.mine()
+    token.send("setMode", int(Mode.FEE))
+    await shop.mine(6)
+
+    async def lost() -> int:
+        rows = asked(stage, "SELECT balance FROM account WHERE name = ?", f"token_fee:{TOKEN}")
+        return int(rows[0][0]) if rows else 0
+
+    await shop.until(lost, lambda fee: fee >= 20_000_000, mine=True)
+    token.send("setMode", int(Mode.NORMAL))
+    await shop.mine()
+    assert (await shop.balance("e09"))["available"] == "200.000000"
     await compare(stage, shop)
 
 
