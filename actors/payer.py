@@ -15,7 +15,15 @@ from actors.identity import Ids
 from actors.messages import IssueScript
 from actors.slot import CoinSlot
 from coins.errors import CoinError, NodeUnavailableError, PlanError, SignerError
-from coins.types import Branch, BroadcastOutcome, BroadcastResult, OwnScript, PayoutWork
+from coins.types import (
+    AttemptPlan,
+    Branch,
+    BroadcastOutcome,
+    BroadcastResult,
+    OwnScript,
+    PayoutWork,
+    StuckWork,
+)
 from ledger.commands import (
     AbandonAttempt,
     GetUnsettledAttempts,
@@ -103,12 +111,32 @@ class Payer:
             work = replace(work, change=await self._change_for(work.intent_id))
         plan = spender.plan(work, quote)
         failpoint("payout.planned")
+        return await self._reserve_and_send(plan)
+
+    async def bump(self, work: StuckWork) -> bool:
+        """Send a further candidate of a payment that is not mined; False when it needs none now.
+
+        Raises PlanError (nothing was reserved), NodeUnavailableError, WrongNetworkError, SignerError.
+        """
+        coin = self._slot.coin
+        if coin.bumper is None:
+            return False
+        await self._check_node()
+        plan = coin.bumper.bump(work, await coin.spender.quote())
+        if plan is None:
+            return False
+        failpoint("bump.planned")
+        logger.info("%s: %s is sent again at a higher price", self._slot.currency, plan.intent_id)
+        return await self._reserve_and_send(plan)
+
+    async def _reserve_and_send(self, plan: AttemptPlan) -> bool:
+        """Reserve a plan, then sign, record and send it; False when the books refuse the plan."""
         try:
             attempt = await self._directory.ask(
                 "ledger", ReserveAttempt(self._ids.new("at"), plan), timeout_s=self._timeout_s
             )
         except (InputsTakenError, IllegalTransitionError) as error:
-            logger.info("%s: %s has to be planned again: %s", self._slot.currency, work.intent_id, error)
+            logger.info("%s: %s has to be planned again: %s", self._slot.currency, plan.intent_id, error)
             return False
         failpoint("payout.reserved")
         await self._sign_and_send(attempt)

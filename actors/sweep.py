@@ -6,7 +6,7 @@ import logging
 
 from actors.withdrawal import PayingActor
 from coins.errors import PlanError
-from coins.types import PayoutWork
+from coins.types import PayoutWork, StuckWork
 from config.schema import EvmCoinSettings
 from ledger.commands import GetSweepWork, OpenTopUp
 
@@ -27,7 +27,10 @@ class SweepActor(PayingActor):
         settings = self._slot.settings
         if not isinstance(settings, EvmCoinSettings):
             return False
-        free = settings.sweeps_parallel_max - await self._payer.resume()
+        under_way = await self._payer.resume()
+        if under_way:
+            await self._bump_stuck()
+        free = settings.sweeps_parallel_max - under_way
         for currency in reversed(self._slot.currencies):
             if free <= 0:
                 break
@@ -37,6 +40,13 @@ class SweepActor(PayingActor):
             for work in await self._directory.ask("ledger", command, timeout_s=self._timeout_s):
                 free -= await self._sweep(work)
         return False
+
+    async def _cannot_bump(self, work: StuckWork, error: PlanError) -> None:
+        """A token's sweep that waits for dearer gas is sent some."""
+        await super()._cannot_bump(work, error)
+        if error.gas_missing:
+            command = OpenTopUp(work.plan.intent_id, error.gas_missing)
+            await self._directory.ask("ledger", command, timeout_s=self._timeout_s)
 
     async def _sweep(self, work: PayoutWork) -> bool:
         """Send one sweep; False when it has to wait."""

@@ -16,10 +16,10 @@ from actors.payer import Payer, waiting_for
 from actors.policy import doubled
 from actors.slot import CoinSlot
 from actors.ticking import Tick, TickingActor
-from coins.errors import CoinError, InvalidAddressError, SignerError
-from coins.types import ForeignAddress
-from config.schema import ActorSettings
-from ledger.commands import GetPayoutWork, OpenWithdrawal, RefundCase, SetWaiting
+from coins.errors import CoinError, InvalidAddressError, PlanError, SignerError
+from coins.types import ForeignAddress, StuckWork
+from config.schema import ActorSettings, EvmCoinSettings
+from ledger.commands import GetPayoutWork, GetStuckWork, OpenWithdrawal, RefundCase, SetWaiting
 from ledger.errors import (
     AddressRefusedError,
     DomainError,
@@ -141,6 +141,25 @@ class PayingActor(TickingActor):
         """Do open work; True when there is surely more."""
         raise AssertionError("the subclass works")
 
+    async def _bump_stuck(self) -> None:
+        """Pay more for what is not mined. Raises NodeUnavailableError, WrongNetworkError, SignerError."""
+        settings = self._slot.settings
+        if not isinstance(settings, EvmCoinSettings):
+            return
+        for currency in self._slot.currencies:
+            command = GetStuckWork(currency, settings.bump_after_s, tuple(sorted(self.KINDS)))
+            for work in await self._directory.ask("ledger", command, timeout_s=self._timeout_s):
+                try:
+                    await self._payer.bump(work)
+                except PlanError as error:
+                    await self._cannot_bump(work, error)
+
+    async def _cannot_bump(self, work: StuckWork, error: PlanError) -> None:
+        """A higher price cannot be offered now: said when the reason changes, tried again and again."""
+        if self._told.get(work.plan.intent_id) != str(error):
+            logger.warning("%s: %s stays at its price: %s", self.address, work.plan.intent_id, error)
+            self._told[work.plan.intent_id] = str(error)
+
 
 class WithdrawalActor(PayingActor, AnsweringActor):
     """Takes withdrawals and pays them in order, oldest first, each currency on its own.
@@ -222,7 +241,8 @@ class WithdrawalActor(PayingActor, AnsweringActor):
     async def _work(self) -> bool:
         """Resume, then pay each currency; what one of them lacks does not hold the others."""
         try:
-            await self._payer.resume()
+            if await self._payer.resume():
+                await self._bump_stuck()
         except CoinError as error:
             for currency in self._slot.currencies:
                 await self._hold(currency, error)

@@ -28,6 +28,7 @@ from coins.types import (
     OwnScript,
     PayoutWork,
     SignedTx,
+    StuckWork,
 )
 
 
@@ -131,6 +132,14 @@ class Spender(Protocol):
         a lost answer is ``UNKNOWN``."""
 
 
+class Bumper(Protocol):
+    """What a family with nonces does about a payment that is not mined."""
+
+    def bump(self, work: StuckWork, quote: FeeQuote) -> AttemptPlan | None:
+        """The same payment with the same nonce at a higher price; None when its price is not what it
+        waits for. Pure. Raises PlanError when it may not, or cannot, be paid more for now."""
+
+
 class Signer(Protocol):
     """The rest of the process's view of the signer process."""
 
@@ -146,7 +155,7 @@ class Coin:
     """The bundle that ``open_coin`` gives for one currency.
 
     ``witness`` reads a second node of the same chain, where one is configured: its word is compared with
-    the first one's, nothing is ever booked from it.
+    the first one's, nothing is ever booked from it. ``bumper`` is there on chains with nonces.
     """
 
     currency: str
@@ -156,3 +165,4 @@ class Coin:
     spender: Spender
     index: WatchIndex
     witness: ChainReader | None = None
+    bumper: Bumper | None = None

@@ -263,6 +263,19 @@ class AttemptPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class StuckWork:
+    """A payment of an account chain that was sent and is not mined for long: it needs a further candidate.
+
+    ``plan`` is the newest candidate's, ``spare`` what its sender has free for a higher fee, in wei, and
+    ``is_next`` whether its nonce is the one the chain waits for (the others wait for theirs).
+    """
+
+    plan: AttemptPlan
+    spare: int
+    is_next: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SignedTx:
     """Raw bytes (hex) ready to be sent, and the txid they will have."""
 

@@ -222,6 +222,9 @@ class EvmCoinSettings(CoinBase):
     """Highest fee per gas ever paid (EIP-1559), in gwei."""
     priority_fee_gwei: Annotated[int, Field(ge=0, le=10_000)] = 1
     """Tip per gas for the block's proposer, in gwei."""
+    bump_after_s: Annotated[int, Field(ge=10, le=86_400)] = 180
+    """Seconds after which a payment that is not mined is sent again, same nonce, for at least 12.5 % more;
+    doubled with each time, up to 64 times as long."""
     gas_limit: Annotated[int, Field(ge=21_000, le=30_000_000)] = 21_000
     """Gas of a plain payment."""
     payout_gas_limit_max: Annotated[int, Field(ge=21_000, le=30_000_000)] = 100_000

@@ -30,6 +30,8 @@ from ledger.work import SPENDABLE, hot_script, next_nonce, spendable_arguments
 
 PAYABLE = frozenset({WithdrawalState.APPROVED, WithdrawalState.SIGNED, WithdrawalState.BROADCAST})
 
+IN_BLOCK = frozenset({AttemptState.MINED, AttemptState.REVERTED})
+
 
 def reserve_attempt(tx: Tx, command: ReserveAttempt) -> AttemptWork:
     """Write an attempt with its inputs or nonce; the same attempt again is answered as it is.
@@ -120,6 +122,8 @@ def _refuse_second_payment(tx: Tx, plan: AttemptPlan) -> None:
         is_same_nonce = plan.nonce is not None and (other.sender, other.nonce) == (sender, plan.nonce)
         if not is_same_nonce and not mine & theirs:
             raise IllegalTransitionError(f"the plan and attempt {other.id} could both be mined")
+        if other.state in IN_BLOCK:
+            raise IllegalTransitionError(f"attempt {other.id} is in a block")
 
 
 def _check_nonce(tx: Tx, coin: CoinRow, plan: AttemptPlan) -> None:

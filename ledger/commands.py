@@ -3,9 +3,9 @@
 Errors named here are DomainErrors of ``ledger/errors.py``: the command then changed nothing. Commands
 about access (sessions, keys) are in ``ledger/access.py``, those about cases in ``ledger/case_command.py``,
 those about own scripts in ``ledger/script_command.py``, those about sweeps in ``ledger/sweep_command.py``,
-those of whoever plans, signs and sends in ``ledger/payout_command.py``, and all given here again. ``id``
-fields are made by the asker (random, so that a retry with the same key is harmless); times are stamped by
-the ledger from the clock handed to it.
+those about nonce lanes in ``ledger/lane_command.py``, those of whoever plans, signs and sends in
+``ledger/payout_command.py``, and all given here again. ``id`` fields are made by the asker (random, so that
+a retry with the same key is harmless); times are stamped by the ledger from the clock handed to it.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from ledger.case_command import ReleaseCase as ReleaseCase
 from ledger.case_command import ReleaseCases as ReleaseCases
 from ledger.case_command import UnblockDeposits as UnblockDeposits
 from ledger.case_command import WriteOffCase as WriteOffCase
+from ledger.lane_command import GetStuckWork as GetStuckWork
 from ledger.payout_command import AbandonAttempt as AbandonAttempt
 from ledger.payout_command import GetPayoutWork as GetPayoutWork
 from ledger.payout_command import GetUnsettledAttempts as GetUnsettledAttempts

@@ -195,7 +195,8 @@ def next_nonce(tx: Tx, chain: str, sender: bytes) -> int:
 def free_balance(tx: Tx, currency: str, chain: str, script: bytes) -> int:
     """What an account holds of a currency less what attempts in flight will take from it.
 
-    The fee of every attempt, a token's too, is paid in the chain's own currency.
+    The fee of every attempt, a token's too, is paid in the chain's own currency. Of the candidates of one
+    nonce only one will ever be mined: the dearest counts.
     """
     row = tx.db.execute(
         "SELECT b.amount FROM own_script s JOIN script_balance b ON b.script_sequence = s.sequence"
@@ -203,6 +204,7 @@ def free_balance(tx: Tx, currency: str, chain: str, script: bytes) -> int:
         (chain, script, currency),
     ).fetchone()
     balance = int(row[0]) if row else 0
+    taken: dict[int | None, int] = {}
     in_flight = read_attempts(
         tx.db,
         "a.state IN ('prepared', 'signed', 'broadcast', 'unknown') AND a.sender = ?"
@@ -210,11 +212,10 @@ def free_balance(tx: Tx, currency: str, chain: str, script: bytes) -> int:
         (script, chain),
     )
     for attempt in in_flight:
-        if attempt.currency == currency:
-            balance -= plan_of(attempt).outputs[0].amount
-        if currency == chain:
-            balance -= attempt.fee
-    return max(balance, 0)
+        amount = plan_of(attempt).outputs[0].amount if attempt.currency == currency else 0
+        cost = amount + (attempt.fee if currency == chain else 0)
+        taken[attempt.nonce] = max(taken.get(attempt.nonce, 0), cost)
+    return max(balance - sum(taken.values()), 0)
 
 
 def get_unsettled_attempts(tx: Tx, command: GetUnsettledAttempts) -> tuple[AttemptWork, ...]:
@@ -223,10 +224,14 @@ def get_unsettled_attempts(tx: Tx, command: GetUnsettledAttempts) -> tuple[Attem
     What is signed may be out already and is sent again in any state of the currency; what is not is
     given out to be signed only in one that allows payouts. A chain's own currency brings what was signed in
     tokens that are out of the configuration: a nonce left unused would hold all that come after it.
+    given out to be signed only in one that allows payouts. Of the candidates of one nonce a node holds the
+    dearest only: one that was outbid rests while the node has the newer one.
     """
     condition = (
         "a.currency = ? AND a.state IN ('prepared', 'signed', 'broadcast', 'unknown') AND NOT EXISTS"
         " (SELECT 1 FROM attempt m WHERE m.intent_id = a.intent_id AND m.state IN ('mined', 'reverted'))"
+        " AND (a.nonce IS NULL OR NOT EXISTS (SELECT 1 FROM attempt n WHERE n.intent_id = a.intent_id"
+        " AND n.rowid > a.rowid AND n.state IN ('signed', 'broadcast')))"
     )
     retired = tx.db.execute(
         "SELECT currency FROM coin WHERE chain = ? AND currency <> chain AND is_configured = 0"

@@ -25,13 +25,15 @@ async def open_coin(
         raise TypeError(f"{settings.currency} is not of family evm")
     deriver = await open_deriver(settings, signer)
     rpc = EvmRpc(settings.node, settings.chain_id)
+    spender = EvmSpender(settings, rpc, signer)
     return Coin(
         currency=settings.currency,
         family=settings.family,
         reader=EvmReader(settings, rpc),
         deriver=deriver,
-        spender=EvmSpender(settings, rpc, signer),
+        spender=spender,
         index=WatchIndex(),
+        bumper=spender,
     )
 
 

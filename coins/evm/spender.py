@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from coins.errors import CoinError, NodeDataError, PlanError, SignerError
 from coins.evm.broadcast import outcome_of
+from coins.evm.bump import bump_plan
 from coins.evm.calldata import encode_transfer
 from coins.evm.fees import quote_fee, refuse_dear, sweep_price
 from coins.evm.quantity import parse_quantity
@@ -19,6 +20,7 @@ from coins.types import (
     FeeQuote,
     PayoutWork,
     SignedTx,
+    StuckWork,
     TxOutput,
 )
 from config.schema import EvmCoinSettings, TokenSettings
@@ -108,6 +110,10 @@ class EvmSpender:
         return amount, UnsignedTx(
             self._settings.chain_id, nonce, token.contract_script, 0, gas, prices[0], prices[1], data
         )
+
+    def bump(self, work: StuckWork, quote: FeeQuote) -> AttemptPlan | None:
+        """See Bumper; within the configured highest price."""
+        return bump_plan(work, quote, self._settings.max_fee_wei)
 
     async def sign(self, plan: AttemptPlan) -> SignedTx:
         """Signed by the signer; the bytes are decoded and compared with the plan. Raises SignerError."""

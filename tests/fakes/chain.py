@@ -148,9 +148,16 @@ class FakeChain:
         """Put a chain tx into the mempool. Raises InvalidTxError when it conflicts or is mined."""
         if tx.txid in self.mempool:
             return
-        self._mempool_state([*self.mempool.values(), tx])
-        self.mempool[tx.txid] = tx
+        waiting = [each for each in self.mempool.values() if not _outbids(tx, each)]
+        waiting.insert(len(waiting) if len(waiting) == len(self.mempool) else self._place_of(tx), tx)
+        self._mempool_state(waiting)
+        self.mempool = {each.txid: each for each in waiting}
         self._changed()
+
+    def _place_of(self, tx: FakeTx) -> int:
+        """Where in the mempool the candidate is that has the same nonce."""
+        held = [(each.sender, each.nonce) for each in self.mempool.values()]
+        return held.index((tx.sender, tx.nonce))
 
     def _mempool_state(self, txs: Sequence[FakeTx]) -> State:
         state = self.tip.state
@@ -320,6 +327,12 @@ class FakeChain:
         if self.epoch is None:
             return None, None
         return tuple(max(0, self.tip.ref.height - epochs * self.epoch) for epochs in (1, 2))  # type: ignore[return-value]
+
+
+def _outbids(tx: FakeTx, other: FakeTx) -> bool:
+    """Whether a node takes ``tx`` in the place of ``other``: an account's same nonce for an eighth more."""
+    is_rival = tx.sender is not None and (tx.sender, tx.nonce) == (other.sender, other.nonce)
+    return is_rival and tx.gas_fee > other.gas_fee and 8 * tx.gas_fee >= 9 * other.gas_fee
 
 
 class TwinChain(FakeChain):

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 from coins.codec import encode_plan
 from coins.errors import InvalidAddressError, NodeUnavailableError, PlanError
@@ -26,6 +27,7 @@ from coins.types import (
     OwnScript,
     PayoutWork,
     SignedTx,
+    StuckWork,
     TxOutput,
     Utxo,
 )
@@ -193,6 +195,9 @@ class FakeSpender:
     def plan(self, work: PayoutWork, quote: FeeQuote) -> AttemptPlan:
         return plan_payment(work)
 
+    def bump(self, work: StuckWork, quote: FeeQuote) -> AttemptPlan | None:
+        return bump_payment(work) if work.is_next else None
+
     async def sign(self, plan: AttemptPlan) -> SignedTx:
         tx = to_tx(plan)
         return SignedTx(tx.txid, tx.encode())
@@ -266,6 +271,19 @@ def _plan_send(work: PayoutWork) -> AttemptPlan:
     )
 
 
+def bump_payment(work: StuckWork) -> AttemptPlan:
+    """The same payment at twice the price; of a sweep of the chain's own currency less is moved."""
+    plan, fee = work.plan, 2 * work.plan.fee
+    (output,) = plan.outputs
+    if plan.kind == "sweep" and "-" not in plan.currency:
+        output = TxOutput(output.script, output.address, output.amount - plan.fee)
+    elif work.spare < plan.fee:
+        raise PlanError("the account has no gas", waiting_for="gas")
+    if output.amount < 1:
+        raise PlanError("nothing would be left", waiting_for="funds")
+    return replace(plan, fee=fee, outputs=(output,))
+
+
 def to_tx(plan: AttemptPlan) -> FakeTx:
     """The chain tx of a plan; the same plan always gives the same one. A token's name has a dash."""
     outputs = tuple((o.script, o.amount) for o in plan.outputs)
@@ -286,11 +304,13 @@ def signed(plan: AttemptPlan) -> SignedTx:
 
 def make_coin(chain: FakeChain, family: str | None = None) -> Coin:
     """The bundle that an actor gets, over ``chain``."""
+    spender = FakeSpender(chain)
     return Coin(
         currency=chain.chain,
         family=family or ("evm" if chain.kind == "account" else "bitcoin"),
         reader=FakeReader(chain),
         deriver=FakeDeriver(chain.chain),
-        spender=FakeSpender(chain),
+        spender=spender,
         index=FakeIndex(),
+        bumper=spender if chain.kind == "account" else None,
     )
