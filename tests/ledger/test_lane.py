@@ -9,13 +9,13 @@ import pytest
 
 from coins.types import BroadcastOutcome, BroadcastResult, StuckWork
 from ledger.commands import (
-    GetStuckWork,
     GetUnsettledAttempts,
     RecordBroadcast,
     ReserveAttempt,
     SetCurrencyState,
 )
 from ledger.errors import IllegalTransitionError
+from ledger.lane_command import GetStuckWork
 from tests.fakes.chain import FakeTx
 from tests.fakes.coin import GAS_MAX, bump_payment
 from tests.ledger.till import ETH, Till
