@@ -96,7 +96,7 @@ async def test_w01_kill_at_each_step_pays_once(
             await playing
     finally:
         crashing.cancel()
+        stage.kill()  # the thread that waits for its end would outlive the test
         await website.close()
     assert crasher.fired == list(ON_THE_WAY)
-    stage.kill()
     assert check_books(stage.folder / "data" / "cashier.sqlite") == []
