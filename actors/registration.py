@@ -45,6 +45,7 @@ def registration(settings: AnyCoinSettings | TokenSettings, fingerprint: str) ->
         withdrawal_fee=settings.withdrawal_fee,
         approval_above=settings.approval_above,
         second_approval_above=settings.second_approval_above,
+        destination_cooling_s=settings.destination_cooling_s,
         session_withdrawal_cap=settings.session_withdrawal_cap,
         client_day_limit=settings.client_day_limit,
         client_month_limit=settings.client_month_limit,

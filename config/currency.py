@@ -85,6 +85,8 @@ class CurrencySettings(Section):
     """Larger withdrawals wait for an operator; "0" holds every one of them."""
     second_approval_above: AmountOrNone = None
     """Larger withdrawals need two different operators; without it one is enough for any of them."""
+    destination_cooling_s: Annotated[int, Field(ge=0, le=2_592_000)] = 0
+    """How long the first payout of a client to an address waits, so that the client can object."""
     session_withdrawal_cap: Amount
     """Most that one client session may withdraw when the website set no limit of its own."""
     client_day_limit: AmountOrNone = None

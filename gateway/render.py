@@ -169,6 +169,7 @@ def currency(view: CurrencyView) -> CurrencyReply:
         withdrawals=view.withdrawals,
         state=view.state,
         height=view.height,
+        destination_cooling_s=view.destination_cooling_s,
     )
 
 
@@ -239,6 +240,7 @@ def withdrawal(view: WithdrawalView, coins: Coins) -> WithdrawalReply:
         confirmations_required=view.confirmations_required,
         block_height=view.block_height,
         created_at=moment(view.created_at),
+        cooling_until=moment_or_none(view.cooling_until),
         history=[HistoryReply(status=h.status, at=moment(h.at), by=h.by) for h in view.history],
         attempts=[
             AttemptReply(

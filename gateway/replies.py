@@ -146,6 +146,7 @@ class CurrencyReply(Model):
     withdrawals: str
     state: str
     height: int | None
+    destination_cooling_s: int
 
 
 class CurrencyList(Model):
@@ -254,6 +255,7 @@ class WithdrawalReply(Model):
     confirmations_required: int
     block_height: int | None
     created_at: str
+    cooling_until: str | None
     history: list[HistoryReply]
     attempts: list[AttemptReply]
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from coins.types import AttemptPlan, BroadcastOutcome
-from ledger.approval import refuse_unapproved
 from ledger.attempt import ATTEMPT, LIVE, AttemptEvent, AttemptState
 from ledger.attempt_row import AttemptRow, plan_text, read_attempts, to_work
 from ledger.coin_row import CoinRow
@@ -21,7 +20,7 @@ from ledger.commands import (
 from ledger.context import Tx
 from ledger.errors import IllegalTransitionError, InputsTakenError, NotFoundError
 from ledger.machine import Who, advance
-from ledger.payable import payment_of
+from ledger.payable import refuse_unpayable
 from ledger.transition import move_attempt, move_withdrawal, save_withdrawal, set_attention
 from ledger.views import AttemptWork
 from ledger.withdrawal import WithdrawalEvent, WithdrawalState
@@ -93,7 +92,7 @@ def _check_intent(tx: Tx, coin: CoinRow, plan: AttemptPlan) -> WithdrawalRow | N
         raise IllegalTransitionError(f"withdrawal {withdrawal.id} is {withdrawal.status}")
     if (payee.script, payee.amount) != (withdrawal.script, withdrawal.amount):
         raise IllegalTransitionError(f"the plan does not pay what withdrawal {withdrawal.id} asks for")
-    refuse_unapproved(tx, payment_of(tx, withdrawal))
+    refuse_unpayable(tx, withdrawal)
     return withdrawal
 
 

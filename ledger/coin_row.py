@@ -14,7 +14,8 @@ COLUMNS = (
     " minimum_deposit, minimum_withdrawal, maximum_withdrawal, withdrawal_fee, approval_above,"
     " second_approval_above, session_withdrawal_cap, dust, sweep_threshold, client_day_limit,"
     " client_month_limit, day_limit, deposits, withdrawals, state, state_detail,"
-    " hold, hold_reason, watched_state, watched_detail, tiers, withdrawable_depth, finality, is_configured"
+    " hold, hold_reason, watched_state, watched_detail, destination_cooling_s, tiers,"
+    " withdrawable_depth, finality, is_configured"
 )
 _AMOUNTS = slice(10, 22)
 """Where the amounts stand in COLUMNS: decimal TEXT, some NULL."""
@@ -58,6 +59,7 @@ class CoinRow:
     hold_reason: str
     watched_state: str
     watched_detail: str
+    destination_cooling_s: int
     tiers: tuple[Tier, ...]
     withdrawable_depth: int
     finality: Finality
@@ -102,4 +104,5 @@ def to_view(coin: CoinRow, height: int | None) -> CurrencyView:
         state=coin.state,
         state_detail=coin.state_detail,
         height=height,
+        destination_cooling_s=coin.destination_cooling_s,
     )

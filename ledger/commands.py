@@ -95,6 +95,7 @@ class RegisterCoin(Command[CurrencyView]):
     dust: int = 0
     sweep_threshold: int = 0
     second_approval_above: int | None = None
+    destination_cooling_s: int = 0
     client_day_limit: int | None = None
     client_month_limit: int | None = None
     day_limit: int | None = None

@@ -103,6 +103,7 @@ def register_coin(tx: Tx, command: RegisterCoin) -> CurrencyView:
         "client_day_limit": _text(command.client_day_limit),
         "client_month_limit": _text(command.client_month_limit),
         "day_limit": _text(command.day_limit),
+        "destination_cooling_s": command.destination_cooling_s,
         "deposits": command.deposits,
         "withdrawals": command.withdrawals,
         "tiers": tiers_text(command.tiers),

@@ -17,6 +17,7 @@ from ledger.coin_row import CoinRow
 from ledger.commands import DecideWithdrawal, OpenWithdrawal, SetWaiting
 from ledger.context import Tx
 from ledger.currency_state import allowing
+from ledger.destination import cooling_until
 from ledger.errors import (
     AboveMaximumError,
     AlreadyExistsError,
@@ -36,7 +37,7 @@ from ledger.journal import JournalEntry, Posting
 from ledger.limit import refuse_over_client_limits
 from ledger.machine import Who, advance
 from ledger.maturity import immature
-from ledger.payable import payment_of
+from ledger.payable import cools, payment_of
 from ledger.settle import release
 from ledger.transition import move_attempt, move_withdrawal, note_history, tip_height
 from ledger.views import Outcome, WithdrawalView
@@ -87,6 +88,7 @@ def open_withdrawal(tx: Tx, command: OpenWithdrawal) -> Outcome[WithdrawalView]:
         block_hash=None,
         due_height=None,
         created_at=tx.now_s,
+        cooling_until=cooling_until(tx, coin, command.client_id, command.script),
     )
     return Outcome(queue_payout(tx, coin, row, Who.OWNER, command.by))
 
@@ -98,7 +100,7 @@ def queue_payout(
     needed = approvals_needed(coin, row.amount)
     event = WithdrawalEvent.OPENED_ABOVE_LIMIT if needed else WithdrawalEvent.OPENED
     step = advance(WITHDRAWAL, None, event, who)
-    waiting_for = "approval" if needed else None
+    waiting_for = "approval" if needed else "cooling" if cools(tx, row) else None
     row = replace(row, status=step.to, waiting_for=waiting_for, approvals_needed=needed)
     _insert(tx, row)
     postings = (Posting(source_of(row), reserve_of(row), row.amount + row.fee),)
@@ -200,8 +202,8 @@ def _insert(tx: Tx, row: WithdrawalRow) -> None:
     """Write a withdrawal's first row and the intent to pay it."""
     tx.db.execute(
         "INSERT INTO withdrawal (id, ordinal, website, external_id, client_id, session_id, currency, amount,"
-        " fee, address, script, status, waiting_for, created_at, case_id, approvals_needed)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " fee, address, script, status, waiting_for, created_at, case_id, approvals_needed,"
+        " cooling_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             row.id,
             row.ordinal,
@@ -219,6 +221,7 @@ def _insert(tx: Tx, row: WithdrawalRow) -> None:
             row.created_at,
             row.case_id,
             row.approvals_needed,
+            row.cooling_until,
         ),
     )
     tx.db.execute(
@@ -259,7 +262,9 @@ def decide_withdrawal(tx: Tx, command: DecideWithdrawal) -> Outcome[WithdrawalVi
     if step.to is not WithdrawalState.APPROVED:
         drop_unsigned(tx, row, who)
         release(tx, row, command.by, command.reason)
-    moved = move_withdrawal(tx, replace(row, waiting_for=None), event, who, command.by)
+    is_cooling = step.to is WithdrawalState.APPROVED and cools(tx, row)
+    row = replace(row, waiting_for="cooling" if is_cooling else None)
+    moved = move_withdrawal(tx, row, event, who, command.by)
     _note_decision(tx, row, command)
     return Outcome(_view(tx, tx.coin(row.currency), moved))
 
@@ -285,12 +290,12 @@ def drop_unsigned(tx: Tx, row: WithdrawalRow, who: Who) -> None:
 
 
 def set_waiting(tx: Tx, command: SetWaiting) -> None:
-    """Show what the approved withdrawals of a currency wait for."""
+    """Show what the approved withdrawals of a currency wait for, those whose address has cooled."""
     tx.coin(command.currency)
     tx.db.execute(
         "UPDATE withdrawal SET waiting_for = ? WHERE currency = ? AND status = 'approved'"
-        " AND waiting_for IS NOT ?",
-        (command.waiting_for, command.currency, command.waiting_for),
+        " AND waiting_for IS NOT ? AND coalesce(cooling_until, 0) <= ?",
+        (command.waiting_for, command.currency, command.waiting_for, tx.now_s),
     )
 
 

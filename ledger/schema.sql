@@ -30,7 +30,7 @@ CREATE TABLE coin (
     state_detail TEXT NOT NULL DEFAULT '',
     is_configured INTEGER NOT NULL DEFAULT 1
 , tiers TEXT NOT NULL DEFAULT '[]', withdrawable_depth INTEGER NOT NULL DEFAULT 1, finality TEXT NOT NULL DEFAULT 'confirmations'
-    CHECK (finality IN ('confirmations', 'safe', 'finalized')), client_day_limit TEXT, client_month_limit TEXT, day_limit TEXT, hold TEXT CHECK (hold IN ('paused', 'draining')), hold_reason TEXT NOT NULL DEFAULT '', watched_state TEXT NOT NULL DEFAULT 'down', watched_detail TEXT NOT NULL DEFAULT '', second_approval_above TEXT) STRICT;
+    CHECK (finality IN ('confirmations', 'safe', 'finalized')), client_day_limit TEXT, client_month_limit TEXT, day_limit TEXT, hold TEXT CHECK (hold IN ('paused', 'draining')), hold_reason TEXT NOT NULL DEFAULT '', watched_state TEXT NOT NULL DEFAULT 'down', watched_detail TEXT NOT NULL DEFAULT '', second_approval_above TEXT, destination_cooling_s INTEGER NOT NULL DEFAULT 0) STRICT;
 
 CREATE TABLE block (
     chain TEXT NOT NULL,
@@ -254,7 +254,7 @@ CREATE TABLE withdrawal (
     block_height INTEGER,
     block_hash TEXT,
     due_height INTEGER,                       -- the block at which the next step is due, while mined
-    created_at INTEGER NOT NULL, case_id TEXT REFERENCES unclaimed_case (id), approvals_needed INTEGER NOT NULL DEFAULT 0,
+    created_at INTEGER NOT NULL, case_id TEXT REFERENCES unclaimed_case (id), approvals_needed INTEGER NOT NULL DEFAULT 0, cooling_until INTEGER,
     UNIQUE (website, external_id)
 ) STRICT;
 

@@ -115,7 +115,7 @@ class WithdrawalView:
     """A withdrawal with its whole story.
 
     ``digest`` stands for exactly this payment: what operators approve. ``approvals_needed`` of them must,
-    each another one; 0 when it leaves without.
+    each another one; 0 when it leaves without. An address that is new to the client waits ``cooling_until``.
     """
 
     id: str
@@ -138,6 +138,7 @@ class WithdrawalView:
     digest: str = ""
     approvals_needed: int = 0
     approvals: tuple[ApprovalView, ...] = ()
+    cooling_until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +188,7 @@ class CurrencyView:
     state: str
     state_detail: str
     height: int | None
+    destination_cooling_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)

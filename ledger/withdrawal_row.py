@@ -14,7 +14,8 @@ from ledger.withdrawal import WithdrawalState
 COLUMNS = (
     "w.id, w.ordinal, w.website, w.external_id, w.client_id, w.session_id, w.currency, w.amount, w.fee,"
     " w.address, w.script, w.status, w.waiting_for, w.attention, w.txid, w.block_height, w.block_hash,"
-    " w.due_height, w.created_at, w.case_id, w.approvals_needed"
+    " w.due_height, w.created_at, w.case_id, w.approvals_needed,"
+    " w.cooling_until"
 )
 
 PAID_BY = "w.id IN (SELECT p.withdrawal_id FROM attempt_payout p WHERE p.attempt_id = ?) ORDER BY w.ordinal"
@@ -49,6 +50,7 @@ class WithdrawalRow:
     created_at: int
     case_id: str | None = None
     approvals_needed: int = 0
+    cooling_until: int | None = None
 
 
 def reserve_of(row: WithdrawalRow) -> str:
@@ -129,5 +131,6 @@ def to_view(
         ),
         digest=payment_digest(row),
         approvals_needed=row.approvals_needed,
+        cooling_until=row.cooling_until,
         approvals=read_approvals(db, row.id) if row.approvals_needed else (),
     )

@@ -80,9 +80,10 @@ def get_payout_work(tx: Tx, command: GetPayoutWork) -> tuple[PayoutWork, ...]:
     coin = tx.coin(command.currency)
     rows = tx.db.execute(
         "SELECT i.id, w.script, w.address, w.amount FROM withdrawal w JOIN intent i ON i.withdrawal_id = w.id"
-        " WHERE w.currency = ? AND w.status = 'approved' AND NOT EXISTS (SELECT 1 FROM attempt a"
+        " WHERE w.currency = ? AND w.status = 'approved' AND coalesce(w.cooling_until, 0) <= ?"
+        " AND NOT EXISTS (SELECT 1 FROM attempt a"
         " WHERE a.intent_id = i.id AND a.state <> 'abandoned') ORDER BY w.ordinal LIMIT ?",
-        (coin.currency, command.limit),
+        (coin.currency, tx.now_s, command.limit),
     ).fetchall()
     held = hold_of(tx, coin)
     if rows and held is not None:

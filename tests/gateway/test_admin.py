@@ -213,6 +213,16 @@ async def test_w40_a_disabled_operator_approves_nothing(house: House) -> None:
     assert (answer.status, answer.code) == (401, "unauthorized")
 
 
+async def test_w38_a_cooling_address_is_shown_to_the_website(house: House) -> None:
+    await house.ask(replace(BTC, destination_cooling_s=3_600))
+    await house.ask(opening("wd_1"))
+    shown = (await house.send("GET", "/v1/withdrawals/wd_1", house.token)).data
+    assert (shown["status"], shown["waiting_for"]) == ("approved", "cooling")
+    assert (shown["created_at"][11:13], shown["cooling_until"][11:13]) == ("22", "23")
+    (btc,) = (await house.send("GET", "/v1/currencies", house.token)).data["data"]
+    assert btc["destination_cooling_s"] == 3_600
+
+
 async def test_the_audit_tells_who_and_why(house: House) -> None:
     token = await house.operator()
     await act(house, token, "currencies/BTC/pause", {"reason": "the node is moved"})
