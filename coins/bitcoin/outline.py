@@ -1,47 +1,39 @@
 """Where in a raw block its chain txs begin, and what they spend. Pure; runs in worker processes too.
 
 The outline is made from every byte of the block and shows that it is one; it knows nothing of us. With
-it, finding what is ours costs a fraction of reading the block: searches in C name what could be ours, and
-only the chain txs around those places are scanned, by the same code that scans a whole block
-(:func:`coins.bitcoin.scan.scan_steps`).
+it, finding what is ours costs a fraction of reading the block (:mod:`coins.bitcoin.match`).
 """
 
 from __future__ import annotations
 
-import re
 import struct
 from array import array
-from bisect import bisect_right
-from collections.abc import Generator
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass, field
 from typing import Literal
 
 from coins.bitcoin.pattern import INPUT_KEYS, tx_pattern
 from coins.bitcoin.scan import (
     HEADER_BYTES,
     BlockRules,
-    Scan,
+    at_once,
     check_end,
     checked_flag,
     header_end,
-    scan_block,
     witness_end,
 )
-from coins.bitcoin.wire import FLAG_MWEB, FLAG_WITNESS, read_varint, varint
+from coins.bitcoin.search import Candidates, records, search_steps
+from coins.bitcoin.wire import FLAG_MWEB, FLAG_WITNESS, read_varint
 from coins.errors import NodeDataError
-from coins.index import OUTPOINT_BYTES, WatchIndex, outpoint_key
-from coins.types import Outpoint
+from coins.index import OUTPOINT_BYTES
 
 BROKEN = (NodeDataError, IndexError, OverflowError, struct.error)
 """What bytes that are no block raise here. Scanning them says what is wrong with them."""
-BYTES_PER_STEP = 400_000  # searched for one form of script: about a millisecond
 TXS_PER_STEP = 1_200  # about a millisecond of work
-FORMS_MAX = 8  # one search through the block for each
-HITS_MAX = 16  # with more than these the whole block is scanned
-_COUNTS = struct.Struct("<II")
+FORM_BYTES = 3
+_COUNTS = struct.Struct("<III")
+_FORM = struct.Struct(f"<{FORM_BYTES}sII")
 _WORD: Literal["I"] = "I"
-_KEY = re.compile(b".{%d}" % OUTPOINT_BYTES, re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,40 +41,60 @@ class Outline:
     """``txs``: where each chain tx begins in the block, and where the last one ends.
 
     ``spent``: the outpoint of each input in the order of the block, as :func:`coins.index.outpoint_key`.
+    ``found``: by the form of a script what could be one, for the forms that were searched already.
     """
 
     txs: array[int]
     spent: list[bytes]
+    found: dict[bytes, Candidates] = field(default_factory=dict)
 
     def encode(self) -> bytes:
         """As bytes, for :func:`decode` on the same machine."""
-        return _COUNTS.pack(len(self.txs), len(self.spent)) + self.txs.tobytes() + b"".join(self.spent)
+        parts = [_COUNTS.pack(len(self.txs), len(self.spent), len(self.found)), self.txs.tobytes()]
+        parts += self.spent
+        for form, candidates in self.found.items():
+            parts.append(_FORM.pack(form, len(candidates.scripts), len(candidates.ends)))
+            parts.append(array(_WORD, candidates.ends).tobytes())
+            parts += candidates.scripts
+        return b"".join(parts)
 
 
 def decode(data: bytes) -> Outline:
     """Inverse of :meth:`Outline.encode`. Raises NodeDataError for bytes that are none."""
-    txs = array(_WORD)
     try:
-        count, inputs = _COUNTS.unpack_from(data)
+        count, inputs, forms = _COUNTS.unpack_from(data)
+        txs, pos = _words(data, _COUNTS.size, count)
+        spent = records(data, pos, OUTPOINT_BYTES, inputs)
+        pos += inputs * OUTPOINT_BYTES
+        found = {}
+        for _ in range(forms):
+            form, scripts, groups = _FORM.unpack_from(data, pos)
+            ends, pos = _words(data, pos + _FORM.size, groups)
+            found[form] = Candidates(records(data, pos, form[0], scripts), ends)
+            pos += scripts * form[0]
     except struct.error as error:
         raise NodeDataError(f"no outline: {error}") from None
-    begin = _COUNTS.size + count * txs.itemsize
-    end = begin + inputs * OUTPOINT_BYTES
-    if len(data) != end:
-        raise NodeDataError(f"no outline: {len(data)} bytes instead of {end}")
-    txs.frombytes(data[_COUNTS.size : begin])
-    return Outline(txs, _KEY.findall(data, begin))
+    if pos != len(data):
+        raise NodeDataError(f"no outline: {len(data)} bytes instead of {pos}")
+    return Outline(txs, spent, found)
 
 
-def outline_block(raw: bytes, rules: BlockRules) -> Outline:
-    """The outline of a whole block. Raises BROKEN for anything else."""
-    steps = outline_steps(raw, rules)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            outline: Outline = end.value
-            return outline
+def _words(data: bytes, begin: int, count: int) -> tuple[array[int], int]:
+    """``count`` numbers from ``begin`` on, and where they end. Raises struct.error without them."""
+    words = array(_WORD)
+    end = begin + count * words.itemsize
+    if end > len(data):
+        raise struct.error("it breaks off")
+    words.frombytes(data[begin:end])
+    return words, end
+
+
+def outline_block(raw: bytes, rules: BlockRules, forms: Iterable[bytes] = ()) -> Outline:
+    """The outline of a whole block, searched for these forms. Raises BROKEN for anything else."""
+    outline = at_once(outline_steps(raw, rules))
+    for form in forms:
+        outline.found[form] = at_once(search_steps(raw, outline.txs, form))
+    return outline
 
 
 def outline_steps(raw: bytes, rules: BlockRules) -> Generator[None, None, Outline]:
@@ -137,60 +149,3 @@ def read_tx(raw: bytes, pos: int, number: int, rules: BlockRules, spent: list[by
             raise NodeDataError("a chain tx holds extension data")
         pos += 1
     return pos + 4, flag
-
-
-def scan_outlined(raw: bytes, outline: Outline, index: WatchIndex, rules: BlockRules) -> Scan:
-    """As :func:`coins.bitcoin.scan.scan_block`, reading only what could be ours."""
-    steps = match_steps(raw, outline, index, rules)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            scan: Scan = end.value
-            return scan
-
-
-def match_steps(
-    raw: bytes, outline: Outline, index: WatchIndex, rules: BlockRules
-) -> Generator[None, None, Scan]:
-    """As :func:`scan_outlined`, in steps of about a millisecond."""
-    if len(index.forms) > FORMS_MAX:
-        return scan_block(raw, index, rules)
-    hits = index.outpoints.intersection(outline.spent)
-    for form in index.forms:
-        # Wherever a script of ours stands, also in places where it is none: what is one, the scan tells.
-        pattern, size = _form_pattern(form), form[0] + 1
-        for first in range(0, len(raw), BYTES_PER_STEP):
-            # A pattern sees nothing behind the end it is given: a script on the border is found once.
-            listed = pattern.findall(raw, first, first + BYTES_PER_STEP + size - 1)
-            hits.update(form[:1] + script for script in index.scripts.intersection(listed))
-            yield
-    if len(hits) > HITS_MAX:
-        return scan_block(raw, index, rules)
-    txs = outline.txs
-    touched = {0, len(txs) - 2}  # the coinbase, and the last one: HogEx on Litecoin
-    for hit in hits:
-        at = raw.find(hit, txs[0], txs[-1])
-        while at >= 0:
-            touched.add(bisect_right(txs, at) - 1)
-            at = raw.find(hit, at + 1, txs[-1])
-    scan = scan_block(_only(raw, txs, sorted(touched), rules), index, rules)
-    made = {outpoint_key(Outpoint(each.txid, int(each.position))) for each in scan.receipts}
-    if made and not made.isdisjoint(outline.spent):
-        return scan_block(raw, index, rules)  # spent within this very block
-    return scan
-
-
-@cache
-def _form_pattern(form: bytes) -> re.Pattern[bytes]:
-    """Finds what could be a script of this form: the script, wherever it stands, also one in another."""
-    script = re.escape(form[1:]) + b".{%d}" % (form[0] - len(form) + 1)
-    return re.compile(re.escape(form[:1]) + b"(?=(" + script + b"))", re.DOTALL)
-
-
-def _only(raw: bytes, txs: array[int], numbers: list[int], rules: BlockRules) -> bytes:
-    """The block with these chain txs alone, its header and its extension block as they are."""
-    parts = [raw[: header_end(raw, rules)], varint(len(numbers))]
-    parts += [raw[txs[number] : txs[number + 1]] for number in numbers]
-    parts.append(raw[txs[-1] :])
-    return b"".join(parts)

@@ -7,7 +7,7 @@ never asked. Scanning yields to the event loop about every millisecond.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from typing import TypeVar
 
 from coins.ahead import ReadAhead
@@ -24,13 +24,14 @@ from coins.bitcoin.answer import (
 )
 from coins.bitcoin.download import Door
 from coins.bitcoin.hint import Hints
+from coins.bitcoin.match import match_steps
 from coins.bitcoin.mempool import MempoolReader
-from coins.bitcoin.outline import BROKEN, Outline, match_steps, outline_steps
+from coins.bitcoin.outline import BROKEN, Outline, outline_steps
 from coins.bitcoin.proof import proof_steps
 from coins.bitcoin.rpc import RpcClient, RpcError
 from coins.bitcoin.scan import BlockRules, Scan, scan_steps
 from coins.bitcoin.worker import rest_path
-from coins.bitcoin.workers import WorkerPool
+from coins.bitcoin.workers import DEPTH, WorkerPool
 from coins.errors import (
     BlockPrunedError,
     NodeBehindError,
@@ -89,6 +90,7 @@ class BitcoinReader:
         self._refs: dict[str, BlockRef] = {}  # a place in the chain never changes for one hash
         node = settings.node
         self._workers = WorkerPool(process_workers, Door.of(node), self._rules)
+        self._forms: Collection[bytes] = ()  # of the scripts that blocks are compared with
         self._is_far_behind = False
         fetches = max(1, node.max_parallel - 1)  # one call is left to those who ask something small
         self._fetching = asyncio.Semaphore(fetches)
@@ -96,7 +98,7 @@ class BitcoinReader:
             self._fetch,
             lambda fetched: len(fetched[0]),
             window=node.read_ahead_blocks,
-            parallel=fetches + process_workers,
+            parallel=fetches + process_workers * DEPTH,
             bytes_max=node.read_ahead_mb * 1_000_000,
         )
 
@@ -172,6 +174,7 @@ class BitcoinReader:
         """See ChainReader. Raises NodeBehindError when the node no longer knows the block."""
         if not isinstance(index, WatchIndex):
             raise TypeError("index must be a coins.index.WatchIndex")
+        self._forms = index.forms
         ref = self._refs.get(block_hash)
         if ref is None:
             ref, _ = await self._header(block_hash)
@@ -326,7 +329,7 @@ class BitcoinReader:
     async def _fetch(self, block_hash: str) -> tuple[bytes, Outline | None]:
         """A block's bytes; while far behind by a worker, with what it found out about them."""
         if self._is_far_behind and self._is_rest_on:
-            found = await self._workers.fetch(block_hash)
+            found = await self._workers.fetch(block_hash, self._forms)
             if found is not None:
                 return found
         async with self._fetching:

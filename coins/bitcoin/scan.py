@@ -13,11 +13,14 @@ from __future__ import annotations
 import struct
 from collections.abc import Generator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from coins.bitcoin.wire import FLAG_MWEB, FLAG_WITNESS, hash_hex, read_varint, sha256d
 from coins.errors import NodeDataError
 from coins.index import MARK_MASK, SCRIPT_MARK_AT, WatchIndex, outpoint_of
 from coins.types import Receipt, Spend
+
+T = TypeVar("T")
 
 HEADER_BYTES = 80
 AUXPOW_BIT = 0x100
@@ -56,13 +59,17 @@ def scan_block(raw: bytes, index: WatchIndex, rules: BlockRules) -> Scan:
 
     Raises NodeDataError for anything that is not exactly one block; then nothing was added.
     """
-    steps = scan_steps(raw, index, rules)
+    return at_once(scan_steps(raw, index, rules))
+
+
+def at_once(steps: Generator[None, None, T]) -> T:
+    """The result of work that is done in steps, without a pause between them."""
     while True:
         try:
             next(steps)
         except StopIteration as end:
-            scan: Scan = end.value
-            return scan
+            found: T = end.value
+            return found
 
 
 def scan_steps(raw: bytes, index: WatchIndex, rules: BlockRules) -> Generator[None, None, Scan]:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coins.bitcoin import outline
-from coins.bitcoin.outline import BROKEN, decode, outline_block, scan_outlined
+from coins.bitcoin import search
+from coins.bitcoin.match import scan_outlined
+from coins.bitcoin.outline import BROKEN, decode, outline_block
 from coins.bitcoin.scan import BlockRules, scan_block
 from coins.bitcoin.wire import Tx, TxIn, TxOut, varint
 from coins.errors import NodeDataError
@@ -25,16 +26,21 @@ SPENT = shapes.foreign(5)
 PAIR = (WatchIndex([OURS]), WatchIndex([OURS]))  # making one takes longer than a test of it
 
 
-def outlined(raw: bytes, index: WatchIndex, rules: BlockRules = RULES) -> object:
-    """The scan with an outline that has been a worker's."""
-    return scan_outlined(raw, decode(outline_block(raw, rules).encode()), index, rules)
+def outlined(
+    raw: bytes, index: WatchIndex, rules: BlockRules = RULES, *, is_searched: bool = False
+) -> object:
+    """The scan with an outline that has been a worker's; ``is_searched``: which knew the forms of scripts."""
+    forms = index.forms if is_searched else ()
+    return scan_outlined(raw, decode(outline_block(raw, rules, forms).encode()), index, rules)
 
 
 def both(raw: bytes, *scripts: bytes, rules: BlockRules = RULES) -> None:
-    """Both ways find the same and leave the same index."""
-    one, two = WatchIndex(scripts, [SPENT]), WatchIndex(scripts, [SPENT])
-    assert outlined(raw, one, rules) == scan_block(raw, two, rules)
-    assert one.outpoints == two.outpoints
+    """All ways find the same and leave the same index."""
+    one, two, three = WatchIndex(scripts, [SPENT]), WatchIndex(scripts, [SPENT]), WatchIndex(scripts, [SPENT])
+    wanted = scan_block(raw, two, rules)
+    assert outlined(raw, one, rules) == wanted
+    assert outlined(raw, three, rules, is_searched=True) == wanted
+    assert one.outpoints == two.outpoints == three.outpoints
 
 
 def test_what_is_ours_is_found_wherever_it_stands() -> None:
@@ -94,6 +100,9 @@ def test_blocks_of_any_shape_whole_and_broken(seed: int, place: int, junk: bytes
                 outline_block(block, RULES)
         else:
             assert outlined(block, PAIR[1]) == wanted
+            PAIR[1].outpoints.clear()
+            PAIR[1].add_outpoint(SPENT)
+            assert outlined(block, PAIR[1], is_searched=True) == wanted
         assert PAIR[0].outpoints == PAIR[1].outpoints
 
 
@@ -120,8 +129,29 @@ def test_a_script_on_the_border_of_two_steps_is_found(monkeypatch: pytest.Monkey
     paying = shapes.tx([shapes.foreign(1)], [(5, OTHER), (6, OURS)])
     raw = shapes.block(shapes.coinbase((50, OURS)), paying)
     for size in (1, 7, *range(23, 60), len(raw) - 1, len(raw)):
-        monkeypatch.setattr(outline, "BYTES_PER_STEP", size)
+        monkeypatch.setattr(search, "BYTES_PER_STEP", size)
         both(raw, OURS)
+
+
+def test_a_script_in_any_group_of_chain_txs_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    for size in (1, 2, 3, 64):
+        monkeypatch.setattr(search, "TXS_PER_GROUP", size)
+        for count in (1, size, size + 1, 2 * size + 1, 2 * size + 2):
+            for place in (0, count // 2, count - 1):
+                paid = [OURS if number == place else OTHER for number in range(count)]
+                txs = [shapes.tx([shapes.foreign(number)], [(5, each)]) for number, each in enumerate(paid)]
+                both(shapes.block(shapes.coinbase(), *txs), OURS)
+                both(shapes.block(shapes.coinbase((50, OURS)), *txs), OURS)
+
+
+def test_a_form_that_came_after_the_outline_is_searched_too() -> None:
+    late = b"\x51\x20" + b"\x44" * 32
+    raw = shapes.block(shapes.coinbase(), shapes.tx([shapes.foreign(1)], [(5, late), (6, OURS)]))
+    outline = decode(outline_block(raw, RULES, WatchIndex([OURS]).forms).encode())
+    assert list(outline.found) == [b"\x16" + OURS[:2]]
+    found = scan_outlined(raw, outline, WatchIndex([OURS, late]), RULES)
+    assert found == scan_block(raw, WatchIndex([OURS, late]), RULES)
+    assert len(found.receipts) == 2
 
 
 def test_many_hits_and_many_forms() -> None:
@@ -145,7 +175,8 @@ def test_a_script_of_ours_copied_everywhere_is_one_receipt() -> None:
 
 
 def test_bytes_that_are_no_outline_are_refused() -> None:
-    data = outline_block(shapes.WHOLE, RULES).encode()
-    for wrong in (b"", data[:-4], data + b"\x00" * 4, data[:5]):
-        with pytest.raises(NodeDataError):
-            decode(wrong)
+    for forms in ((), [b"\x16\x00\x14"]):
+        data = outline_block(shapes.WHOLE, RULES, forms).encode()
+        for wrong in (*(data[:size] for size in range(len(data))), data + b"\x00" * 4):
+            with pytest.raises(NodeDataError):
+                decode(wrong)

@@ -43,6 +43,34 @@ async def test_a_block_and_its_outline_come_from_a_worker(pool: WorkerPool) -> N
     assert len(pool.pids) == 1
 
 
+async def test_answers_belong_to_their_questions(pool: WorkerPool) -> None:
+    wanted = {
+        WHOLE: FOUND,
+        BROKEN: None,
+        SMALL: (SMALL_BLOCK, outline_block(SMALL_BLOCK, RULES)),
+        MISSING: None,
+    }
+    asked = [WHOLE, SMALL, MISSING, SMALL, WHOLE, BROKEN, WHOLE, WHOLE, SMALL] * 3
+    assert await asyncio.gather(*map(pool.fetch, asked)) == [wanted[each] for each in asked]
+    assert len(pool.pids) == 1
+
+
+async def test_the_forms_of_scripts_that_are_told_are_searched(pool: WorkerPool) -> None:
+    forms = {b"\x16\x00\x14"}
+    assert await pool.fetch(WHOLE, forms) == (shapes.WHOLE, outline_block(shapes.WHOLE, RULES, forms))
+
+
+async def test_a_killed_worker_fails_all_its_questions_and_is_replaced(pool: WorkerPool) -> None:
+    await pool.fetch(WHOLE)
+    (pid,) = pool.pids
+    os.kill(pid, signal.SIGSTOP)
+    asked = [asyncio.create_task(pool.fetch(each)) for each in (WHOLE, SMALL)]
+    await asyncio.sleep(0)
+    os.kill(pid, signal.SIGKILL)
+    assert await asyncio.wait_for(asyncio.gather(*asked), 10) == [None, None]
+    assert await pool.fetch(SMALL) == (SMALL_BLOCK, outline_block(SMALL_BLOCK, RULES))
+
+
 async def test_a_killed_worker_is_replaced_and_holds_nobody_up(pool: WorkerPool) -> None:
     assert await pool.fetch(WHOLE) == FOUND
     (pid,) = pool.pids
@@ -63,6 +91,29 @@ async def test_a_worker_whose_question_was_given_up_answers_no_other(pool: Worke
     found = await pool.fetch(SMALL)
     assert found is not None
     assert found[0] == SMALL_BLOCK
+
+
+async def test_a_worker_that_is_given_up_while_it_starts_does_not_live_on(
+    pool: WorkerPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[asyncio.subprocess.Process] = []
+    is_there, go_on, start = asyncio.Event(), asyncio.Event(), Worker._start
+
+    async def slow(self: Worker) -> asyncio.subprocess.Process:
+        started.append(await start(self))
+        is_there.set()
+        await go_on.wait()
+        return started[-1]
+
+    monkeypatch.setattr(Worker, "_start", slow)
+    first, second = (asyncio.create_task(pool.fetch(WHOLE)) for _ in range(2))
+    await is_there.wait()
+    second.cancel()
+    await asyncio.gather(second, return_exceptions=True)
+    go_on.set()
+    assert await asyncio.wait_for(first, 10) is None
+    assert started[0].returncode is not None
+    assert await pool.fetch(SMALL) == (SMALL_BLOCK, outline_block(SMALL_BLOCK, RULES))
 
 
 async def test_workers_that_cannot_start_are_not_tried_for_ever(
