@@ -86,7 +86,7 @@ def scan_steps(raw: bytes, index: WatchIndex, rules: BlockRules) -> Generator[No
         start = header_end(raw, rules)
         receipts, spends = yield from _scan_txs(raw + PADDING, start, index, rules, fresh)
         is_whole = True
-    except (IndexError, struct.error) as error:
+    except (IndexError, OverflowError, struct.error) as error:
         raise NodeDataError(f"block {hash_hex(sha256d(raw[:HEADER_BYTES]))} breaks off: {error}") from error
     finally:
         if not is_whole:

@@ -191,6 +191,18 @@ def test_a_block_that_breaks_off_anywhere_is_refused() -> None:
         assert not index.outpoints
 
 
+@pytest.mark.parametrize("size", [2**31, 2**63 - 1, 2**63, 2**64 - 1])
+@pytest.mark.parametrize(("place", "held"), [(43, 0), (98, 22), (153, 71)])
+def test_d23_lengths_beyond_any_memory_refuse_the_block(place: int, held: int, size: int) -> None:
+    """In place of the length of an input's script, an output's, or an item of a witness."""
+    raw = block(coinbase(), tx([foreign(1), foreign(2)], [(1, OTHER), (2, OTHER)]))
+    at = len(block(coinbase())) + place
+    assert raw[at] == held
+    hostile = raw[:at] + b"\xff" + size.to_bytes(8, "little") + raw[at + 1 :]
+    with pytest.raises(NodeDataError):
+        scan_block(hostile, WatchIndex([OWN]), RULES)
+
+
 @pytest.mark.parametrize("tail", [b"\x00", b"\x00" * 8, b"\x01" * 40])
 def test_bytes_behind_the_block_are_refused(tail: bytes) -> None:
     with pytest.raises(NodeDataError, match="its chain txs end at"):
