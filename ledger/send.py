@@ -86,8 +86,13 @@ def _check_own(book: BlockBook, attempt: AttemptRow, tx: AccountTx) -> None:
         raise BlockRefusedError(f"{tx.txid} moves {tx.amount}, we signed {expected}")
 
 
-def meet_shortage(book: BlockBook, coin: CoinRow, owner: Owner, txid: str, needed: int) -> None:
-    """An account that sends more than we saw it get was paid unseen (inside a contract call)."""
+def meet_shortage(
+    book: BlockBook, coin: CoinRow, owner: Owner, txid: str, needed: int, position: str = "unseen"
+) -> None:
+    """An account that sends more than we saw it get was paid unseen (inside a contract call).
+
+    ``position`` tells the sends of one chain tx apart: what each of them lacked is a case of its own.
+    """
     row = book.tx.db.execute(
         "SELECT amount FROM script_balance WHERE script_sequence = ? AND currency = ?",
         (owner.sequence, coin.currency),
@@ -97,11 +102,11 @@ def meet_shortage(book: BlockBook, coin: CoinRow, owner: Owner, txid: str, neede
         return
     location = accounts.onchain(coin.currency, owner.location)
     posting = Posting(location, accounts.suspense(coin.currency), missing)
-    journal_id = book.post("unseen", "receipt", f"{txid}:unseen", [posting], txid)
-    book.move(coin.currency, txid, "unseen", owner, missing, journal_id)
+    journal_id = book.post("unseen", "receipt", f"{txid}:{position}", [posting], txid)
+    book.move(coin.currency, txid, position, owner, missing, journal_id)
     add_to_script(book.tx, coin, owner.sequence, missing)
     reason = "spent more than was seen coming"
-    book.open_case("unseen", coin.currency, missing, txid, "unseen", reason, None, owner)
+    book.open_case("unseen", coin.currency, missing, txid, position, reason, None, owner)
 
 
 def _book_value(

@@ -99,7 +99,7 @@ def _book_own(page: _Page, attempt: AttemptRow, sends: Sequence[TokenSend]) -> b
     if lost:
         postings.append(Posting(fee, source, lost))
     txid = sends[0].txid
-    meet_shortage(book, coin, owner, txid, total)
+    meet_shortage(book, coin, owner, txid, total, f"unseen:{sends[0].position}")
     kind = "payout" if withdrawals else "internal"
     journal_id = book.post(kind, "attempt", attempt.id, postings, txid)
     for send in sends:
@@ -125,7 +125,7 @@ def _book_others(page: _Page, sends: Sequence[TokenSend]) -> None:
     book = page.book
     for send in sends:
         coin, owner = book.coin(send.currency), book.owner(send.sender)
-        meet_shortage(book, coin, owner, send.txid, send.amount)
+        meet_shortage(book, coin, owner, send.txid, send.amount, f"unseen:{send.position}")
         source = accounts.onchain(coin.currency, owner.location)
         arrives, postings = _arrives(page, send), []
         if arrives:

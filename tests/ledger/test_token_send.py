@@ -11,6 +11,8 @@ from ledger.commands import ApplyChainDelta, GetUnsettledAttempts, SetCurrencySt
 from ledger.errors import BlockRefusedError
 from tests.fakes.chain import FakeTx
 from tests.fakes.coin import GAS_MAX
+from tests.fakes.oracle import check_books
+from tests.ledger.desk import write_off
 from tests.ledger.till import ETH, Till
 
 GAS = GAS_MAX // 2
@@ -260,3 +262,43 @@ def test_what_was_signed_in_a_token_that_is_out_is_still_sent_and_what_was_not_i
     (left,) = till.do(GetUnsettledAttempts("ETH"))
     assert (left.state, left.plan.currency) == ("broadcast", token)
     till.close()
+
+
+def test_e07_each_send_that_nobody_saw_coming_is_a_case_of_its_own(tmp_path: Path) -> None:
+    till, token = open_till(tmp_path)
+    alice, bob = till.address("alice"), till.address("bob")
+    told = [(alice, 100), (bob, 70), (alice, 5)]
+    sends = tuple(
+        TokenSend(token, "f" * 64, f"log:{place}", sender, STRANGER, amount)
+        for place, (sender, amount) in enumerate(told)
+    )
+    till.do(ApplyChainDelta(till.raw_block(token_sends=sends)))
+    sql = "SELECT amount FROM unclaimed_case WHERE kind = ? AND status = 'open' ORDER BY ordinal"
+    assert till.rows(sql, "unseen") == [("100",), ("70",), ("5",)]
+    assert till.rows(sql, "unexplained") == [("100",), ("70",), ("5",)]
+    assert (till.balance(f"suspense:{token}"), till.balance(f"unexplained:{token}")) == (175, 175)
+    for _ in range(6):
+        till.do(ApplyChainDelta(till.raw_block()))
+    left = []
+    for (case,) in till.rows("SELECT id FROM unclaimed_case WHERE kind = 'unexplained' ORDER BY ordinal"):
+        write_off(till, case)
+        left.append(till.balance(f"unexplained:{token}"))
+    assert left == [75, 5, 0]
+    for (case,) in till.rows("SELECT id FROM unclaimed_case WHERE kind = 'unseen'"):
+        write_off(till, case)
+    assert (till.balance(f"suspense:{token}"), till.balance(f"unclaimed:{token}")) == (0, 175)
+    assert check_books(till.store.path) == []
+
+
+def test_e07_sends_that_nobody_saw_coming_are_undone_with_their_block(tmp_path: Path) -> None:
+    till, token = open_till(tmp_path)
+    alice = till.address("alice")
+    sends = tuple(TokenSend(token, "f" * 64, f"log:{n}", alice, STRANGER, 100 + n) for n in range(3))
+    delta = till.raw_block(token_sends=sends)
+    till.do(ApplyChainDelta(delta))
+    till.mine(1)
+    assert till.known()[0].height == delta.connected[0].ref.height
+    sql = "SELECT DISTINCT status FROM unclaimed_case WHERE currency = ?"
+    assert till.rows(sql, token) == [("closed",)]
+    assert (till.balance(f"suspense:{token}"), till.balance(f"unexplained:{token}")) == (0, 0)
+    till.check()
