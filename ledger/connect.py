@@ -146,14 +146,21 @@ def parking_reason(tx: Tx, coin: CoinRow, client_id: str, amount: int) -> str | 
 def _reason_now(
     book: BlockBook, coin: CoinRow, owner: Owner, receipt: Receipt, held: DepositRow | None
 ) -> str | None:
-    """Why the receipt is parked, None when it is not; an operator's decision for the same reason stands."""
+    """Why the receipt is parked, None when it is not.
+
+    An operator's decision stands for the same amount and the same reason: a chain tx that calls a contract
+    may bring another amount when it is mined again.
+    """
     client_id = owner.client_id or ""
     reason = receipt.doubt or parking_reason(book.tx, coin, client_id, receipt.amount)
     if held is None:
         return reason
     for case in read_cases(book.tx.db, "c.deposit_id = ? AND c.status = 'assigned'", (held.id,)):
-        if reason is None or (reason, client_id) == (case.reason, case.client_id):
-            mined = replace(case, block_height=book.ref.height, block_hash=book.ref.block_hash)
+        decided = (case.reason, case.client_id, case.amount)
+        if reason is None or (reason, client_id, receipt.amount) == decided:
+            mined = replace(
+                case, amount=receipt.amount, block_height=book.ref.height, block_hash=book.ref.block_hash
+            )
             move_case(book.tx, mined, CaseEvent.INCLUDED, Who.CHAIN, "chain", "mined again")
             return None
     return reason

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from coins.types import Branch, Receipt
+from coins.types import Block, BlockRef, Branch, ChainDelta, Receipt
 from ledger.commands import (
     ApplyChainDelta,
     AssignCase,
@@ -28,6 +28,7 @@ from ledger.errors import (
 from ledger.operator_access import HoldCurrency
 from ledger.verify import verify_file
 from ledger.views import CasesReleased
+from tests.ledger.books import NOW
 from tests.ledger.desk import (
     assign,
     block,
@@ -242,6 +243,29 @@ def test_what_is_in_doubt_is_parked_and_only_an_operator_credits_it(tmp_path: Pa
         release(till, case_id(till))
     assign(till, case_id(till), "alice")
     assert till.client("alice")[0] == 70_000
+    till.close()
+
+
+@pytest.mark.parametrize("amount", [9_000_000, 60_000])
+def test_a_decision_about_an_amount_does_not_stand_for_another_one(tmp_path: Path, amount: int) -> None:
+    till = Till(tmp_path, ETH)
+    receipt = Receipt("ETH", "ab" * 32, "trace:0.1", till.address("alice"), 70_000, doubt="internal")
+    till.do(ApplyChainDelta(till.raw_block(receipts=(receipt,))))
+    for _ in range(2):
+        till.do(ApplyChainDelta(till.raw_block()))
+    assign(till, case_id(till), "alice")
+    other = Block(
+        BlockRef(101, "ef" * 32, till.known()[-1].block_hash, NOW),
+        receipts=(replace(receipt, amount=amount),),
+    )
+    till.do(ApplyChainDelta(ChainDelta("ETH", tuple(till.known()[:3]), (other,), till.address_seq)))
+    assert (till.client("alice"), till.balance("suspense:ETH")) == ((0, 0, 0, 0), amount)
+    assert till.rows("SELECT status, amount FROM unclaimed_case") == [("open", str(amount))]
+    for _ in range(2):
+        till.do(ApplyChainDelta(till.raw_block()))
+    assign(till, case_id(till), "alice")
+    assert till.client("alice") == (amount, 0, 0, 0)
+    assert verify_file(till.store.path) == []
     till.close()
 
 
