@@ -156,7 +156,7 @@ CASE_ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/admin/cases/{id}/refund", "Send the money of a case back", _DECIDED,
           case.refund_case, replies.CaseReply, body=bodies.RefundBody, is_idempotent=True,
           codes=(*_CASE, "unknown_currency", "invalid_address", "wrong_network", "forbidden_address",
-                 "below_minimum")),
+                 "below_minimum", "limit_exceeded")),
     Route("POST", "/v1/admin/cases/{id}/write-off", "Keep the money of a case, or admit it as lost", _DECIDED,
           case.write_off_case, replies.CaseReply, body=bodies.ReasonBody, is_idempotent=True, codes=_CASE),
     Route("POST", "/v1/admin/clients/{client_id}/block-deposits", "Park what comes in for a client", _DECIDED,

@@ -58,7 +58,8 @@ class RefundCase(Command[Outcome[CaseView]]):
 
     The payout is the withdrawal ``withdrawal_id`` of ``house``, paid as any other; the house pays the
     network fee. Errors: NotFoundError, CaseDecidedError, ActionNotAllowedError, NotConfirmedError,
-    ForbiddenAddressError (own script), BelowMinimumError (dust), AlreadyExistsError.
+    ForbiddenAddressError (own script), BelowMinimumError (dust), LimitExceededError (more than the currency
+    may lose in a day: the limit must be raised first), AlreadyExistsError.
     """
 
     case_id: str

@@ -38,6 +38,7 @@ from ledger.errors import (
     NotFoundError,
 )
 from ledger.journal import JournalEntry, Posting
+from ledger.limit import refuse_over_day_limit
 from ledger.machine import Who
 from ledger.payout import queue_payout, refuse_own_script
 from ledger.policy import Finality
@@ -133,6 +134,7 @@ def refund_case(tx: Tx, command: RefundCase) -> Outcome[CaseView]:
     refuse_own_script(tx, coin, command.script)
     if case.amount < max(coin.dust, 1):
         raise BelowMinimumError("the network would not carry so small an amount")
+    refuse_over_day_limit(coin, case.amount)
     if tx.db.execute("SELECT 1 FROM withdrawal WHERE id = ?", (command.withdrawal_id,)).fetchone():
         raise AlreadyExistsError(f"withdrawal {command.withdrawal_id} exists")
     row = WithdrawalRow(
@@ -176,13 +178,17 @@ def write_off_case(tx: Tx, command: WriteOffCase) -> Outcome[CaseView]:
 
 
 def _admit_loss(tx: Tx, case: CaseRow, by: str, reason: str) -> None:
-    """Book what is still unexplained about the case's chain tx or receipt as a loss."""
+    """Book what is still unexplained about the case's chain tx or receipt as a loss.
+
+    A chain tx may have taken several amounts, each with a case of its own.
+    """
     if case.kind is CaseKind.SHORTAGE:
         ref = ("receipt", f"{case.txid}:{case.position}")
         missing = unexplained_of(tx, case.currency, OF_RECEIPT, ref[1:])
     else:
         ref = ("chain_tx", case.txid)
-        missing = unexplained_of(tx, case.currency, OF_TX, (case.chain, case.block_hash, case.txid))
+        found = unexplained_of(tx, case.currency, OF_TX, (case.chain, case.block_hash, case.txid))
+        missing = min(found, case.amount)
     if missing > 0:
         posting = Posting(accounts.loss(case.currency), accounts.unexplained(case.currency), missing)
         tx.post(JournalEntry("loss_admitted", *ref, (posting,), by, txid=case.txid, reason=reason))

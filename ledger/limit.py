@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import accumulate
 
-from coins.amounts import format_amount
+from coins.amounts import AMOUNT_MAX, format_amount
 from ledger.coin_row import CoinRow
 from ledger.context import Tx
 from ledger.errors import LimitExceededError
@@ -36,9 +36,27 @@ def refuse_over_client_limits(tx: Tx, coin: CoinRow, client_id: str, amount: int
             raise LimitExceededError(f"a client may withdraw {shown} within {name}")
 
 
+def refuse_over_day_limit(coin: CoinRow, amount: int) -> None:
+    """Refuse a payout that the velocity limit would never let leave. Raises LimitExceededError."""
+    if coin.day_limit is not None and amount > coin.day_limit:
+        shown = f"{format_amount(coin.day_limit, coin.decimals)} {coin.currency}"
+        raise LimitExceededError(f"at most {shown} may leave within 24 hours")
+
+
+FITS = "(length(w.amount), w.amount) <= (length(?), ?)"
+"""Payouts that the velocity limit lets leave at all (``most_at_once``, twice). One above it (it was lowered
+since) is passed over: the others would wait behind it for ever."""
+
+
+def most_at_once(coin: CoinRow) -> str:
+    """The largest payout that the velocity limit of a currency lets leave, as amounts are stored."""
+    return str(AMOUNT_MAX if coin.day_limit is None else coin.day_limit)
+
+
 def allowed_now(tx: Tx, coin: CoinRow, amounts: Sequence[int]) -> int:
     """How many of these payouts, in this order, the velocity limit of their currency lets be signed now.
 
+    None is above the limit by itself: see :data:`FITS`.
     Counted against it are payouts signed within the last 24 hours, and those reserved to be signed next.
     """
     if coin.day_limit is None:

@@ -14,7 +14,7 @@ from ledger.commands import GetPayoutWork, GetUnsettledAttempts
 from ledger.context import Tx
 from ledger.currency_state import allowing
 from ledger.errors import PayoutsHeldError
-from ledger.limit import allowed_now
+from ledger.limit import FITS, allowed_now, most_at_once
 from ledger.transition import tip_height
 from ledger.views import AttemptWork
 
@@ -75,22 +75,28 @@ def hold_of(tx: Tx, coin: CoinRow) -> PayoutsHeldError | None:
     return None
 
 
+_APPROVED = (
+    "SELECT i.id, w.script, w.address, w.amount FROM withdrawal w JOIN intent i ON i.withdrawal_id = w.id"
+    " WHERE w.currency = ? AND w.status = 'approved' AND coalesce(w.cooling_until, 0) <= ?"
+    " AND NOT EXISTS (SELECT 1 FROM attempt a WHERE a.intent_id = i.id AND a.state <> 'abandoned')"
+)
+
+
 def get_payout_work(tx: Tx, command: GetPayoutWork) -> tuple[PayoutWork, ...]:
     """Approved withdrawals without an attempt, oldest first, then gas to send. Raises PayoutsHeldError."""
     coin = tx.coin(command.currency)
+    most = most_at_once(coin)
     rows = tx.db.execute(
-        "SELECT i.id, w.script, w.address, w.amount FROM withdrawal w JOIN intent i ON i.withdrawal_id = w.id"
-        " WHERE w.currency = ? AND w.status = 'approved' AND coalesce(w.cooling_until, 0) <= ?"
-        " AND NOT EXISTS (SELECT 1 FROM attempt a"
-        " WHERE a.intent_id = i.id AND a.state <> 'abandoned') ORDER BY w.ordinal LIMIT ?",
-        (coin.currency, tx.now_s, command.limit),
+        f"{_APPROVED} AND {FITS} ORDER BY w.ordinal LIMIT ?",  # nosec B608
+        (coin.currency, tx.now_s, most, most, command.limit),
     ).fetchall()
+    is_waiting = bool(rows) or tx.db.execute(f"{_APPROVED} LIMIT 1", (coin.currency, tx.now_s)).fetchone()
     held = hold_of(tx, coin)
-    if rows and held is not None:
+    if is_waiting and held is not None:
         raise held
     allowed = rows[: allowed_now(tx, coin, [int(row[3]) for row in rows])]
     top_ups = [] if allowed or held else _top_ups(tx, coin, command.limit)
-    if rows and not allowed and not top_ups:
+    if is_waiting and not allowed and not top_ups:
         detail = f"what may leave of {coin.currency} within 24 hours has left"
         raise PayoutsHeldError(detail, waiting_for="limit")
     if coin.family in ACCOUNT_FAMILIES:

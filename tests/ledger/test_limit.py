@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ledger.commands import GetPayoutWork
 from ledger.errors import LimitExceededError, PayoutsHeldError
+from tests.ledger.desk import case_id, refund, states
 from tests.ledger.till import Till
 
 HOUR_S = 3_600
@@ -67,5 +69,42 @@ def test_w42_what_a_currency_may_lose_in_a_day_is_bounded_and_the_rest_waits(tmp
     assert held.value.waiting_for == "limit"
     till.now_s += 24 * HOUR_S
     assert [each.output.amount for each in till.do(GetPayoutWork("BTC", limit=10))] == [9_000]
+    till.check()
+    till.close()
+
+
+def test_w42_a_payout_above_the_limit_itself_blocks_no_other(tmp_path: Path) -> None:
+    till = Till(tmp_path)
+    for _ in range(3):
+        till.deposit("alice", 50_000)
+    till.mine(6)
+    large = till.open("alice", 30_000)
+    small = [till.open("alice", 9_000) for _ in range(3)]
+    till.do(replace(till.coin, day_limit=20_000, maximum_withdrawal=20_000))
+    assert [each.output.amount for each in till.do(GetPayoutWork("BTC", limit=10))] == [9_000, 9_000]
+    assert till.pay_all() == 2
+    till.mine(3)
+    assert [till.status(view.id) for view in (large, *small)] == [
+        "approved", "confirmed", "confirmed", "approved",
+    ]  # fmt: skip
+    with pytest.raises(PayoutsHeldError) as held:
+        till.do(GetPayoutWork("BTC", limit=10))
+    assert held.value.waiting_for == "limit"
+    till.do(replace(till.coin, day_limit=60_000))
+    assert [each.output.amount for each in till.do(GetPayoutWork("BTC", limit=10))] == [30_000, 9_000]
+    till.check()
+    till.close()
+
+
+def test_w42_a_refund_above_the_limit_is_refused_before_it_is_queued(tmp_path: Path) -> None:
+    till = Till(tmp_path, day_limit=20_000, maximum_withdrawal=20_000)
+    till.chain.pay((till.hot.script, 30_000))
+    till.mine(6)
+    case = case_id(till)
+    with pytest.raises(LimitExceededError, match=r"0\.00020000 BTC may leave within 24 hours"):
+        refund(till, case)
+    assert states(till) == ["open"]
+    till.do(replace(till.coin, day_limit=40_000, maximum_withdrawal=20_000))
+    assert refund(till, case).status == "refunding"
     till.check()
     till.close()
