@@ -51,8 +51,13 @@ from ledger.withdrawal_row import WithdrawalRow
 DOUBTED_STATES = frozenset({"behind", "stalled", "disagree", "down", "halted"})
 """States in which what a chain seems to say credits nobody."""
 
-LOOKED_AT = 10
-"""How many cases are looked at for each one that may be released: some of them are parked for more."""
+RELEASABLE = (
+    "NOT EXISTS (SELECT 1 FROM client_block b WHERE b.client_id = c.client_id)"
+    " AND EXISTS (SELECT 1 FROM coin k WHERE k.currency = c.currency AND k.deposits = 'open' AND k.hold IS NULL"
+    " AND (length(c.amount), c.amount) >= (length(k.minimum_deposit), k.minimum_deposit))"
+)
+"""Parked deposits that nothing stands against now, by :func:`ledger.connect.parking_reason`, found by the
+database: however much dust lies before them, they are reached."""
 
 POLICY = frozenset({"below_minimum", "client_blocked", "deposits_closed"})
 """Reasons of parked deposits that can be asked again, for policy may have changed."""
@@ -112,12 +117,13 @@ def _release_all(
 ) -> CasesReleased:
     """Release the parked deposits of a condition that would not be parked again, at most ``limit``."""
     where = f"c.status = 'open' AND c.kind = 'parked' AND {where}"
-    cases = read_cases(tx.db, f"{where} ORDER BY c.ordinal LIMIT ?", (*arguments, limit * LOOKED_AT))
+    sql = f"{where} AND {RELEASABLE} ORDER BY c.ordinal LIMIT ?"
+    cases = read_cases(tx.db, sql, (*arguments, limit))
     (count,) = tx.db.execute(f"SELECT count(*) FROM unclaimed_case c WHERE {where}", arguments).fetchone()  # nosec B608
     released = 0
     for case in cases:
         coin, deposit = tx.coin(case.currency), _deposit_of(tx, case)
-        if released < limit and _parked_still(tx, coin, deposit) is None:
+        if _parked_still(tx, coin, deposit) is None:
             _release(tx, coin, deposit, by, reason)
             _decide(tx, case, CaseEvent.RELEASED, by, reason)
             released += 1

@@ -246,6 +246,19 @@ def test_what_is_in_doubt_is_parked_and_only_an_operator_credits_it(tmp_path: Pa
     till.close()
 
 
+def test_d47_dust_before_it_hides_nothing_from_a_release_of_all(till: Till) -> None:
+    for _ in range(12):
+        till.deposit("mallory", 100)
+    till.deposit("bob", 900)
+    till.deposit("alice", 900, blocks=3)
+    block(till, "bob")
+    till.do(replace(till.coin, minimum_deposit=500))
+    assert release_all(till, "below_minimum", limit=1) == CasesReleased(1, 13)
+    assert release_all(till, "below_minimum", limit=1) == CasesReleased(0, 13)
+    assert (till.client("alice")[0], till.client("bob")[0], till.client("mallory")[0]) == (900, 0, 0)
+    till.do(till.coin)
+
+
 @pytest.mark.parametrize("amount", [9_000_000, 60_000])
 def test_a_decision_about_an_amount_does_not_stand_for_another_one(tmp_path: Path, amount: int) -> None:
     till = Till(tmp_path, ETH)
