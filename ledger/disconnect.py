@@ -44,11 +44,16 @@ hash given three times)."""
 
 
 def disconnect(book: BlockBook) -> None:
-    """Undo the tip block. Raises ReorgTooDeepError for the anchor or when something in it is final."""
+    """Undo the tip block.
+
+    Raises ReorgTooDeepError for the anchor, when something in it is final, or when it moved a token that
+    nobody reads now.
+    """
     block = (book.chain, book.ref.block_hash)
     below = (book.chain, book.ref.height - 1)
     if book.tx.db.execute("SELECT 1 FROM block WHERE chain = ? AND height = ?", below).fetchone() is None:
         raise ReorgTooDeepError(f"block {book.ref.height} of {book.chain} is the first one known")
+    _refuse_unread(book)
     deposits = read_deposits(book.tx.db, "d.chain = ? AND d.block_hash = ? ORDER BY d.ordinal DESC", block)
     for deposit in deposits:
         if deposit.status is DepositState.FINAL:
@@ -75,6 +80,26 @@ def disconnect(book: BlockBook) -> None:
         _open_shortage(book, posting.currency, txid, position)
     _restore_holdings(book)
     book.tx.db.execute("DELETE FROM block WHERE chain = ? AND height = ?", (book.chain, book.ref.height))
+
+
+def _refuse_unread(book: BlockBook) -> None:
+    """Money of a token that is out of the configuration is not undone: the payment may be in the new block
+    as well, and nobody reads its event there. What we sent ourselves is booked without it.
+    """
+    for coin in book.coins.values():
+        if coin.is_configured or coin.currency == book.chain:
+            continue
+        moved = book.tx.db.execute(
+            "SELECT 1 FROM chain_movement m WHERE m.chain = ? AND m.block_hash = ? AND m.currency = ?"
+            " AND m.is_disconnected = 0 AND m.delta <> '0'"
+            " AND NOT EXISTS (SELECT 1 FROM attempt a WHERE a.txid = m.txid)",
+            (book.chain, book.ref.block_hash, coin.currency),
+        ).fetchone()
+        if moved is not None:
+            raise ReorgTooDeepError(
+                f"block {book.ref.height} moved {coin.currency}, whose events are not read now: enable it,"
+                " so that they are read in the block that takes its place"
+            )
 
 
 def _take_back(book: BlockBook, row: DepositRow) -> None:

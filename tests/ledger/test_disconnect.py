@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from ledger.commands import AnnounceHouseFunding, ApplyChainDelta
+from ledger.commands import AnnounceHouseFunding, ApplyChainDelta, SetCurrencyState
 from ledger.errors import InsufficientFundsError, ReorgTooDeepError
 from tests.ledger.books import do as do_in
 from tests.ledger.books import transfer
-from tests.ledger.till import ETH, Till
+from tests.ledger.till import ETH, TOKEN, Till
 
 
 @pytest.fixture(params=["BTC", "ETH"])
@@ -187,3 +187,35 @@ def test_a_delta_held_already_is_answered_also_after_a_reorg(till: Till) -> None
     assert not till.do(ApplyChainDelta(delta)).is_replay
     till.reopen()
     assert till.do(ApplyChainDelta(delta)).is_replay
+
+
+@pytest.mark.parametrize("to", ["client", "hot"])
+def test_e18_money_of_a_token_that_is_not_read_now_is_not_undone(tmp_path: Path, to: str) -> None:
+    """Its payment may well be in the new block too, and nobody would see it there."""
+    till = Till(tmp_path, ETH)
+    token = till.list_token()
+    script = till.address("alice") if to == "client" else till.hot.script
+    tx = till.chain.pay((script, 10_000), token=token)
+    till.mine(3)
+    held = (till.client("alice", token), till.onchain(token), till.known()[0])
+    till.do(SetCurrencyState(token, "disabled", "not in the configuration"))
+    till.chain.reorg(3, [[tx], [], [], []])
+    with pytest.raises(ReorgTooDeepError, match="USDT-ETH.*enable it"):
+        till.follow()
+    assert (till.client("alice", token), till.onchain(token), till.known()[0]) == held
+    till.do(TOKEN)
+    till.follow()
+    assert (till.client("alice", token), till.onchain(token)) == held[:2]
+    till.check()
+    till.close()
+
+
+def test_e18_a_reorg_above_the_money_of_a_token_that_is_not_read_goes_on(tmp_path: Path) -> None:
+    till = Till(tmp_path, ETH)
+    token = till.list_token()
+    till.deposit("alice", 10_000, 3, token=token)
+    till.do(SetCurrencyState(token, "disabled", "not in the configuration"))
+    till.reorg(2)
+    assert till.client("alice", token) == (10_000, 0, 0, 0)
+    till.check()
+    till.close()
