@@ -37,6 +37,8 @@ from monitoring.metrics import Metrics
 logger = logging.getLogger(__name__)
 
 RETRY_FIRST_S = 0.5
+BETWEEN = "; "
+"""Stands between a disagreement and what else is wrong with the node."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +84,11 @@ class WatcherActor(AsyncioActor):
         """Load scripts, live outpoints and the last blocks; then look."""
         self._slot.may_record.set()
         state = await self._load()
-        if state.state == CurrencyState.DISAGREE:
-            self._examiner.distrust(state.state_detail)  # it ends when they agree, not with a restart
-            await self._report(state.state, state.state_detail)
+        if state.state in (CurrencyState.DISAGREE, CurrencyState.HALTED):
+            # A disagreement ends when they agree, not with a restart; nonsense may have hidden one.
+            self._examiner.distrust(state.state_detail.partition(BETWEEN)[0])
+        if self._examiner.fork is not None:
+            await self._report(CurrencyState.DISAGREE, self._examiner.fork.detail)
         else:
             await self._report(CurrencyState.BEHIND, "catching up after a start")
         self._look_after(0)
@@ -177,12 +181,18 @@ class WatcherActor(AsyncioActor):
             return self._next_pause_s()
 
     async def _trouble(self, trouble: Trouble) -> float:
-        """Show the state; the pauses grow up to the configured one."""
-        if trouble.state == CurrencyState.HALTED:
-            logger.error("%s: halted: %s", self._chain, trouble.detail)
+        """Show the state; the pauses grow up to the configured one.
+
+        A node that does not answer settles no disagreement: the books keep it, for the next start too.
+        """
+        state, detail, fork = trouble.state, trouble.detail, self._examiner.fork
+        if state == CurrencyState.HALTED:
+            logger.error("%s: halted: %s", self._chain, detail)
+        elif fork is not None:
+            state, detail = CurrencyState.DISAGREE, f"{fork.detail}{BETWEEN}{detail}"
         self._node_height = None
         self._metrics.node_up("node", is_up=trouble.state != CurrencyState.DOWN)
-        await self._report(trouble.state, trouble.detail)
+        await self._report(state, detail)
         return self._next_pause_s()
 
     def _next_pause_s(self) -> float:

@@ -68,6 +68,11 @@ class Examiner:
         self._away = ""
         self._ask_again_at = 0.0
 
+    @property
+    def fork(self) -> Doubt | None:
+        """The disagreement that is not settled, None when there is none."""
+        return self._fork
+
     def distrust(self, detail: str) -> None:
         """The nodes disagreed before this start: nothing is credited until they were compared."""
         if self._slot.settings.witness is not None:

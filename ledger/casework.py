@@ -53,8 +53,8 @@ DOUBTED_STATES = frozenset({"behind", "stalled", "disagree", "down", "halted"})
 
 RELEASABLE = (
     "NOT EXISTS (SELECT 1 FROM client_block b WHERE b.client_id = c.client_id)"
-    " AND EXISTS (SELECT 1 FROM coin k WHERE k.currency = c.currency AND k.deposits = 'open' AND k.hold IS NULL"
-    " AND (length(c.amount), c.amount) >= (length(k.minimum_deposit), k.minimum_deposit))"
+    " AND EXISTS (SELECT 1 FROM coin k WHERE k.currency = c.currency AND k.deposits = 'open'"
+    " AND k.hold IS NULL AND (length(c.amount), c.amount) >= (length(k.minimum_deposit), k.minimum_deposit))"
 )
 """Parked deposits that nothing stands against now, by :func:`ledger.connect.parking_reason`, found by the
 database: however much dust lies before them, they are reached."""

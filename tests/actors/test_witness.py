@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from coins.errors import CoinError, NodeDataError, NodeUnavailableError, WrongNetworkError
+from coins.errors import (
+    CoinError,
+    NodeDataError,
+    NodeSyncingError,
+    NodeUnavailableError,
+    WrongNetworkError,
+)
 from ledger.operator_access import HoldCurrency
 from tests.actors.desk import Desk, open_desk
 from tests.actors.doors import DeskReader
@@ -148,6 +154,40 @@ async def test_d32_a_witness_that_goes_away_settles_nothing(tmp_path: Path) -> N
         await desk.pass_time(5)
         assert (await desk.state(), deposits(desk)) == ("disagree", ["confirming"])
         desk.witnesses["BTC"].trouble = None
+        await desk.pass_time(40)
+        assert (await desk.state(), deposits(desk), credits(desk)) == ("open", ["final"], 1)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "shown"),
+    [
+        (NodeUnavailableError("gone too"), "disagree"),
+        (NodeSyncingError("starts"), "disagree"),
+        (NodeDataError("nonsense"), "halted"),
+    ],
+)
+async def test_d32_a_disagreement_outlives_trouble_of_the_node_and_a_start(
+    tmp_path: Path, trouble: CoinError, shown: str
+) -> None:
+    async with open_desk(tmp_path, environ=WITNESS) as desk:
+        await desk.pay("bob", 70_000)
+        await part(desk, 4)
+        assert (await desk.state(), deposits(desk)) == ("disagree", ["confirming"])
+        desk.readers["BTC"].trouble = trouble
+        await desk.poke()
+        assert await desk.state() == shown
+        assert str(trouble) in (await desk.status()).detail
+        chain = desk.chains["BTC"]
+    async with open_desk(tmp_path, environ=WITNESS, is_started=False) as desk:
+        desk.chains["BTC"] = chain
+        witness = desk.witnesses["BTC"] = DeskReader(TwinChain(chain), desk.clock)
+        witness.trouble = NodeUnavailableError("gone")
+        await desk.start()
+        await desk.rest()
+        await desk.mine(3)
+        await desk.pass_time(5)
+        assert (await desk.state(), deposits(desk)) == ("disagree", ["confirming"])
+        witness.trouble = None
         await desk.pass_time(40)
         assert (await desk.state(), deposits(desk), credits(desk)) == ("open", ["final"], 1)
 

@@ -200,7 +200,7 @@ def test_e18_money_of_a_token_that_is_not_read_now_is_not_undone(tmp_path: Path,
     held = (till.client("alice", token), till.onchain(token), till.known()[0])
     till.do(SetCurrencyState(token, "disabled", "not in the configuration"))
     till.chain.reorg(3, [[tx], [], [], []])
-    with pytest.raises(ReorgTooDeepError, match="USDT-ETH.*enable it"):
+    with pytest.raises(ReorgTooDeepError, match=r"USDT-ETH.*enable it"):
         till.follow()
     assert (till.client("alice", token), till.onchain(token), till.known()[0]) == held
     till.do(TOKEN)
