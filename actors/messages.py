@@ -76,6 +76,7 @@ from ledger.queries import (
 from ledger.request import Request
 from ledger.views import (
     AddressView,
+    AttemptView,
     AuditView,
     BalanceView,
     CasesReleased,
@@ -242,6 +243,7 @@ __all__ = [
     "ApplyChainDelta",
     "ApplyMempool",
     "AssignCase",
+    "AttemptView",
     "AuditView",
     "BalanceView",
     "BeginLogin",

@@ -14,7 +14,7 @@ from actors.directory import Directory
 from actors.identity import Ids
 from actors.messages import IssueScript
 from actors.slot import CoinSlot
-from coins.errors import CoinError, NodeUnavailableError, PlanError, SignerError
+from coins.errors import CoinError, NodeUnavailableError, PayeeRefusedError, PlanError, SignerError
 from coins.types import (
     AttemptPlan,
     Branch,
@@ -29,6 +29,7 @@ from ledger.commands import (
     GetUnsettledAttempts,
     RecordBroadcast,
     RecordSigned,
+    RefusePayout,
     ReserveAttempt,
     StartNonceLane,
 )
@@ -98,7 +99,9 @@ class Payer:
         await self._slot.coin.reader.identify()
 
     async def pay(self, work: PayoutWork) -> bool:
-        """Plan, reserve, sign, record and send one intent; False when it has to be planned again.
+        """Plan, reserve, sign, record and send one chain tx; False when it has to be planned again.
+
+        What can never be paid is given back first, and the rest planned again.
 
         Raises PlanError (nothing was reserved), NodeUnavailableError, WrongNetworkError, SignerError.
         """
@@ -109,7 +112,11 @@ class Payer:
         quote = await spender.quote()
         if work.change is None and work.source is None:
             work = replace(work, change=await self._change_for(work.intent_id))
-        plan = spender.plan(work, quote)
+        try:
+            plan = spender.plan(work, quote)
+        except PayeeRefusedError as error:
+            await self._refuse(error)
+            return False
         failpoint("payout.planned")
         return await self._reserve_and_send(plan)
 
@@ -141,6 +148,12 @@ class Payer:
         failpoint("payout.reserved")
         await self._sign_and_send(attempt)
         return True
+
+    async def _refuse(self, error: PayeeRefusedError) -> None:
+        """Give back what can never be paid as it is, so that it holds nobody else; nothing was signed."""
+        for intent_id, reason in error.reasons.items():
+            logger.error("%s: %s is given back: %s", self._slot.currency, intent_id, reason)
+            await self._directory.ask("ledger", RefusePayout(intent_id, reason), timeout_s=self._timeout_s)
 
     async def _change_for(self, intent_id: str) -> OwnScript:
         """A script of ours for the change. Raises NodeUnavailableError while the node's wallet gives none."""

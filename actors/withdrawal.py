@@ -18,7 +18,7 @@ from actors.slot import CoinSlot
 from actors.ticking import Tick, TickingActor
 from coins.errors import CoinError, InvalidAddressError, PlanError, SignerError
 from coins.types import ForeignAddress, StuckWork
-from config.schema import ActorSettings, EvmCoinSettings
+from config.schema import ActorSettings, BitcoinCoinSettings, EvmCoinSettings
 from ledger.commands import GetPayoutWork, GetStuckWork, OpenWithdrawal, RefundCase, SetWaiting
 from ledger.errors import (
     AddressRefusedError,
@@ -264,7 +264,7 @@ class WithdrawalActor(PayingActor, AnsweringActor):
         """Pay in order until nothing is left, or something is missing; True when there is surely more."""
         replanned = 0
         for _ in range(self._batch):
-            works = await self._directory.ask("ledger", GetPayoutWork(currency), timeout_s=self._timeout_s)
+            works = await self._directory.ask("ledger", self._wanted(currency), timeout_s=self._timeout_s)
             if not works:
                 self._told[currency] = ""
                 await self._wait_for(currency, None)
@@ -273,6 +273,17 @@ class WithdrawalActor(PayingActor, AnsweringActor):
             if replanned == REPLANS_MAX:
                 return False
         return True
+
+    def _wanted(self, currency: str) -> GetPayoutWork:
+        """As many payouts as may share a chain tx, by the currency's settings.
+
+        After a refusal of the signer the oldest goes alone: what the signer has against several together, or
+        against one of them, holds nobody else for long.
+        """
+        coin = self._slot.settings
+        if not isinstance(coin, BitcoinCoinSettings) or self._refusals:
+            return GetPayoutWork(currency)
+        return GetPayoutWork(currency, coin.batch_max, coin.batch_interval_s, coin.batch_urgent_above)
 
     async def _hold(self, currency: str, error: CoinError | PayoutsHeldError) -> None:
         """Say why the payouts of a currency wait; looked at every second, told when it changes."""

@@ -29,8 +29,9 @@ def decode_own(data: dict[str, Any]) -> OwnScript:
 
 
 def encode_plan(plan: AttemptPlan) -> str:
-    """Canonical JSON of a plan."""
-    body = {
+    """Canonical JSON of a plan. Further payees are named only where there are any, so that the text of a
+    plan with one payee is the same as ever."""
+    body: dict[str, Any] = {
         "intent_id": plan.intent_id,
         "kind": plan.kind,
         "currency": plan.currency,
@@ -52,6 +53,8 @@ def encode_plan(plan: AttemptPlan) -> str:
         "sender": encode_own(plan.sender) if plan.sender else None,
         "nonce": plan.nonce,
     }
+    if plan.more:
+        body["more"] = list(plan.more)
     return json.dumps(body, sort_keys=True, separators=(",", ":"))
 
 
@@ -74,4 +77,5 @@ def decode_plan(text: str) -> AttemptPlan:
         change=decode_own(data["change"]) if data["change"] else None,
         sender=decode_own(data["sender"]) if data["sender"] else None,
         nonce=None if data["nonce"] is None else int(data["nonce"]),
+        more=tuple(str(intent_id) for intent_id in data.get("more", [])),
     )

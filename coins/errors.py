@@ -9,6 +9,7 @@ CoinError
 ├─ WrongNetworkError        genesis hash or chain id differ from the configuration
 ├─ InvalidAddressError      a foreign address that must not be paid
 ├─ PlanError                a payout cannot be planned (funds, dust, fee outside its bounds)
+│  └─ PayeeRefusedError     payouts that no chain tx of this node can ever make: the others go on
 ├─ SignerError              the signer refused, or what it signed is not what was asked
 └─ UnsupportedError         the configuration asks for something this family does not do yet
 """
@@ -16,6 +17,7 @@ CoinError
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 
 class CoinError(Exception):
@@ -64,6 +66,14 @@ class PlanError(CoinError):
         super().__init__(reason)
         self.waiting_for = waiting_for
         self.gas_missing = gas_missing
+
+
+class PayeeRefusedError(PlanError):
+    """Payouts that can never be made as they are; nothing was signed. ``reasons`` by intent id."""
+
+    def __init__(self, reasons: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{intent_id}: {reason}" for intent_id, reason in reasons.items()))
+        self.reasons = dict(reasons)
 
 
 class SignerError(CoinError):

@@ -203,6 +203,14 @@ class TxOutput:
 
 
 @dataclass(frozen=True, slots=True)
+class Payee:
+    """One more payout for a chain tx that pays several: its intent, and who gets how much."""
+
+    intent_id: str
+    output: TxOutput
+
+
+@dataclass(frozen=True, slots=True)
 class PayoutWork:
     """One intent that needs a chain tx, with everything planning may use.
 
@@ -210,7 +218,8 @@ class PayoutWork:
     account on Ethereum (hot account, the deposit account for a sweep) and ``nonce`` the next free one of
     its lane. ``change`` is where the rest goes on Bitcoin-like chains. ``balance`` is what the ledger has
     ``onchain`` at the source (Ethereum), in ``currency``; ``gas_balance``, for a token only, what it has
-    there to pay gas with, in wei.
+    there to pay gas with, in wei. ``more`` are younger payouts, oldest first, that the same chain tx may
+    pay too (Bitcoin-like); which of them it does is the plan's business, and never one out of turn.
     """
 
     intent_id: str
@@ -223,6 +232,7 @@ class PayoutWork:
     nonce: int | None = None
     balance: int | None = None
     gas_balance: int | None = None
+    more: tuple[Payee, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,10 +254,10 @@ class AttemptPlan:
     """One candidate chain tx, planned but not signed.
 
     ``inputs`` (Bitcoin-like) or ``sender`` and ``nonce`` (Ethereum) are what makes two candidates
-    of one intent conflict. ``outputs`` hold the payee first, then the change if any; of a token they
-    hold the payee and its units, never the contract. ``fee`` is exact on Bitcoin-like chains and the most
-    that gas may cost on Ethereum, in the chain's own currency. ``payload`` is the canonical JSON of the
-    unsigned tx that the signer is shown.
+    of one intent conflict. ``outputs`` hold the payee first, then the payees of the intents ``more`` in
+    their order, then the change if any; of a token they hold the payee and its units, never the contract.
+    ``fee`` is exact on Bitcoin-like chains and the most that gas may cost on Ethereum, in the chain's own
+    currency. ``payload`` is the canonical JSON of the unsigned tx that the signer is shown.
     """
 
     intent_id: str
@@ -260,6 +270,7 @@ class AttemptPlan:
     change: OwnScript | None = None
     sender: OwnScript | None = None
     nonce: int | None = None
+    more: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from config.currency import Amount, CurrencySettings
+from config.currency import Amount, AmountOrNone, CurrencySettings
 from config.fields import BasePath, FromOtherFiles, HttpUrl, Seconds, Secret, Section, as_tuple, problem
 from config.token import Finality, TokenSettings
 
@@ -189,6 +189,12 @@ class BitcoinCoinSettings(CoinBase):
     """Blocks within which a payout should be mined."""
     rbf: bool
     """Whether the network's nodes replace a transaction by one with a higher fee (BIP 125)."""
+    batch_max: Annotated[int, Field(ge=1, le=500)] = 50
+    """Most payouts that one chain transaction makes; 1: each goes alone."""
+    batch_interval_s: Annotated[int, Field(ge=0, le=86_400)] = 0
+    """How long a payout waits for others to go with it, until batch_max are there; 0: not at all."""
+    batch_urgent_above: AmountOrNone = None
+    """A payout larger than this does not wait, and takes with it whatever is waiting."""
     tx: TxFormat
     """Form of transactions and blocks."""
     wallet: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{0,64}$")] = ""

@@ -104,7 +104,7 @@ class CurrencySettings(Section):
         "minimum_deposit", "minimum_withdrawal", "maximum_withdrawal", "withdrawal_fee", "approval_above",
         "second_approval_above", "session_withdrawal_cap", "client_day_limit", "client_month_limit",
         "day_limit", "signer_tx_cap", "signer_day_cap", "dust", "max_tx_fee", "sweep_threshold",
-        "max_money", "failed_sweep_gas_max",
+        "max_money", "failed_sweep_gas_max", "batch_urgent_above",
         mode="before", check_fields=False,
     )  # fmt: skip
     @classmethod

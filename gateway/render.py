@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from actors.messages import (
+    AttemptView,
     AuditView,
     BalanceView,
     CaseView,
@@ -248,6 +249,8 @@ def withdrawal(view: WithdrawalView, coins: Coins) -> WithdrawalReply:
                 txid=a.txid,
                 state=a.state,
                 fee=coins.display(name, a.fee),
+                fee_share=coins.display(name, a.fee_share),
+                payouts=a.payouts,
                 created_at=moment(a.created_at),
             )
             for a in view.attempts
@@ -334,7 +337,8 @@ def _deposit_event(data: Mapping[str, Any], coins: Coins) -> Model:
 
 def _withdrawal_event(data: Mapping[str, Any], coins: Coins) -> Model:
     history = tuple(SimpleNamespace(**entry) for entry in data.get("history", ()))
-    attempts = tuple(SimpleNamespace(**entry) for entry in data.get("attempts", ()))
+    # Events older than the shares are of chain tx that made one payout.
+    attempts = tuple(AttemptView(**{"fee_share": a["fee"], **a}) for a in data.get("attempts", ()))
     whole: dict[str, Any] = {**data, "history": history, "attempts": attempts}
     return withdrawal(WithdrawalView(**whole), coins)
 

@@ -228,12 +228,15 @@ class HistoryReply(Model):
 
 
 class AttemptReply(Model):
-    """A chain tx made for a withdrawal; its fee is in whole units."""
+    """A chain tx made for a withdrawal. Fees are in whole units: of the chain tx, which the house bears,
+    and this withdrawal's share of it among the payouts that the chain tx makes."""
 
     id: str
     txid: str | None
     state: str
     fee: str
+    fee_share: str
+    payouts: int
     created_at: str
 
 

@@ -16,9 +16,16 @@ COLUMNS = (
 )
 
 
+PAYS = "a.id IN (SELECT p.attempt_id FROM attempt_payout p WHERE p.withdrawal_id = ?)"
+"""Condition: the attempts that pay the withdrawal given as argument, alone or with others."""
+
+
 @dataclass(frozen=True, slots=True)
 class AttemptRow:
-    """One candidate chain tx; ``plan`` is its canonical JSON, ``kind`` its intent's."""
+    """One candidate chain tx; ``plan`` is its canonical JSON, ``kind`` its intent's.
+
+    ``withdrawal_id`` is that of its intent: the oldest one it pays, None where it pays nobody outside.
+    """
 
     id: str
     intent_id: str

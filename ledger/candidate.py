@@ -9,6 +9,7 @@ from typing import Any
 from coins.types import AttemptPlan, BroadcastOutcome
 from ledger.attempt import ATTEMPT, LIVE, AttemptEvent, AttemptState
 from ledger.attempt_row import AttemptRow, plan_text, read_attempts, to_work
+from ledger.batch import payees_of, record_payees
 from ledger.coin_row import CoinRow
 from ledger.commands import (
     AbandonAttempt,
@@ -20,14 +21,11 @@ from ledger.commands import (
 from ledger.context import Tx
 from ledger.errors import IllegalTransitionError, InputsTakenError, NotFoundError
 from ledger.machine import Who, advance
-from ledger.payable import refuse_unpayable
 from ledger.transition import move_attempt, move_withdrawal, save_withdrawal, set_attention
 from ledger.views import AttemptWork
 from ledger.withdrawal import WithdrawalEvent, WithdrawalState
 from ledger.withdrawal_row import PAID_BY, WithdrawalRow, read_withdrawals
 from ledger.work import SPENDABLE, hot_script, next_nonce, spendable_arguments
-
-PAYABLE = frozenset({WithdrawalState.APPROVED, WithdrawalState.SIGNED, WithdrawalState.BROADCAST})
 
 IN_BLOCK = frozenset({AttemptState.MINED, AttemptState.REVERTED})
 
@@ -43,7 +41,7 @@ def reserve_attempt(tx: Tx, command: ReserveAttempt) -> AttemptWork:
         if held[0].plan != plan_text(plan):
             raise IllegalTransitionError(f"attempt {command.attempt_id} has another plan")
         return to_work(held[0])
-    withdrawal = _check_intent(tx, coin, plan)
+    payees = _check_intent(tx, coin, plan)
     _refuse_second_payment(tx, plan)
     if plan.nonce is not None:
         _check_nonce(tx, coin, plan)
@@ -68,14 +66,14 @@ def reserve_attempt(tx: Tx, command: ReserveAttempt) -> AttemptWork:
         ),
     )
     _reserve_inputs(tx, coin, command.attempt_id, plan)
-    if withdrawal is not None:
-        tx.db.execute("INSERT INTO attempt_payout VALUES (?, ?)", (command.attempt_id, withdrawal.id))
+    record_payees(tx, command.attempt_id, plan, payees)
+    for withdrawal in payees:
         save_withdrawal(tx, replace(withdrawal, waiting_for=None))
     return to_work(_read(tx, command.attempt_id))
 
 
-def _check_intent(tx: Tx, coin: CoinRow, plan: AttemptPlan) -> WithdrawalRow | None:
-    """The plan is of an open intent and pays exactly what it says; answers the withdrawal it pays."""
+def _check_intent(tx: Tx, coin: CoinRow, plan: AttemptPlan) -> list[WithdrawalRow]:
+    """The plan is of an open intent and pays exactly what it says; answers the withdrawals it pays."""
     row = tx.db.execute(
         "SELECT i.kind, i.status, i.currency, i.withdrawal_id, s.script, i.amount FROM intent i"
         " LEFT JOIN own_script s ON s.sequence = i.script_sequence WHERE i.id = ?",
@@ -83,17 +81,12 @@ def _check_intent(tx: Tx, coin: CoinRow, plan: AttemptPlan) -> WithdrawalRow | N
     ).fetchone()
     if row is None or row[1] != "open" or row[0] != plan.kind or row[2] != plan.currency or not plan.outputs:
         raise IllegalTransitionError(f"intent {plan.intent_id} is not an open {plan.kind} of {plan.currency}")
-    payee = plan.outputs[0]
-    if row[3] is None:
-        _check_internal(tx, coin, plan, row[4], int(row[5]))
-        return None
-    (withdrawal,) = read_withdrawals(tx.db, "w.id = ?", (row[3],))
-    if withdrawal.status not in PAYABLE:
-        raise IllegalTransitionError(f"withdrawal {withdrawal.id} is {withdrawal.status}")
-    if (payee.script, payee.amount) != (withdrawal.script, withdrawal.amount):
-        raise IllegalTransitionError(f"the plan does not pay what withdrawal {withdrawal.id} asks for")
-    refuse_unpayable(tx, withdrawal)
-    return withdrawal
+    if row[3] is not None:
+        return payees_of(tx, coin, plan)
+    if plan.more:
+        raise IllegalTransitionError(f"a {plan.kind} pays nobody else")
+    _check_internal(tx, coin, plan, row[4], int(row[5]))
+    return []
 
 
 def _check_internal(tx: Tx, coin: CoinRow, plan: AttemptPlan, script: bytes | None, amount: int) -> None:

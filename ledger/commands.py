@@ -38,6 +38,7 @@ from ledger.payout_command import GetPayoutWork as GetPayoutWork
 from ledger.payout_command import GetUnsettledAttempts as GetUnsettledAttempts
 from ledger.payout_command import RecordBroadcast as RecordBroadcast
 from ledger.payout_command import RecordSigned as RecordSigned
+from ledger.payout_command import RefusePayout as RefusePayout
 from ledger.payout_command import ReserveAttempt as ReserveAttempt
 from ledger.payout_command import SetWaiting as SetWaiting
 from ledger.payout_command import StartNonceLane as StartNonceLane

@@ -11,10 +11,10 @@ from ledger import accounts
 from ledger.accounts import Part
 from ledger.approval import approvals_needed, approve
 from ledger.attempt import AttemptEvent
-from ledger.attempt_row import read_attempts
+from ledger.attempt_row import PAYS, read_attempts
 from ledger.codec import to_dict
 from ledger.coin_row import CoinRow
-from ledger.commands import DecideWithdrawal, OpenWithdrawal, SetWaiting
+from ledger.commands import DecideWithdrawal, OpenWithdrawal, RefusePayout, SetWaiting
 from ledger.context import Tx
 from ledger.currency_state import allowing
 from ledger.destination import cooling_until
@@ -275,18 +275,36 @@ def _note_decision(tx: Tx, row: WithdrawalRow, command: DecideWithdrawal) -> Non
 
 def _refuse_started(tx: Tx, row: WithdrawalRow) -> None:
     """Once bytes are signed they may be out: then only the chain decides."""
-    signed = read_attempts(
-        tx.db, "i.withdrawal_id = ? AND a.state NOT IN ('prepared', 'abandoned')", (row.id,)
-    )
+    signed = read_attempts(tx.db, f"{PAYS} AND a.state NOT IN ('prepared', 'abandoned')", (row.id,))
     if signed or row.status not in (WithdrawalState.HELD, WithdrawalState.APPROVED):
         raise NotCancellableError(f"withdrawal {row.id} is {row.status}")
 
 
 def drop_unsigned(tx: Tx, row: WithdrawalRow, who: Who) -> None:
-    """Abandon a withdrawal's prepared attempts and close its intent; nothing of it will be sent."""
-    for attempt in read_attempts(tx.db, "i.withdrawal_id = ? AND a.state = 'prepared'", (row.id,)):
+    """Abandon a withdrawal's prepared attempts and close its intent; nothing of it will be sent.
+
+    Others that such an attempt would have paid are planned again without it.
+    """
+    for attempt in read_attempts(tx.db, f"{PAYS} AND a.state = 'prepared'", (row.id,)):
         move_attempt(tx, attempt, AttemptEvent.ABANDONED, who, "the withdrawal was taken back")
     tx.db.execute("UPDATE intent SET status = 'closed' WHERE withdrawal_id = ?", (row.id,))
+
+
+def refuse_payout(tx: Tx, command: RefusePayout) -> None:
+    """Give back what no chain tx can pay; the others of its batch go on."""
+    rows = read_withdrawals(
+        tx.db, "w.id = (SELECT i.withdrawal_id FROM intent i WHERE i.id = ?)", (command.intent_id,)
+    )
+    if not rows:
+        raise NotFoundError(f"intent {command.intent_id} pays nobody")
+    row = rows[0]
+    if row.status is WithdrawalState.REJECTED:
+        return
+    _refuse_started(tx, row)
+    drop_unsigned(tx, row, Who.SENDER)
+    release(tx, row, Who.SENDER.value, command.reason)
+    move_withdrawal(tx, replace(row, waiting_for=None), WithdrawalEvent.REFUSED, Who.SENDER)
+    tx.audit(Who.SENDER.value, "refuse_payout", "withdrawal", row.id, {"reason": command.reason})
 
 
 def set_waiting(tx: Tx, command: SetWaiting) -> None:
@@ -302,5 +320,6 @@ def set_waiting(tx: Tx, command: SetWaiting) -> None:
 HANDLERS: Mapping[type[Any], Callable[[Tx, Any], Any]] = {
     OpenWithdrawal: open_withdrawal,
     DecideWithdrawal: decide_withdrawal,
+    RefusePayout: refuse_payout,
     SetWaiting: set_waiting,
 }

@@ -14,13 +14,26 @@ class GetPayoutWork(Command[tuple[PayoutWork, ...]]):
     """Approved withdrawals without a live attempt, oldest first, with what may be spent on them; without
     any, the gas that sweeps wait for (``top_up``, account chains).
 
-    Bitcoin-like: the spendable outputs (final deposits, confirmed own change, not reserved) are
-    the same for all; Ethereum: source and next nonce. At most ``limit``. Error: PayoutsHeldError
-    while the currency's state forbids payouts, or money of it is gone without explanation.
+    Bitcoin-like: one piece of work, the oldest with the others beside it, and the spendable outputs (final
+    deposits, confirmed own change, not reserved). Fewer than ``limit`` wait until the oldest of them was
+    approved ``gather_s`` ago or one is above ``urgent_above`` (None: none is urgent). Ethereum: one piece
+    each, with source and next nonce. At most ``limit`` withdrawals. Error: PayoutsHeldError while the
+    currency's state forbids payouts, or money of it is gone without explanation.
     """
 
     currency: str
     limit: int = 1
+    gather_s: int = 0
+    urgent_above: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefusePayout(Command[None]):
+    """A payout that no chain tx can make as it is: rejected, its money goes back; nothing was signed for
+    it. Changes nothing once that is so. Errors: NotFoundError, NotCancellableError (something was signed)."""
+
+    intent_id: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

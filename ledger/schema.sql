@@ -334,7 +334,8 @@ CREATE INDEX attempt_input_by_outpoint ON attempt_input (chain, txid, output_ind
 
 CREATE TABLE attempt_payout (
     attempt_id TEXT NOT NULL REFERENCES attempt (id),
-    withdrawal_id TEXT NOT NULL REFERENCES withdrawal (id),
+    withdrawal_id TEXT NOT NULL REFERENCES withdrawal (id), fee_share TEXT NOT NULL DEFAULT '0'
+    CHECK (fee_share NOT GLOB '*[^0-9]*' AND fee_share <> ''),
     PRIMARY KEY (attempt_id, withdrawal_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -573,4 +574,6 @@ CREATE TABLE approval (
 CREATE TRIGGER approval_no_update BEFORE UPDATE ON approval BEGIN SELECT RAISE(ABORT, 'approvals are append-only'); END;
 
 CREATE TRIGGER approval_no_delete BEFORE DELETE ON approval BEGIN SELECT RAISE(ABORT, 'approvals are append-only'); END;
+
+CREATE INDEX attempt_payout_by_withdrawal ON attempt_payout (withdrawal_id);
 

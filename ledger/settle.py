@@ -11,7 +11,7 @@ from dataclasses import replace
 from ledger import accounts
 from ledger.accounts import Part
 from ledger.attempt import AttemptEvent
-from ledger.attempt_row import AttemptRow, plan_of, read_attempts
+from ledger.attempt_row import PAYS, AttemptRow, plan_of, read_attempts
 from ledger.block_book import BlockBook, Owner
 from ledger.case import CaseEvent
 from ledger.case_row import read_cases
@@ -89,12 +89,12 @@ def credit_postings(tx: Tx, source: str, client_id: str, currency: str, amount: 
 
 def _settle_withdrawal(book: BlockBook, coin: CoinRow, row: WithdrawalRow) -> None:
     """A mined payout that is deep enough for its next step: confirmed, final, or failed at finality."""
-    attempt = _winner(book.tx, "i.withdrawal_id = ?", row.id)
+    attempt = _winner(book.tx, PAYS, row.id)
     if attempt.state == "reverted":
         failed = replace(row, due_height=None, attention=False)
         release(book.tx, failed, "chain", "mined without effect")
         move_withdrawal(book.tx, failed, WithdrawalEvent.REVERTED, Who.CHAIN)
-        _close_intent(book.tx, attempt.intent_id, attempt.id, "closed")
+        _close_intent(book.tx, row, attempt, "closed")
         return
     if row.status is WithdrawalState.BROADCAST:
         final_height = (row.block_height or 0) + max(coin.final_depth, coin.confirmations) - 1
@@ -103,7 +103,7 @@ def _settle_withdrawal(book: BlockBook, coin: CoinRow, row: WithdrawalRow) -> No
         if final_height > book.ref.height:
             return
     move_withdrawal(book.tx, replace(row, due_height=None), WithdrawalEvent.BURIED, Who.CHAIN)
-    _close_intent(book.tx, attempt.intent_id, attempt.id, "settled")
+    _close_intent(book.tx, row, attempt, "settled")
     for case in read_cases(book.tx.db, "c.id = ?", (row.case_id,)):
         move_case(book.tx, case, CaseEvent.REFUNDED, Who.CHAIN, "chain", f"by {attempt.txid}")
 
@@ -144,10 +144,10 @@ def _winner(tx: Tx, condition: str, argument: str) -> AttemptRow:
     return found[0]
 
 
-def _close_intent(tx: Tx, intent_id: str, winner_id: str, status: str) -> None:
-    """End an intent with the attempt that won; the others can never be mined now."""
-    tx.db.execute("UPDATE intent SET status = ? WHERE id = ?", (status, intent_id))
-    _outlive(tx, intent_id, winner_id)
+def _close_intent(tx: Tx, row: WithdrawalRow, winner: AttemptRow, status: str) -> None:
+    """End a withdrawal's intent with the attempt that won; the others can never be mined now."""
+    tx.db.execute("UPDATE intent SET status = ? WHERE withdrawal_id = ?", (status, row.id))
+    _outlive(tx, winner.intent_id, winner.id)
 
 
 def _outlive(tx: Tx, intent_id: str, winner_id: str) -> None:

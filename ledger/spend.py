@@ -207,5 +207,6 @@ def _mark_conflicts(book: BlockBook, inputs: Sequence[Input]) -> None:
 def conflict_attempt(book: BlockBook, row: AttemptRow, detail: str) -> None:
     """A chain tx that is not ours took an attempt's input or nonce. Nothing is released."""
     moved = move_attempt(book.tx, row, AttemptEvent.CONFLICTED, Who.CHAIN, detail)
-    if moved.state == "conflicted" and row.withdrawal_id is not None:
-        set_attention(book.tx, row.withdrawal_id, True)
+    if moved.state == "conflicted":
+        for withdrawal in paid_withdrawals(book, row):
+            set_attention(book.tx, withdrawal.id, True)

@@ -92,13 +92,19 @@ class HistoryEntry:
 
 @dataclass(frozen=True, slots=True)
 class AttemptView:
-    """One candidate chain tx of a withdrawal. States as in the attempt table."""
+    """One candidate chain tx of a withdrawal. States as in the attempt table.
+
+    ``fee`` is the chain tx's, borne by the house; ``fee_share`` this withdrawal's part of it among the
+    ``payouts`` that the chain tx makes. The shares sum to the fee.
+    """
 
     id: str
     txid: str | None
     state: str
     fee: int
     created_at: int
+    fee_share: int = 0
+    payouts: int = 1
 
 
 @dataclass(frozen=True, slots=True)

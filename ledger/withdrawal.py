@@ -35,6 +35,7 @@ class WithdrawalEvent(StrEnum):
     APPROVED = "approved"
     REJECTED = "rejected"
     CANCELLED = "cancelled"
+    REFUSED = "refused"  # no chain tx can make this payout as it is
     RECALLED = "recalled"  # a deposit that paid for it was undone by a reorg
     SIGNED = "signed"
     ACCEPTED = "accepted"  # by the node's mempool
@@ -58,6 +59,7 @@ WITHDRAWAL: Mapping[tuple[WithdrawalState | None, WithdrawalEvent], Step[Withdra
     (_S.HELD, _E.RECALLED): Step(_S.REJECTED, "withdrawal.rejected"),
     (_S.APPROVED, _E.CANCELLED): Step(_S.CANCELLED, "withdrawal.cancelled", _OWNER),
     (_S.APPROVED, _E.RECALLED): Step(_S.REJECTED, "withdrawal.rejected"),
+    (_S.APPROVED, _E.REFUSED): Step(_S.REJECTED, "withdrawal.rejected", _SENDER),
     (_S.APPROVED, _E.SIGNED): Step(_S.SIGNED, "withdrawal.signed", _SENDER),
     (_S.SIGNED, _E.ACCEPTED): Step(_S.BROADCAST, "withdrawal.broadcast", _SENDER),
     (_S.SIGNED, _E.INCLUDED): Step(_S.BROADCAST, "withdrawal.broadcast"),

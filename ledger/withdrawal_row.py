@@ -103,8 +103,10 @@ def to_view(
         "SELECT status, at, by FROM withdrawal_history WHERE withdrawal_id = ? ORDER BY id", (row.id,)
     )
     attempts = db.execute(
-        "SELECT a.id, a.txid, a.state, a.fee, a.created_at FROM intent i JOIN attempt a ON a.intent_id = i.id"
-        " WHERE i.withdrawal_id = ? ORDER BY a.created_at, a.id",
+        "SELECT a.id, a.txid, a.state, a.fee, p.fee_share, (SELECT count(*) FROM attempt_payout o"
+        " WHERE o.attempt_id = a.id), a.created_at"
+        " FROM attempt_payout p JOIN attempt a ON a.id = p.attempt_id WHERE p.withdrawal_id = ?"
+        " ORDER BY a.created_at, a.id",
         (row.id,),
     )
     is_included = row.block_height is not None and tip_height is not None
@@ -126,8 +128,8 @@ def to_view(
         created_at=row.created_at,
         history=tuple(HistoryEntry(status, at, by) for status, at, by in history),
         attempts=tuple(
-            AttemptView(attempt_id, txid, state, int(fee), at)
-            for attempt_id, txid, state, fee, at in attempts
+            AttemptView(attempt_id, txid, state, int(fee), at, int(share), payouts)
+            for attempt_id, txid, state, fee, share, payouts, at in attempts
         ),
         digest=payment_digest(row),
         approvals_needed=row.approvals_needed,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from coins.types import Branch, Outpoint, OwnScript, PayoutWork, TxOutput, Utxo
+from coins.types import Branch, Outpoint, OwnScript, Payee, PayoutWork, TxOutput, Utxo
 from ledger import accounts
 from ledger.attempt import AttemptState
 from ledger.attempt_row import plan_of, read_attempts, to_work
@@ -78,7 +78,8 @@ def hold_of(tx: Tx, coin: CoinRow) -> PayoutsHeldError | None:
 _APPROVED = (
     "SELECT i.id, w.script, w.address, w.amount FROM withdrawal w JOIN intent i ON i.withdrawal_id = w.id"
     " WHERE w.currency = ? AND w.status = 'approved' AND coalesce(w.cooling_until, 0) <= ?"
-    " AND NOT EXISTS (SELECT 1 FROM attempt a WHERE a.intent_id = i.id AND a.state <> 'abandoned')"
+    " AND NOT EXISTS (SELECT 1 FROM attempt_payout p JOIN attempt a ON a.id = p.attempt_id"
+    " WHERE p.withdrawal_id = w.id AND a.state <> 'abandoned')"
 )
 
 
@@ -101,18 +102,35 @@ def get_payout_work(tx: Tx, command: GetPayoutWork) -> tuple[PayoutWork, ...]:
         raise PayoutsHeldError(detail, waiting_for="limit")
     if coin.family in ACCOUNT_FAMILIES:
         return _account_work(tx, coin, [(*row, "payout") for row in allowed] or top_ups)
-    utxos = _spendable(tx, coin) if allowed else ()
-    return tuple(
-        PayoutWork(
-            intent_id=intent_id,
-            kind="payout",
-            currency=coin.currency,
-            output=TxOutput(script, address, int(amount)),
-            utxos=utxos,
-            change=own_script(tx, coin.currency, f"change:{intent_id}"),
-        )
-        for intent_id, script, address, amount in allowed
+    payees = [Payee(row[0], TxOutput(row[1], row[2], int(row[3]))) for row in allowed]
+    if not payees or (len(rows) < command.limit and not _is_time(tx, command, payees)):
+        return ()
+    first = payees[0]
+    work = PayoutWork(
+        intent_id=first.intent_id,
+        kind="payout",
+        currency=coin.currency,
+        output=first.output,
+        utxos=_spendable(tx, coin),
+        change=own_script(tx, coin.currency, f"change:{first.intent_id}"),
+        more=tuple(payees[1:]),
     )
+    return (work,)
+
+
+def _is_time(tx: Tx, command: GetPayoutWork, payees: Sequence[Payee]) -> bool:
+    """Whether payouts that may share a chain tx have waited long enough for others, or one is urgent."""
+    if not command.gather_s:
+        return True
+    urgent = command.urgent_above
+    if urgent is not None and any(payee.output.amount > urgent for payee in payees):
+        return True
+    (approved_at,) = tx.db.execute(
+        "SELECT max(h.at) FROM withdrawal_history h JOIN intent i ON i.withdrawal_id = h.withdrawal_id"
+        " WHERE i.id = ? AND h.status = 'approved'",
+        (payees[0].intent_id,),
+    ).fetchone()
+    return bool(tx.now_s >= approved_at + command.gather_s)
 
 
 def _top_ups(tx: Tx, coin: CoinRow, limit: int) -> list[tuple[str, bytes, str, str, str]]:

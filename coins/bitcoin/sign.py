@@ -114,8 +114,11 @@ def _check_bounds(plan: AttemptPlan, settings: BitcoinCoinSettings) -> None:
         raise SignerError(
             f"fee {plan.fee} for {vsize} bytes is below the lowest rate {settings.fee_rate.min}"
         )
-    if plan.outputs[0].amount > settings.signer_tx_cap:
-        raise SignerError(f"amount {plan.outputs[0].amount} is above signer_tx_cap {settings.signer_tx_cap}")
+    paid = sum(out.amount for out in plan.outputs[: 1 + len(plan.more)])
+    if paid > settings.signer_tx_cap:
+        raise SignerError(f"amount {paid} is above signer_tx_cap {settings.signer_tx_cap}")
+    if len(plan.more) >= settings.batch_max:
+        raise SignerError(f"{1 + len(plan.more)} payees are more than batch_max {settings.batch_max}")
 
 
 def _sign(tx: Tx, spent: list[TxOut], keys: list[bytes]) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 
 from coins.bitcoin.answer import as_bool, as_hash, as_list, as_object, as_text
 from coins.bitcoin.broadcast import decide
-from coins.bitcoin.plan import check_signed, plan_payout, unsigned_tx
+from coins.bitcoin.plan import Terms, check_signed, plan_payout, unsigned_tx
 from coins.bitcoin.rpc import RpcClient, RpcError
 from coins.bitcoin.select import Limits
 from coins.errors import CoinError, NodeDataError, SignerError
@@ -47,7 +47,7 @@ class BitcoinSpender:
         """See Spender."""
         settings = self._settings
         limits = Limits(quote.fee_rate_sat_vb, settings.dust, settings.max_tx_fee, settings.fee_rate.fallback)
-        return plan_payout(work, limits, self._settings.rbf)
+        return plan_payout(work, Terms(limits, settings.signer_tx_cap, settings.rbf))
 
     async def sign(self, plan: AttemptPlan) -> SignedTx:
         """See Spender."""

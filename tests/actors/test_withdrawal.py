@@ -132,7 +132,8 @@ async def test_w13_an_empty_wallet_keeps_the_order_and_says_what_is_missing(tmp_
         await desk.mine(6)
         assert [(await desk.withdrawal(view.id)).status for view in views] == ["final"] * 3
         assert [(await desk.withdrawal(view.id)).waiting_for for view in views] == [None] * 3
-        intents = [plan.intent_id for plan in desk.spenders["BTC"].signed]
+        plans = desk.spenders["BTC"].signed
+        intents = [each for plan in plans for each in (plan.intent_id, *plan.more)]
         order = rows(
             desk.path,
             "SELECT i.id FROM withdrawal w JOIN intent i ON i.withdrawal_id = w.id ORDER BY w.ordinal",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -56,3 +57,12 @@ def test_amounts_are_texts_and_the_order_of_keys_is_fixed() -> None:
 def test_another_text_is_refused(text: str) -> None:
     with pytest.raises((KeyError, TypeError, ValueError)):
         decode_plan(text)
+
+
+def test_further_payees_come_back_and_a_plan_without_them_has_the_text_of_ever() -> None:
+    output = TxOutput(b"\x01", "somebody", 5)
+    plan = AttemptPlan("w1", "payout", "BTC", (output, output), 7, "{}", more=("w2",))
+    assert decode_plan(encode_plan(plan)) == plan
+    alone = replace(plan, outputs=(output,), more=())
+    assert '"more"' not in encode_plan(alone)
+    assert decode_plan(encode_plan(alone)) == alone

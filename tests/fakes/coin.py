@@ -25,6 +25,7 @@ from coins.types import (
     Location,
     MempoolView,
     OwnScript,
+    Payee,
     PayoutWork,
     SignedTx,
     StuckWork,
@@ -224,18 +225,30 @@ def plan_payment(work: PayoutWork) -> AttemptPlan:
 
 
 def _plan_spend(work: PayoutWork) -> AttemptPlan:
+    """The oldest payout with as many of the next ones as there is enough for."""
+    for count in range(len(work.more), 0, -1):
+        try:
+            return _plan_spend_of(work, work.more[:count])
+        except PlanError:
+            continue
+    return _plan_spend_of(work, ())
+
+
+def _plan_spend_of(work: PayoutWork, more: Sequence[Payee]) -> AttemptPlan:
     inputs: list[Utxo] = []
     total = 0
+    payees = [work.output, *(payee.output for payee in more)]
+    amount = sum(payee.amount for payee in payees)
     for utxo in sorted(work.utxos, key=lambda u: (-u.amount, u.outpoint.txid, u.outpoint.index)):
         inputs.append(utxo)
         total += utxo.amount
-        if total >= work.output.amount + FEE_PER_INPUT * len(inputs):
+        if total >= amount + FEE_PER_INPUT * len(inputs):
             break
     else:
         raise PlanError("not enough spendable outputs", waiting_for="funds")
     fee = FEE_PER_INPUT * len(inputs)
-    rest = total - work.output.amount - fee
-    outputs, change = [work.output], None
+    rest = total - amount - fee
+    outputs, change = payees, None
     if rest >= DUST:
         if work.change is None:
             raise PlanError("no change script yet", waiting_for="node")
@@ -244,7 +257,15 @@ def _plan_spend(work: PayoutWork) -> AttemptPlan:
     else:
         fee += rest
     return AttemptPlan(
-        work.intent_id, work.kind, work.currency, tuple(outputs), fee, "{}", tuple(inputs), change
+        work.intent_id,
+        work.kind,
+        work.currency,
+        tuple(outputs),
+        fee,
+        "{}",
+        tuple(inputs),
+        change,
+        more=tuple(payee.intent_id for payee in more),
     )
 
 

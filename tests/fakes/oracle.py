@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.fakes.oracle_batches import check_batches
 from tests.fakes.oracle_cases import check_cases
 
 DEBIT_KINDS = {"onchain", "client_deficit", "unexplained", "chain_tx", "network_fee", "token_fee", "loss"}
@@ -389,6 +390,7 @@ CHECKS: tuple[Callable[[sqlite3.Connection], Iterator[str]], ...] = (
     _withdrawals,
     check_cases,
     _attempts,
+    check_batches,
     _tokens,
     _rows,
 )

@@ -100,6 +100,10 @@ BROKEN: list[tuple[str, tuple[str, ...]]] = [
     ("I-06", ("UPDATE deposit SET block_hash = 'elsewhere' WHERE status = 'final'",)),
     ("I-12", (attempt("a", "signed", txid="t1"), attempt("b", "signed", txid="t2"))),
     (
+        "W-51",
+        (attempt("a", "signed", txid="t1"), "INSERT INTO attempt_payout SELECT id, 'wd_1', '9' FROM attempt"),
+    ),
+    (
         "I-13",
         (
             attempt("a", "signed", "x'01'", "7", "t1"),
@@ -146,6 +150,6 @@ def test_i09_two_payments_of_one_withdrawal_are_found(path: Path) -> None:
         path,
         attempt("a", "mined", txid="t1"),
         attempt("b", "mined", txid="t2"),
-        "INSERT INTO attempt_payout SELECT id, 'wd_1' FROM attempt",
+        "INSERT INTO attempt_payout SELECT id, 'wd_1', fee FROM attempt",
     )
     assert "I-09 withdrawal wd_1 is paid 2 times" in check_books(path)

@@ -107,7 +107,7 @@ def withdrawal_view(**changes: Any) -> WithdrawalView:
         block_height=None,
         created_at=NOW,
         history=(HistoryEntry("approved", NOW, "key:key_1"),),
-        attempts=(AttemptView("att_1", None, "prepared", 300, NOW),),
+        attempts=(AttemptView("att_1", None, "prepared", 300, NOW, 150, 2),),
     )
     return replace(view, **changes)
 

@@ -113,6 +113,7 @@ class Life:
             self.till.decide(pick(ids), "cancel")
 
     def pay(self, pick: Pick) -> None:
+        self.till.batch_max = pick([1, 2, 50])
         self.till.pay_all()
 
     def prepare_and_crash(self, pick: Pick) -> None:

@@ -88,6 +88,7 @@ class Till:
         self.tokens: list[str] = []
         self.address_seq = 0
         self.now_s = NOW
+        self.batch_max = 1
         self._numbers = 0
         self.do(self.coin)
         self.do(SetCurrencyState(self.currency, "open", ""))
@@ -235,7 +236,7 @@ class Till:
         found = []
         for currency in (self.currency, *self.tokens):
             try:
-                given = self.do(GetPayoutWork(currency))
+                given = self.do(GetPayoutWork(currency, self.batch_max))
             except PayoutsHeldError:
                 given = ()
             for work in given:

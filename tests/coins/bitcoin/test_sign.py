@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from coins.bitcoin.derive import XpubDeriver
-from coins.bitcoin.plan import check_signed, plan_payout
+from coins.bitcoin.plan import Terms, check_signed, plan_payout
 from coins.bitcoin.select import Limits
 from coins.bitcoin.sign import account_xpub, sign_plan
 from coins.bitcoin.wire import TxOut, decode_tx, p2wpkh_sighashes
@@ -38,10 +38,14 @@ def utxos(count: int, amount: int = 100_000) -> tuple[Utxo, ...]:
     return tuple(Utxo(Outpoint(f"{n + 1:064x}", n), amount, own(branches[n % 3], n)) for n in range(count))
 
 
+def terms(rate: int = 10) -> Terms:
+    return Terms(Limits(rate, SETTINGS.dust, SETTINGS.max_tx_fee, 10), SETTINGS.signer_tx_cap, SETTINGS.rbf)
+
+
 def planned(count: int = 3, amount: int = 250_000, payee: str = "p2wpkh", rate: int = 10) -> AttemptPlan:
     output = TxOutput(bytes.fromhex(PAYEES[payee]), "somebody", amount)
     work = PayoutWork("w1", "payout", "BTC", output, utxos(count), own(Branch.CHANGE, 99))
-    return plan_payout(work, Limits(rate, SETTINGS.dust, SETTINGS.max_tx_fee, 10), SETTINGS.rbf)
+    return plan_payout(work, terms(rate))
 
 
 @pytest.mark.parametrize("payee", PAYEES)
@@ -62,7 +66,7 @@ def test_the_signed_bytes_are_the_plan(payee: str, count: int) -> None:
 def test_no_replacement_is_announced_where_the_network_knows_none() -> None:
     plan = planned()
     work = PayoutWork("w1", "payout", "BTC", plan.outputs[0], plan.inputs, own(Branch.CHANGE, 99))
-    final = plan_payout(work, Limits(10, 546, 10**6, 10), is_rbf=False)
+    final = plan_payout(work, replace(terms(), is_rbf=False))
     tx = decode_tx(bytes.fromhex(sign_plan(SEED, SETTINGS, final).raw))
     assert {txin.sequence for txin in tx.inputs} == {0xFFFFFFFE}
 
@@ -91,7 +95,7 @@ def rebuilt(
     """A plan that is consistent in itself but made from other data."""
     output = replace(plan.outputs[0], amount=amount or plan.outputs[0].amount)
     work = PayoutWork("w1", "payout", "BTC", output, inputs or plan.inputs, change or own(Branch.CHANGE, 99))
-    return plan_payout(work, Limits(rate, 546, 10**12, 10), SETTINGS.rbf)
+    return plan_payout(work, Terms(Limits(rate, 546, 10**12, 10), 10**12, SETTINGS.rbf))
 
 
 TAMPERED: list[tuple[Callable[[AttemptPlan], AttemptPlan], str]] = [
@@ -176,11 +180,10 @@ def test_no_file_is_written_into_the_home_folder(monkeypatch: pytest.MonkeyPatch
 def test_only_payouts_are_planned_and_never_to_ourselves() -> None:
     plan = planned()
     work = PayoutWork("w1", "payout", "BTC", plan.outputs[0], plan.inputs, own(Branch.CHANGE, 99))
-    limits = Limits(10, 546, 10**6, 10)
     for wrong, reason in (
         (replace(work, kind="sweep"), "sweep"),
         (replace(work, change=None), "no change"),
         (replace(work, change=OwnScript(work.output.script, "x", Branch.CHANGE, 1)), "our own change"),
     ):
         with pytest.raises(PlanError, match=reason):
-            plan_payout(wrong, limits, is_rbf=True)
+            plan_payout(wrong, terms())
