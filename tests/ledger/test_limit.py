@@ -73,6 +73,12 @@ def test_w42_what_a_currency_may_lose_in_a_day_is_bounded_and_the_rest_waits(tmp
     till.close()
 
 
+def offered(till: Till) -> list[int]:
+    """What the payees of the one piece of work would get."""
+    (work,) = till.do(GetPayoutWork("BTC", limit=10))
+    return [work.output.amount, *(each.output.amount for each in work.more)]
+
+
 def test_w42_a_payout_above_the_limit_itself_blocks_no_other(tmp_path: Path) -> None:
     till = Till(tmp_path)
     for _ in range(3):
@@ -81,8 +87,7 @@ def test_w42_a_payout_above_the_limit_itself_blocks_no_other(tmp_path: Path) -> 
     large = till.open("alice", 30_000)
     small = [till.open("alice", 9_000) for _ in range(3)]
     till.do(replace(till.coin, day_limit=20_000, maximum_withdrawal=20_000))
-    (work,) = till.do(GetPayoutWork("BTC", limit=10))
-    assert [work.output.amount, *(each.output.amount for each in work.more)] == [9_000, 9_000]
+    assert offered(till) == [9_000, 9_000]
     assert till.pay_all() == 2
     till.mine(3)
     assert [till.status(view.id) for view in (large, *small)] == [
@@ -92,7 +97,7 @@ def test_w42_a_payout_above_the_limit_itself_blocks_no_other(tmp_path: Path) -> 
         till.do(GetPayoutWork("BTC", limit=10))
     assert held.value.waiting_for == "limit"
     till.do(replace(till.coin, day_limit=60_000))
-    assert [each.output.amount for each in till.do(GetPayoutWork("BTC", limit=10))] == [30_000, 9_000]
+    assert offered(till) == [30_000, 9_000]
     till.check()
     till.close()
 
