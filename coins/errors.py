@@ -20,8 +20,19 @@ import os
 from collections.abc import Mapping
 
 
+def writable(text: str) -> str:
+    """``text`` with each half of a surrogate pair written out: JSON may hold one, and no UTF-8 can."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 class CoinError(Exception):
-    """Base of every error a coin raises; the text names what is wrong and holds no secret."""
+    """Base of every error a coin raises; the text names what is wrong and holds no secret.
+
+    It may repeat what a node said, and is always one that can be written down.
+    """
+
+    def __init__(self, *reasons: object) -> None:
+        super().__init__(*(writable(each) if isinstance(each, str) else each for each in reasons))
 
 
 class NodeUnavailableError(CoinError):

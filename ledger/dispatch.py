@@ -57,7 +57,8 @@ def execute(tx: Tx, command: Command[Any]) -> Result:
     The nonce is spent first and stays spent. Then a key that was answered before gets that answer
     again; a new key's first success is stored beside the change. A refusal undoes the rest. Anything
     else that is raised is a fault and undoes the whole SQL transaction (the caller's task), except that
-    news of a chain which cannot be booked is refused: one chain's block must not stop the others.
+    news of a chain which cannot be booked, and what the database cannot hold, are refused: one chain must
+    not stop the others.
     """
     handler = handler_of(command)
     nonce: SpentNonce | None = getattr(command, "nonce", None)
@@ -76,6 +77,10 @@ def execute(tx: Tx, command: Command[Any]) -> Result:
             value = _once(tx, idempotency, handler, command)
     except DomainError as refusal:
         return _undo(tx, refusal.with_traceback(None))
+    except (UnicodeEncodeError, OverflowError) as fault:
+        # The database cannot hold it: half of a surrogate pair, or a number of more than 64 bits.
+        logger.exception("%s could not be written down", type(command).__name__)
+        return _undo(tx, BlockRefusedError(f"it could not be written down: {type(fault).__name__}"))
     except Exception as fault:
         if type(command) not in CHAIN_NEWS or isinstance(fault, LedgerError) or is_disk_fault(fault):
             raise

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
-from coins.errors import NodeDataError
+from coins.errors import NodeDataError, writable
 
 COIN_DECIMALS = 8
 _HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -59,10 +59,10 @@ def as_list(value: Any, name: str) -> list[Any]:
 
 
 def as_text(value: Any, name: str) -> str:
-    """A JSON string."""
+    """A JSON string, as it can be written down (:func:`coins.errors.writable`)."""
     if not isinstance(value, str):
         _refuse(name, "a text", value)
-    return value
+    return writable(value)
 
 
 def as_hash(value: Any, name: str) -> str:

@@ -122,6 +122,23 @@ async def test_d23_a_block_that_the_ledger_refuses_halts_the_coin(tmp_path: Path
         assert await desk.balance("alice") == (0, 0, 50_000)
 
 
+@pytest.mark.parametrize("error", [NodeUnavailableError, NodeDataError])
+async def test_d36_a_nodes_words_that_nobody_can_write_down_stop_neither_the_ledger_nor_other_coins(
+    tmp_path: Path, error: type[CoinError]
+) -> None:
+    async with open_desk(tmp_path, "BTC", "LTC") as desk:
+        desk.readers["BTC"].trouble = error("half of a pair: \ud800")
+        await desk.poke()
+        await desk.pass_time(20)
+        assert await desk.state() == ("halted" if error is NodeDataError else "down")
+        assert (await desk.status()).detail == "half of a pair: \\ud800"
+        await desk.fund("bob", 7_000_000, "LTC")
+        assert (await desk.balance("bob", "LTC"), await desk.state("LTC")) == ((7_000_000, 0, 0), "open")
+        desk.readers["BTC"].trouble = None
+        await desk.pass_time(5)
+        assert await desk.state() == "open"
+
+
 async def test_d36_a_block_that_the_books_break_on_stops_neither_the_ledger_nor_other_coins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ledger import commands
-from ledger.commands import GetPayoutWork, SpentNonce, UseNonce
+from ledger.commands import GetPayoutWork, SetCurrencyState, SpentNonce, StartNonceLane, UseNonce
 from ledger.errors import IdempotencyKeyReusedError, InsufficientFundsError, NonceUsedError
 from ledger.handlers import HANDLERS
+from ledger.operator_access import CreateOperator
 from ledger.store import DAY_S
 from ledger.views import Outcome
 from tests.fakes.oracle import check_books
@@ -146,3 +148,24 @@ def test_an_unknown_command_is_a_fault_and_undoes_the_batch(tmp_path: Path) -> N
         store.apply_batch([transfer(1, "alice", "bob", 10), Unheard("BTC")], NOW)
     store.close()
     assert balance(store.path, "client:bob:BTC:available") == 0
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        SetCurrencyState("BTC", "down", "half of a pair: \ud800"),
+        StartNonceLane("BTC", b"s" * 20, 2**63),
+        CreateOperator("op_x", "\udcff", "hash", "salt", ("viewer",), "cli"),
+    ],
+    ids=lambda command: type(command).__name__,
+)
+def test_what_the_database_cannot_hold_is_refused_and_the_others_go_on(
+    tmp_path: Path, hostile: commands.Command[Any]
+) -> None:
+    store = make_books(tmp_path)
+    fund(store, "alice", 100)
+    batch = [transfer(1, "alice", "bob", 10), hostile, transfer(2, "alice", "bob", 20)]
+    assert [result.error is None for result in store.apply_batch(batch, NOW)] == [True, False, True]
+    store.close()
+    assert balance(store.path, "client:bob:BTC:available") == 30
+    assert check_books(store.path) == []

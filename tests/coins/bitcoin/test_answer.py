@@ -93,3 +93,8 @@ def test_fee_rates_are_rounded_up(text: str, rate: int) -> None:
 def test_d23_hostile_fee_rates_are_refused(value: object) -> None:
     with pytest.raises(NodeDataError, match="feerate"):
         fee_rate_sat_vb(value)
+
+
+def test_half_of_a_surrogate_pair_is_written_out() -> None:
+    told = answer.parse_json(b'"a \\ud800 b \\ud83d\\ude00"')
+    assert answer.as_text(told, "message") == "a \\ud800 b \U0001f600"
