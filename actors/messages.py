@@ -34,6 +34,7 @@ from ledger.commands import (
     RevokeKey,
     SetCurrencyState,
     SpentNonce,
+    StopWithdrawal,
     UnblockDeposits,
     WriteOffCase,
 )
@@ -320,6 +321,7 @@ __all__ = [
     "SetOperator",
     "SetPassword",
     "SpentNonce",
+    "StopWithdrawal",
     "TipMoved",
     "TouchOperatorSession",
     "TransferView",

@@ -169,7 +169,7 @@ class WithdrawalActor(PayingActor, AnsweringActor):
     that starts from the ledger's rows, so that a lost hint or a crash changes nothing.
     """
 
-    KINDS = frozenset({"payout", "top_up"})
+    KINDS = frozenset({"payout", "top_up", "cancel"})
 
     async def on_receive(self, message: object) -> object:
         """Take a request, or work."""

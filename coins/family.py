@@ -136,8 +136,9 @@ class Bumper(Protocol):
     """What a family with nonces does about a payment that is not mined."""
 
     def bump(self, work: StuckWork, quote: FeeQuote) -> AttemptPlan | None:
-        """The same payment with the same nonce at a higher price; None when its price is not what it
-        waits for. Pure. Raises PlanError when it may not, or cannot, be paid more for now."""
+        """The same payment with the same nonce at a higher price, or nothing in its place where it was
+        stopped (kind ``cancel``); None when its price is not what it waits for. Pure. Raises PlanError
+        when it may not, or cannot, be paid more for now."""
 
 
 class Signer(Protocol):

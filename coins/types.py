@@ -278,12 +278,14 @@ class StuckWork:
     """A payment of an account chain that was sent and is not mined for long: it needs a further candidate.
 
     ``plan`` is the newest candidate's, ``spare`` what its sender has free for a higher fee, in wei, and
-    ``is_next`` whether its nonce is the one the chain waits for (the others wait for theirs).
+    ``is_next`` whether its nonce is the one the chain waits for (the others wait for theirs). With
+    ``is_stopped`` an operator does not want it paid any more: the next candidate pays nobody.
     """
 
     plan: AttemptPlan
     spare: int
     is_next: bool
+    is_stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

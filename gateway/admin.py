@@ -11,6 +11,7 @@ from actors.messages import (
     ListKeys,
     ListWithdrawals,
     RevokeKey,
+    StopWithdrawal,
 )
 from gateway import render
 from gateway.api import Call, Reply
@@ -74,6 +75,13 @@ async def approve_withdrawal(call: Call[ApproveBody, None]) -> Reply:
 async def reject_withdrawal(call: Call[ReasonBody, None]) -> Reply:
     """A held payout is refused; the client has the money back."""
     outcome = await call.ask(_decision(call, "reject"))
+    return Reply(render.operator_withdrawal(outcome.value, call.gateway.coins), 200, outcome.is_replayed)
+
+
+async def stop_withdrawal(call: Call[ReasonBody, None]) -> Reply:
+    """A signed payout of an account chain is not wanted any more; the chain decides which it was."""
+    command = StopWithdrawal(call.params["id"], call.operator.by, call.body.reason, call.idempotency)
+    outcome = await call.ask(command)
     return Reply(render.operator_withdrawal(outcome.value, call.gateway.coins), 200, outcome.is_replayed)
 
 

@@ -10,6 +10,9 @@ from ledger.attempt import AttemptState
 from ledger.connection import Database
 from ledger.views import AttemptWork
 
+CANCEL = "cancel"
+"""Kind of the plan of such a candidate."""
+
 COLUMNS = (
     "a.id, a.intent_id, a.currency, a.state, a.plan, a.fee, a.sender, a.nonce, a.txid, a.raw,"
     " a.block_height, i.kind, i.withdrawal_id"
@@ -59,6 +62,11 @@ def read_attempts(db: Database, where: str, arguments: tuple[object, ...]) -> li
 def plan_of(row: AttemptRow) -> AttemptPlan:
     """The plan as it was when it was reserved."""
     return decode_plan(row.plan)
+
+
+def is_cancel(row: AttemptRow) -> bool:
+    """Whether a candidate pays nobody: it only uses up the nonce of a payment that was stopped."""
+    return plan_of(row).kind == CANCEL
 
 
 def plan_text(plan: AttemptPlan) -> str:

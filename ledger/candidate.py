@@ -8,8 +8,8 @@ from typing import Any
 
 from coins.types import AttemptPlan, BroadcastOutcome
 from ledger.attempt import ATTEMPT, LIVE, AttemptEvent, AttemptState
-from ledger.attempt_row import AttemptRow, plan_text, read_attempts, to_work
-from ledger.batch import payees_of, record_payees
+from ledger.attempt_row import CANCEL, AttemptRow, is_cancel, plan_text, read_attempts, to_work
+from ledger.batch import PAYABLE, payees_of, record_payees
 from ledger.coin_row import CoinRow
 from ledger.commands import (
     AbandonAttempt,
@@ -25,7 +25,7 @@ from ledger.transition import move_attempt, move_withdrawal, save_withdrawal, se
 from ledger.views import AttemptWork
 from ledger.withdrawal import WithdrawalEvent, WithdrawalState
 from ledger.withdrawal_row import PAID_BY, WithdrawalRow, read_withdrawals
-from ledger.work import SPENDABLE, hot_script, next_nonce, spendable_arguments
+from ledger.work import SPENDABLE, hot_script, is_stopped, next_nonce, spendable_arguments
 
 IN_BLOCK = frozenset({AttemptState.MINED, AttemptState.REVERTED})
 
@@ -79,14 +79,30 @@ def _check_intent(tx: Tx, coin: CoinRow, plan: AttemptPlan) -> list[WithdrawalRo
         " LEFT JOIN own_script s ON s.sequence = i.script_sequence WHERE i.id = ?",
         (plan.intent_id,),
     ).fetchone()
-    if row is None or row[1] != "open" or row[0] != plan.kind or row[2] != plan.currency or not plan.outputs:
+    kind = "payout" if plan.kind == CANCEL else plan.kind
+    if row is None or row[1] != "open" or row[0] != kind or row[2] != plan.currency or not plan.outputs:
         raise IllegalTransitionError(f"intent {plan.intent_id} is not an open {plan.kind} of {plan.currency}")
+    if plan.more and plan.kind != "payout":
+        raise IllegalTransitionError(f"a {plan.kind} pays nobody else")
+    if plan.kind == CANCEL:
+        return [_check_cancel(tx, plan, str(row[3]))]
     if row[3] is not None:
         return payees_of(tx, coin, plan)
-    if plan.more:
-        raise IllegalTransitionError(f"a {plan.kind} pays nobody else")
     _check_internal(tx, coin, plan, row[4], int(row[5]))
     return []
+
+
+def _check_cancel(tx: Tx, plan: AttemptPlan, withdrawal_id: str) -> WithdrawalRow:
+    """It uses the nonce of a payment that was stopped, and pays nothing to its own sender."""
+    (withdrawal,) = read_withdrawals(tx.db, "w.id = ?", (withdrawal_id,))
+    if withdrawal.status not in PAYABLE:
+        raise IllegalTransitionError(f"withdrawal {withdrawal.id} is {withdrawal.status}")
+    rivals = read_attempts(tx.db, "a.intent_id = ? AND a.state <> 'abandoned'", (plan.intent_id,))
+    sender = plan.sender.script if plan.sender else None
+    is_nothing = [(output.script, output.amount) for output in plan.outputs] == [(sender, 0)]
+    if not (is_stopped(tx, withdrawal.id) and is_nothing and plan.nonce is not None and rivals):
+        raise IllegalTransitionError(f"withdrawal {withdrawal.id} was not stopped, or the plan pays somebody")
+    return withdrawal
 
 
 def _check_internal(tx: Tx, coin: CoinRow, plan: AttemptPlan, script: bytes | None, amount: int) -> None:
@@ -183,7 +199,7 @@ def record_signed(tx: Tx, command: RecordSigned) -> AttemptWork:
         "UPDATE attempt SET txid = ?, raw = ? WHERE id = ?", (command.txid, command.raw, command.attempt_id)
     )
     for withdrawal in _withdrawals(tx, row):
-        if withdrawal.status is WithdrawalState.APPROVED:
+        if withdrawal.status is WithdrawalState.APPROVED and not is_cancel(row):
             signed = replace(withdrawal, txid=command.txid, waiting_for=None)
             move_withdrawal(tx, signed, WithdrawalEvent.SIGNED, Who.SENDER)
     return to_work(replace(moved, txid=command.txid, raw=command.raw))
@@ -199,6 +215,8 @@ def record_broadcast(tx: Tx, command: RecordBroadcast) -> AttemptWork:
     is_accepted = command.result.outcome in (BroadcastOutcome.ACCEPTED, BroadcastOutcome.KNOWN)
     event = AttemptEvent.ACCEPTED if is_accepted else AttemptEvent.DOUBTED
     moved = move_attempt(tx, row, event, Who.SENDER, command.result.detail)
+    if is_cancel(row):  # says nothing about the payment, which stays in doubt until a block decides
+        return to_work(moved)
     for withdrawal in _withdrawals(tx, row):
         if is_accepted:
             calm = replace(withdrawal, attention=False, txid=row.txid)

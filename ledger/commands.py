@@ -33,6 +33,7 @@ from ledger.case_command import ReleaseCases as ReleaseCases
 from ledger.case_command import UnblockDeposits as UnblockDeposits
 from ledger.case_command import WriteOffCase as WriteOffCase
 from ledger.lane_command import GetStuckWork as GetStuckWork
+from ledger.lane_command import StopWithdrawal as StopWithdrawal
 from ledger.payout_command import AbandonAttempt as AbandonAttempt
 from ledger.payout_command import GetPayoutWork as GetPayoutWork
 from ledger.payout_command import GetUnsettledAttempts as GetUnsettledAttempts

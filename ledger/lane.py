@@ -1,16 +1,29 @@
-"""Nonce lanes: what waits in them too long. Each nonce of an account is one payment, whatever it takes."""
+"""Nonce lanes: what waits in them too long, and what shall not be paid any more.
+
+Each nonce of an account is one payment, whatever it takes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from coins.types import StuckWork
-from ledger.attempt_row import AttemptRow, plan_of, read_attempts
+from ledger.attempt import AttemptEvent, AttemptState
+from ledger.attempt_row import AttemptRow, is_cancel, plan_of, read_attempts
+from ledger.candidate import IN_BLOCK
 from ledger.coin_row import CoinRow
-from ledger.commands import GetStuckWork
+from ledger.commands import GetStuckWork, StopWithdrawal
 from ledger.context import Tx
-from ledger.work import free_balance, hold_of
+from ledger.errors import NotCancellableError, NotConfirmedError, NotFoundError
+from ledger.machine import Who
+from ledger.settle import release
+from ledger.transition import move_attempt, move_withdrawal, set_attention, tip_height
+from ledger.views import Outcome, WithdrawalView
+from ledger.withdrawal import WithdrawalEvent, WithdrawalState
+from ledger.withdrawal_row import WithdrawalRow, read_withdrawals, stop_of, to_view
+from ledger.work import ACCOUNT_FAMILIES, FOREIGN_SEND, free_balance, hold_of, is_stopped
 
 DOUBLINGS_MAX = 6
 """How often the time until the next candidate is doubled at most."""
@@ -23,14 +36,27 @@ NEWEST_SENT = (
 """The newest candidate of each intent, where that was sent and none is in a block."""
 
 
+CANDIDATES = "i.withdrawal_id = ? AND a.state <> 'abandoned' ORDER BY a.rowid"
+USED_NONCE = (
+    "SELECT m.height FROM chain_movement m JOIN own_script s ON s.sequence = m.script_sequence"
+    " WHERE m.chain = ? AND s.script = ? AND m.nonce = ? AND m.is_disconnected = 0"
+)
+"""The height at which the chain used a nonce of an account of ours."""
+
+
 def get_stuck_work(tx: Tx, command: GetStuckWork) -> tuple[StuckWork, ...]:
     """Payments that need a further candidate, as :class:`GetStuckWork` says."""
     coin = tx.coin(command.currency)
     if hold_of(tx, coin) is not None:
         return ()
     rows = read_attempts(tx.db, NEWEST_SENT, (coin.currency,))
-    stuck = [row for row in rows if row.kind in command.kinds and _is_due(tx, row, command.bump_after_s)]
-    return tuple(_work(tx, coin, row) for row in stuck)
+    found = []
+    for row in rows:
+        stopped = row.withdrawal_id is not None and is_stopped(tx, row.withdrawal_id)
+        is_new = stopped and not is_cancel(row)
+        if row.kind in command.kinds and (is_new or _is_due(tx, row, command.bump_after_s)):
+            found.append(_work(tx, coin, row, stopped))
+    return tuple(found)
 
 
 def _is_due(tx: Tx, row: AttemptRow, bump_after_s: int) -> bool:
@@ -43,13 +69,65 @@ def _is_due(tx: Tx, row: AttemptRow, bump_after_s: int) -> bool:
     return tx.now_s >= due_at
 
 
-def _work(tx: Tx, coin: CoinRow, row: AttemptRow) -> StuckWork:
+def _work(tx: Tx, coin: CoinRow, row: AttemptRow, stopped: bool) -> StuckWork:
     sender = row.sender or b""
     lane = tx.db.execute(
         "SELECT next_nonce FROM nonce_lane WHERE chain = ? AND sender = ?", (coin.chain, sender)
     ).fetchone()
     is_next = row.nonce == (lane[0] if lane else 0)
-    return StuckWork(plan_of(row), free_balance(tx, coin.chain, coin.chain, sender), is_next)
+    return StuckWork(plan_of(row), free_balance(tx, coin.chain, coin.chain, sender), is_next, stopped)
 
 
-HANDLERS: Mapping[type[Any], Callable[[Tx, Any], Any]] = {GetStuckWork: get_stuck_work}
+# -- stopping --------------------------------------------------------------------------------------
+
+
+def stop_withdrawal(tx: Tx, command: StopWithdrawal) -> Outcome[WithdrawalView]:
+    """Have a signed withdrawal's nonce used up, or give its money back, as :class:`StopWithdrawal` says."""
+    rows = read_withdrawals(tx.db, "w.id = ?", (command.withdrawal_id,))
+    if not rows:
+        raise NotFoundError(f"withdrawal {command.withdrawal_id} does not exist")
+    row, coin = rows[0], tx.coin(rows[0].currency)
+    attempts = read_attempts(tx.db, CANDIDATES, (row.id,))
+    states = {attempt.state for attempt in attempts}
+    is_signed = row.status in (WithdrawalState.SIGNED, WithdrawalState.BROADCAST)
+    if not is_signed or coin.family not in ACCOUNT_FAMILIES or states & IN_BLOCK:
+        raise NotCancellableError(f"withdrawal {row.id} is {row.status}: its nonce cannot be used otherwise")
+    if states == {AttemptState.CONFLICTED}:
+        row = _give_back(tx, coin, row, attempts, command)
+    elif not is_stopped(tx, row.id):
+        tx.db.execute(
+            "INSERT INTO intent (id, kind, currency, amount, status, created_at)"
+            " VALUES (?, 'cancel', ?, '0', 'open', ?)",
+            (stop_of(row.id), row.currency, tx.now_s),
+        )
+        set_attention(tx, row.id, True)
+        row = replace(row, attention=True)
+    tx.audit(command.by, "stop_withdrawal", "withdrawal", row.id, {"reason": command.reason})
+    return Outcome(to_view(tx.db, row, coin.confirmations, tip_height(tx, coin.chain)))
+
+
+def _give_back(
+    tx: Tx, coin: CoinRow, row: WithdrawalRow, attempts: list[AttemptRow], command: StopWithdrawal
+) -> WithdrawalRow:
+    """End a withdrawal whose nonce a chain tx that is not ours used. Raises NotConfirmedError.
+
+    Only an operator may know that this chain tx does not pay the withdrawal itself, as it would where these
+    books are an old copy.
+    """
+    used = tx.db.execute(USED_NONCE, (coin.chain, attempts[0].sender, attempts[0].nonce)).fetchone()
+    needed = max(coin.final_depth, coin.confirmations)
+    depth = (tip_height(tx, coin.chain) or 0) - used[0] + 1 if used else 0
+    if depth < needed or tx.db.execute(FOREIGN_SEND, (coin.chain,)).fetchone() is not None:
+        raise NotConfirmedError(f"what used the nonce needs {needed} confirmations, and its case a decision")
+    for attempt in attempts:
+        move_attempt(tx, attempt, AttemptEvent.OUTLIVED, Who.CHAIN)
+    tx.db.execute("UPDATE intent SET status = 'closed' WHERE withdrawal_id = ?", (row.id,))
+    gone = replace(row, attention=False, waiting_for=None, due_height=None)
+    release(tx, gone, command.by, command.reason)
+    return move_withdrawal(tx, gone, WithdrawalEvent.STOPPED, Who.OPERATOR, command.by)
+
+
+HANDLERS: Mapping[type[Any], Callable[[Tx, Any], Any]] = {
+    GetStuckWork: get_stuck_work,
+    StopWithdrawal: stop_withdrawal,
+}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from coins.types import StuckWork
-from ledger.request import Command
+from ledger.request import Command, Idempotency
+from ledger.views import Outcome, WithdrawalView
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +20,19 @@ class GetStuckWork(Command[tuple[StuckWork, ...]]):
     currency: str
     bump_after_s: int
     kinds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StopWithdrawal(Command[Outcome[WithdrawalView]]):
+    """An operator does not want a signed withdrawal of an account chain paid any more, or it never can be.
+
+    Its nonce is used up by a chain tx that pays nobody; whichever of the candidates is mined settles the
+    withdrawal, and only when that is final the money goes back. Where a chain tx that is not ours used the
+    nonce, and is final, the money goes back at once. Errors: NotFoundError, NotCancellableError,
+    NotConfirmedError.
+    """
+
+    withdrawal_id: str
+    by: str
+    reason: str
+    idempotency: Idempotency | None = None

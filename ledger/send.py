@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from coins.types import AccountTx, Block, Location
 from ledger import accounts
-from ledger.attempt_row import AttemptRow, plan_of, read_attempts
+from ledger.attempt_row import AttemptRow, is_cancel, plan_of, read_attempts
 from ledger.block_book import BlockBook, Owner, add_to_script
 from ledger.coin_row import CoinRow
 from ledger.connect import Mirrored
@@ -61,13 +61,14 @@ def connect_sends(
         if attempt is not None:
             _check_own(book, attempt, tx)
         is_native = attempt is None or attempt.currency == book.chain
-        if value or (attempt is not None and is_native and tx.is_success):
+        pays = attempt is None or not is_cancel(attempt)
+        if value or (attempt is not None and is_native and tx.is_success and pays):
             _book_value(book, coin, owner, tx, attempt, mirrored)
         if tx.gas_fee:
             _book_gas(book, coin, owner, tx)
         _note_nonce(book, tx)
         if attempt is not None:
-            include_attempt(book, attempt, tx.is_success and (is_native or tx.txid in moved))
+            include_attempt(book, attempt, tx.is_success and pays and (is_native or tx.txid in moved))
         else:
             reason = "no attempt of ours is this chain tx"
             book.open_case("unexplained", coin.currency, value, tx.txid, "value", reason, None, owner)

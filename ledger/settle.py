@@ -11,7 +11,7 @@ from dataclasses import replace
 from ledger import accounts
 from ledger.accounts import Part
 from ledger.attempt import AttemptEvent
-from ledger.attempt_row import PAYS, AttemptRow, plan_of, read_attempts
+from ledger.attempt_row import PAYS, AttemptRow, is_cancel, plan_of, read_attempts
 from ledger.block_book import BlockBook, Owner
 from ledger.case import CaseEvent
 from ledger.case_row import read_cases
@@ -25,7 +25,7 @@ from ledger.machine import Who
 from ledger.sweep import SweepEvent
 from ledger.transition import move_attempt, move_case, move_deposit, move_sweep, move_withdrawal
 from ledger.withdrawal import WithdrawalEvent, WithdrawalState
-from ledger.withdrawal_row import WithdrawalRow, read_withdrawals, reserve_of, source_of
+from ledger.withdrawal_row import WithdrawalRow, read_withdrawals, reserve_of, source_of, stop_of
 
 DUE_DEPOSITS = "d.chain = ? AND d.status = ? AND d.due_height <= ? ORDER BY d.due_height, d.ordinal"
 DUE_CREDITS = (
@@ -92,7 +92,8 @@ def _settle_withdrawal(book: BlockBook, coin: CoinRow, row: WithdrawalRow) -> No
     attempt = _winner(book.tx, PAYS, row.id)
     if attempt.state == "reverted":
         failed = replace(row, due_height=None, attention=False)
-        release(book.tx, failed, "chain", "mined without effect")
+        reason = "stopped: its nonce is used up" if is_cancel(attempt) else "mined without effect"
+        release(book.tx, failed, "chain", reason)
         move_withdrawal(book.tx, failed, WithdrawalEvent.REVERTED, Who.CHAIN)
         _close_intent(book.tx, row, attempt, "closed")
         return
@@ -147,6 +148,7 @@ def _winner(tx: Tx, condition: str, argument: str) -> AttemptRow:
 def _close_intent(tx: Tx, row: WithdrawalRow, winner: AttemptRow, status: str) -> None:
     """End a withdrawal's intent with the attempt that won; the others can never be mined now."""
     tx.db.execute("UPDATE intent SET status = ? WHERE withdrawal_id = ?", (status, row.id))
+    tx.db.execute("UPDATE intent SET status = 'closed' WHERE id = ?", (stop_of(row.id),))
     _outlive(tx, winner.intent_id, winner.id)
 
 

@@ -43,6 +43,7 @@ class WithdrawalEvent(StrEnum):
     DISCONNECTED = "disconnected"
     CONFIRMED = "confirmed"
     BURIED = "buried"
+    STOPPED = "stopped"  # by an operator, after its nonce was lost to a chain tx that is not ours
     REVERTED = "reverted"  # mined without effect (status 0), below the reorg depth
 
 
@@ -66,6 +67,8 @@ WITHDRAWAL: Mapping[tuple[WithdrawalState | None, WithdrawalEvent], Step[Withdra
     (_S.BROADCAST, _E.INCLUDED): Step(_S.BROADCAST, None),
     (_S.BROADCAST, _E.DISCONNECTED): Step(_S.BROADCAST, None),
     (_S.BROADCAST, _E.CONFIRMED): Step(_S.CONFIRMED, "withdrawal.confirmed"),
+    (_S.SIGNED, _E.STOPPED): Step(_S.FAILED, "withdrawal.failed", _OPERATOR),
+    (_S.BROADCAST, _E.STOPPED): Step(_S.FAILED, "withdrawal.failed", _OPERATOR),
     (_S.BROADCAST, _E.REVERTED): Step(_S.FAILED, "withdrawal.failed"),
     (_S.CONFIRMED, _E.DISCONNECTED): Step(_S.BROADCAST, "withdrawal.broadcast"),
     (_S.CONFIRMED, _E.BURIED): Step(_S.FINAL, "withdrawal.final"),

@@ -22,6 +22,11 @@ PAID_BY = "w.id IN (SELECT p.withdrawal_id FROM attempt_payout p WHERE p.attempt
 """Condition: the withdrawals that the attempt given as argument pays."""
 
 
+def stop_of(withdrawal_id: str) -> str:
+    """Id of the intent to use up the nonce of a withdrawal that was stopped."""
+    return f"cancel_{withdrawal_id}"
+
+
 @dataclass(frozen=True, slots=True)
 class WithdrawalRow:
     """One withdrawal. ``amount`` is what the payee gets, ``fee`` our service fee on top of it.

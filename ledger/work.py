@@ -7,7 +7,7 @@ from typing import Any
 
 from coins.types import Branch, Outpoint, OwnScript, Payee, PayoutWork, TxOutput, Utxo
 from ledger import accounts
-from ledger.attempt import AttemptState
+from ledger.attempt import AttemptEvent, AttemptState
 from ledger.attempt_row import plan_of, read_attempts, to_work
 from ledger.coin_row import CoinRow
 from ledger.commands import GetPayoutWork, GetUnsettledAttempts
@@ -15,8 +15,10 @@ from ledger.context import Tx
 from ledger.currency_state import allowing
 from ledger.errors import PayoutsHeldError
 from ledger.limit import FITS, allowed_now, most_at_once
-from ledger.transition import tip_height
+from ledger.machine import Who
+from ledger.transition import move_attempt, tip_height
 from ledger.views import AttemptWork
+from ledger.withdrawal_row import stop_of
 
 PAYING_STATES = allowing("pays")
 """States in which payouts are given out; in doubt about the node nothing is started."""
@@ -53,6 +55,12 @@ OLDEST_SPENDABLE = f"{_OFFERED.format('utxo_unspent')} ORDER BY u.height LIMIT {
 """Both walk an index in the order asked for and stop at the limit, however many outputs there are."""
 
 
+FOREIGN_SEND = (
+    "SELECT 1 FROM unclaimed_case WHERE chain = ? AND kind = 'unexplained' AND status = 'open'"
+    " AND position = 'value' LIMIT 1"
+)
+
+
 def spendable_arguments(tx: Tx, coin: CoinRow) -> tuple[str, int, int, int]:
     """The arguments of SPENDABLE at the chain's tip."""
     tip = tip_height(tx, coin.chain) or 0
@@ -62,12 +70,17 @@ def spendable_arguments(tx: Tx, coin: CoinRow) -> tuple[str, int, int, int]:
 def hold_of(tx: Tx, coin: CoinRow) -> PayoutsHeldError | None:
     """Why nothing of a currency may be signed now, None when it may.
 
-    Money that is gone without explanation holds payouts too: whoever took it may have the keys, or
-    these books are an old copy and what they would pay has been paid already. What is gone of a chain's
-    own currency holds its tokens with it; a token's contract may move units by itself, and holds its own.
+    A chain tx from an account of ours that is not ours holds everything of the chain until an operator
+    closed its case, whatever it moved. Money that is gone without explanation holds payouts too: whoever
+    took it may have the keys, or these books are an old copy and what they would pay has been paid
+    already. What is gone of a chain's own currency holds its tokens with it; a token's contract may move
+    units by itself, and holds its own.
     """
     if coin.state not in PAYING_STATES:
         return PayoutsHeldError(f"{coin.currency} is {coin.state}", waiting_for="node")
+    if tx.db.execute(FOREIGN_SEND, (coin.chain,)).fetchone() is not None:
+        reason = f"an account of {coin.chain} sent a chain tx that is not ours: its case is open"
+        return PayoutsHeldError(reason, waiting_for="funds")
     for currency in dict.fromkeys((coin.currency, coin.chain)):
         if tx.balance(accounts.unexplained(currency)):
             reason = f"{currency} has left our scripts by chain tx that are not ours"
@@ -217,6 +230,12 @@ def next_nonce(tx: Tx, chain: str, sender: bytes) -> int:
     return nonce
 
 
+def is_stopped(tx: Tx, withdrawal_id: str) -> bool:
+    """Whether an operator wants a signed withdrawal not to be paid, and the chain has not decided yet."""
+    sql = "SELECT 1 FROM intent WHERE id = ? AND kind = 'cancel' AND status = 'open'"
+    return tx.db.execute(sql, (stop_of(withdrawal_id),)).fetchone() is not None
+
+
 def free_balance(tx: Tx, currency: str, chain: str, script: bytes) -> int:
     """What an account holds of a currency less what attempts in flight will take from it.
 
@@ -243,14 +262,18 @@ def free_balance(tx: Tx, currency: str, chain: str, script: bytes) -> int:
     return max(balance - sum(taken.values()), 0)
 
 
+def _is_chain_paying(tx: Tx, currency: str) -> bool:
+    return hold_of(tx, tx.coin(tx.coin(currency).chain)) is None
+
+
 def get_unsettled_attempts(tx: Tx, command: GetUnsettledAttempts) -> tuple[AttemptWork, ...]:
     """Attempts to resume or to send again, oldest first; none while another of the intent is in a block.
 
     What is signed may be out already and is sent again in any state of the currency; what is not is
     given out to be signed only in one that allows payouts. A chain's own currency brings what was signed in
-    tokens that are out of the configuration: a nonce left unused would hold all that come after it.
-    given out to be signed only in one that allows payouts. Of the candidates of one nonce a node holds the
-    dearest only: one that was outbid rests while the node has the newer one.
+    tokens that are out of the configuration: a nonce left unused would hold all that come after it. So one
+    that is not signed while its token is held, and the chain is not, is given up. Of the candidates of one
+    nonce a node holds the dearest only: one that was outbid rests while the node has the newer one.
     """
     condition = (
         "a.currency = ? AND a.state IN ('prepared', 'signed', 'broadcast', 'unknown') AND NOT EXISTS"
@@ -267,7 +290,12 @@ def get_unsettled_attempts(tx: Tx, command: GetUnsettledAttempts) -> tuple[Attem
     for currency in (command.currency, *(name for (name,) in retired)):
         is_paying = hold_of(tx, tx.coin(currency)) is None
         rows = read_attempts(tx.db, f"{condition} ORDER BY a.created_at, a.id", (currency,))
-        found += [row for row in rows if is_paying or row.state is not AttemptState.PREPARED]
+        for row in rows:
+            if is_paying or row.state is not AttemptState.PREPARED:
+                found.append(row)
+            elif row.nonce is not None and _is_chain_paying(tx, currency):
+                # The chain's other currencies would queue behind its nonce.
+                move_attempt(tx, row, AttemptEvent.ABANDONED, Who.SENDER, "payouts are held")
     return tuple(to_work(row) for row in found)
 
 

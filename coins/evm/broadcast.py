@@ -30,6 +30,11 @@ DECISIONS: tuple[tuple[str, BroadcastOutcome], ...] = (
 )
 
 
+def is_nonce_used(message: str) -> bool:
+    """Whether the node says that a block holds some chain tx with this nonce."""
+    return "nonce too low" in message.lower()
+
+
 def outcome_of(message: str) -> BroadcastOutcome:
     """Outcome for the text of a node's error; unknown text is ``UNKNOWN``."""
     lower = message.lower()

@@ -2,7 +2,8 @@
 
 Nodes take a replacement only when maximum and tip both rise by their least step, 10 % with geth and its
 relatives; 12.5 % satisfies the stricter ones too. Payee and nonce never change. Nor does the amount, but of a
-sweep that leaves nothing behind: there the higher fee comes out of what is moved.
+sweep that leaves nothing behind: there the higher fee comes out of what is moved. A payment that an operator
+stopped is outbid by nothing at all, sent to ourselves.
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ from dataclasses import replace
 
 from coins.errors import PlanError
 from coins.evm.fees import refuse_dear, sweep_price
-from coins.evm.tx import SWEEP, UnsignedTx, decode_payload, encode_payload
-from coins.types import AttemptPlan, FeeQuote, StuckWork
+from coins.evm.tx import CANCEL, SWEEP, UnsignedTx, decode_payload, encode_payload
+from coins.types import AttemptPlan, FeeQuote, StuckWork, TxOutput
+
+PLAIN_GAS = 21_000
+"""What a transfer to an account that is no contract costs."""
 
 
 def bump_plan(work: StuckWork, quote: FeeQuote, cap_wei: int) -> AttemptPlan | None:
@@ -22,8 +26,9 @@ def bump_plan(work: StuckWork, quote: FeeQuote, cap_wei: int) -> AttemptPlan | N
     least step would pass the cap, or the account cannot pay it.
     """
     old = decode_payload(work.plan.payload)
+    is_cancel = work.is_stopped and work.plan.kind != CANCEL
     is_underpriced = old.max_fee_wei < quote.base_fee_wei + quote.priority_fee_wei
-    if not work.is_next and not is_underpriced:
+    if not (work.is_next or is_underpriced or is_cancel):
         return None
     refuse_dear(quote)
     is_native_sweep = work.plan.kind == SWEEP and not old.data
@@ -36,6 +41,8 @@ def bump_plan(work: StuckWork, quote: FeeQuote, cap_wei: int) -> AttemptPlan | N
     if prices[0] > cap_wei:
         raise PlanError(f"a further candidate would have to pay {prices[0]} wei, at most {cap_wei}", "gas")
     tx = replace(old, max_fee_wei=prices[0], priority_fee_wei=prices[1])
+    if is_cancel:
+        return _cancel_of(work, tx)
     return _sweep_of(work.plan, tx) if is_native_sweep else _payment_of(work, tx)
 
 
@@ -51,6 +58,18 @@ def _payment_of(work: StuckWork, tx: UnsignedTx) -> AttemptPlan:
         is_sweep = work.plan.kind == SWEEP
         raise PlanError(f"{missing} wei are missing for a higher fee", "gas", missing if is_sweep else 0)
     return replace(work.plan, fee=tx.fee, payload=encode_payload(tx))
+
+
+def _cancel_of(work: StuckWork, tx: UnsignedTx) -> AttemptPlan:
+    """Nothing to the sender itself in the payment's place. Raises PlanError."""
+    sender = work.plan.sender
+    if sender is None:
+        raise PlanError("the payment has no sender")
+    tx = replace(tx, to=sender.script, value=0, gas=PLAIN_GAS, data=b"")
+    freed = decode_payload(work.plan.payload).value
+    nothing = TxOutput(sender.script, sender.address, 0)
+    plan = replace(work.plan, kind=CANCEL, outputs=(nothing,))
+    return _payment_of(replace(work, plan=plan, spare=work.spare + freed), tx)
 
 
 def _sweep_of(plan: AttemptPlan, tx: UnsignedTx) -> AttemptPlan:

@@ -24,7 +24,7 @@ from coins.eth_library import Account
 from coins.evm.address import script_of_public_key, to_checksum
 from coins.evm.derive import DEPOSIT_ACCOUNT, EXTERNAL, HOT_ACCOUNT
 from coins.evm.raw import check_signed, tx_fields
-from coins.evm.tx import SWEEP, TOP_UP, UnsignedTx, check_plan
+from coins.evm.tx import CANCEL, SWEEP, TOP_UP, UnsignedTx, check_plan
 from coins.types import AttemptPlan, Branch, SignedTx
 from config.schema import EvmCoinSettings
 
@@ -73,7 +73,7 @@ def _sender_key(seed: bytes, settings: EvmCoinSettings, plan: AttemptPlan) -> Pr
 
 def _check_bounds(settings: EvmCoinSettings, plan: AttemptPlan, tx: UnsignedTx) -> None:
     """Refuse gas or a price above the configured bounds, and more gas sent than a token's sweep may cost."""
-    token = settings.token_of(plan.currency)
+    token = settings.token_of(plan.currency) if plan.kind != CANCEL else None
     gas_max = settings.gas_limit if plan.kind == SWEEP else settings.payout_gas_limit_max
     gas_max = gas_max if token is None else token.gas_limit
     if not 21_000 <= tx.gas <= gas_max:

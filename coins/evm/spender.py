@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from coins.errors import CoinError, NodeDataError, PlanError, SignerError
-from coins.evm.broadcast import outcome_of
+from coins.evm.broadcast import is_nonce_used, outcome_of
 from coins.evm.bump import bump_plan
 from coins.evm.calldata import encode_transfer
 from coins.evm.fees import quote_fee, refuse_dear, sweep_price
@@ -11,7 +11,7 @@ from coins.evm.quantity import parse_quantity
 from coins.evm.raw import check_signed
 from coins.evm.rpc import EvmRpc, RpcAnswerError
 from coins.evm.tx import SWEEP, UnsignedTx, check_plan, encode_payload
-from coins.evm.wire import Header
+from coins.evm.wire import Header, TxByHash
 from coins.family import Signer
 from coins.types import (
     AttemptPlan,
@@ -137,12 +137,24 @@ class EvmSpender:
             await self._rpc.batch([])
             txid = await self._rpc.call("eth_sendRawTransaction", signed.raw, result=str)
         except RpcAnswerError as error:
-            return BroadcastResult(outcome_of(error.message), f"{error.code} {error.message[:300]}")
+            return await self._judge(signed, error)
         except CoinError as error:
             return BroadcastResult(BroadcastOutcome.UNKNOWN, str(error))
         if txid.lower() != signed.txid:
             return BroadcastResult(BroadcastOutcome.UNKNOWN, "the node took it under another txid")
         return BroadcastResult(BroadcastOutcome.ACCEPTED)
+
+    async def _judge(self, signed: SignedTx, error: RpcAnswerError) -> BroadcastResult:
+        """What an error means; where the nonce is used, whether a block holds these very bytes."""
+        outcome, detail = outcome_of(error.message), f"{error.code} {error.message[:300]}"
+        if is_nonce_used(error.message):
+            try:
+                held = await self._rpc.call("eth_getTransactionByHash", signed.txid, result=TxByHash | None)
+            except CoinError as trouble:
+                return BroadcastResult(BroadcastOutcome.UNKNOWN, f"{detail}; its own block: {trouble}")
+            if held is not None and held.hash == signed.txid and held.block_number is not None:
+                outcome = BroadcastOutcome.KNOWN
+        return BroadcastResult(outcome, detail)
 
 
 def _prices(quote: FeeQuote) -> tuple[int, int]:

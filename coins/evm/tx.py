@@ -18,6 +18,8 @@ from coins.types import AttemptPlan
 PAYOUT = "payout"
 SWEEP = "sweep"
 TOP_UP = "top_up"
+CANCEL = "cancel"
+"""Nothing to ourselves: uses up the nonce of a payment that was stopped, so that it can never be mined."""
 _FIELDS = ("chain_id", "gas", "max_fee_wei", "nonce", "priority_fee_wei", "to", "value")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,77}", re.ASCII)
 _LIMITS = {"chain_id": 2**63, "gas": 2**63, "nonce": 2**64 - 1}  # EIP-2681 bounds the nonce
@@ -86,12 +88,15 @@ def decode_payload(text: str) -> UnsignedTx:
 def check_plan(plan: AttemptPlan, currency: str, chain_id: int, contract: bytes | None = None) -> UnsignedTx:
     """The transaction of a plan, once payload and plan agree in every field. Raises SignerError.
 
-    With the ``contract`` of a token it is a call of that contract's transfer, and nothing of value.
+    With the ``contract`` of a token it is a call of that contract's transfer, and nothing of value. A
+    ``cancel`` pays nothing to the sender itself, whatever it is in.
     """
+    if plan.kind == CANCEL:
+        contract = None
     tx = decode_payload(plan.payload)
     if plan.currency != currency:
         raise SignerError(f"the plan is in {plan.currency[:20]!r}, not {currency}")
-    if plan.kind not in ((PAYOUT, SWEEP, TOP_UP) if contract is None else (PAYOUT, SWEEP)):
+    if plan.kind not in ((PAYOUT, SWEEP, TOP_UP, CANCEL) if contract is None else (PAYOUT, SWEEP)):
         raise SignerError("the plan is of an unknown kind")
     if plan.inputs or plan.change is not None or plan.sender is None or len(plan.outputs) != 1:
         raise SignerError("the plan has not the form of an account payment")
@@ -103,7 +108,8 @@ def check_plan(plan: AttemptPlan, currency: str, chain_id: int, contract: bytes 
             ("chain id", tx.chain_id == chain_id),
             ("nonce", tx.nonce == plan.nonce),
             ("recipient", recipient == output.script),
-            ("amount", amount == output.amount and amount > 0),
+            ("amount", amount == output.amount and (amount > 0) is (plan.kind != CANCEL)),
+            ("payee", plan.kind != CANCEL or recipient == plan.sender.script),
             ("data", bool(tx.data) is (contract is not None)),
             ("fee", tx.fee == plan.fee),
             ("priority fee", tx.priority_fee_wei <= tx.max_fee_wei),

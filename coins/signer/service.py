@@ -29,7 +29,8 @@ Coins = Mapping[str, BitcoinCoinSettings | EvmCoinSettings]
 """The currencies whose keys the seed holds, by name."""
 
 SWEEPING_FAMILIES = frozenset({"evm"})
-"""Families with sweeps; their ``sign_plan`` proves that a sweep stays in the house."""
+"""Families with sweeps and nonces; their ``sign_plan`` proves that a sweep stays in the house, and that a
+cancel pays nobody."""
 ACCOUNT_MAX = 1
 """Accounts whose public key is given: 0 deposits, 1 hot."""
 
@@ -126,7 +127,10 @@ class SignerService:
             raise SignerError(f"{settings.currency} has no sweeps")
         if len(plan.inputs) > self._settings.inputs_max:
             raise SignerError(f"more than {self._settings.inputs_max} inputs")
-        if any(output.amount <= 0 for output in plan.outputs) or plan.fee < 0:
+        if plan.kind == "cancel" and settings.family not in SWEEPING_FAMILIES:
+            raise SignerError(f"{settings.currency} has no nonces to use up")
+        least = 0 if plan.kind == "cancel" else 1
+        if any(output.amount < least for output in plan.outputs) or plan.fee < 0:
             raise SignerError("the plan has an amount that is not positive")
         self._limits.count_request()
         if not is_sweep:

@@ -197,7 +197,7 @@ class FakeSpender:
         return plan_payment(work)
 
     def bump(self, work: StuckWork, quote: FeeQuote) -> AttemptPlan | None:
-        return bump_payment(work) if work.is_next else None
+        return bump_payment(work) if work.is_next or work.is_stopped else None
 
     async def sign(self, plan: AttemptPlan) -> SignedTx:
         tx = to_tx(plan)
@@ -296,6 +296,11 @@ def bump_payment(work: StuckWork) -> AttemptPlan:
     """The same payment at twice the price; of a sweep of the chain's own currency less is moved."""
     plan, fee = work.plan, 2 * work.plan.fee
     (output,) = plan.outputs
+    if work.is_stopped and plan.kind != "cancel" and plan.sender is not None:
+        output = TxOutput(plan.sender.script, plan.sender.address, 0)
+        return replace(plan, kind="cancel", fee=fee, outputs=(output,))
+    if plan.kind == "cancel":
+        return replace(plan, fee=fee)
     if plan.kind == "sweep" and "-" not in plan.currency:
         output = TxOutput(output.script, output.address, output.amount - plan.fee)
     elif work.spare < plan.fee:
@@ -309,7 +314,7 @@ def to_tx(plan: AttemptPlan) -> FakeTx:
     """The chain tx of a plan; the same plan always gives the same one. A token's name has a dash."""
     outputs = tuple((o.script, o.amount) for o in plan.outputs)
     if plan.sender is not None:
-        token = plan.currency if "-" in plan.currency else ""
+        token = plan.currency if "-" in plan.currency and plan.kind != "cancel" else ""
         sender = plan.sender.script
         return FakeTx(outputs=outputs, sender=sender, nonce=plan.nonce, gas_fee=plan.fee // 2, token=token)
     return FakeTx(outputs=outputs, inputs=tuple(u.outpoint for u in plan.inputs))

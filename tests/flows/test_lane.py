@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,9 @@ from tests.demo.chains import WEI
 from tests.demo.stage import Stage
 from tests.fakes.proxy import NodeProxy
 from tests.flows.conftest import MakeStage, OpenShop
+from tests.flows.operator import Operator, appoint
 from tests.flows.shop import Shop
+from tests.flows.test_withdrawal_evm import hot_address
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(120)]
 
@@ -33,7 +35,23 @@ def stage(make_module_stage: MakeStage, proxy: NodeProxy) -> Stage:
         "ETH", CASHIER__COINS__ETH__NODE__URL=proxy.url, CASHIER__COINS__ETH__BUMP_AFTER_S="10"
     )
     proxy.target = stage.chains[0].node.port
+    for name in ("ann", "bob"):  # a one-time code is good once
+        appoint(stage, name, "payments")
     return stage
+
+
+@pytest.fixture
+async def ann(stage: Stage) -> AsyncIterator[Operator]:
+    operator = Operator(stage, "ann")
+    yield operator
+    await operator.close()
+
+
+@pytest.fixture
+async def bob(stage: Stage) -> AsyncIterator[Operator]:
+    operator = Operator(stage, "bob")
+    yield operator
+    await operator.close()
 
 
 def raws(stage: Stage, withdrawal_id: str) -> list[tuple[str, str]]:
@@ -144,4 +162,63 @@ async def test_w26_a_dropped_nonce_is_sent_again_and_all_three_are_paid_once(
     first = int(mined[0]["nonce"], 16)
     assert [int(tx["nonce"], 16) for tx in mined] == [first, first + 1, first + 2]
     assert not any(row["attention"] for row in done)
+    shop.check_books()
+
+
+async def test_a_stopped_payout_is_failed_and_given_back_only_when_its_cancel_is_final(
+    stage: Stage, open_shop: OpenShop, ann: Operator
+) -> None:
+    shop = await open_shop(stage)
+    anvil = shop.anvil
+    await ready(shop, "stop")
+    before = await shop.balance("stop")
+    payee = await shop.chain.foreign_address()
+    order = await shop.withdraw("stop", "1", payee)
+    await until_candidates(shop, order["id"], 1)
+    await ann.login()
+    stopped = await ann.post(f"withdrawals/{order['id']}/stop", reason="the client was tricked")
+    assert (stopped["status"], stopped["attention"]) == ("broadcast", True)
+    await until_candidates(shop, order["id"], 2)
+    await shop.mine()
+    row = await shop.withdrawal(order["id"])
+    assert (row["status"], [a["state"] for a in row["attempts"]]) == ("broadcast", ["broadcast", "reverted"])
+    assert (await shop.balance("stop"))["reserved"] == "1.001000000000000000"
+    done = await shop.until_withdrawal(order["id"], "failed", mine=True)
+    assert [a["state"] for a in done["attempts"]] == ["replaced", "reverted"]
+    assert anvil.balance(payee) == 0
+    assert await shop.balance("stop") == before
+    shop.check_books()
+
+
+async def test_w34_w29_foreign_use_of_the_hot_key_halts_the_lane_until_its_case_is_decided(
+    stage: Stage, open_shop: OpenShop, bob: Operator
+) -> None:
+    shop = await open_shop(stage)
+    anvil = shop.anvil
+    await ready(shop, "w34")
+    payees = [await shop.chain.foreign_address() for _ in range(2)]
+    first = await shop.withdraw("w34", "0.5", payees[0])
+    await until_candidates(shop, first["id"], 1)
+    hot = hot_address(stage)
+    anvil.rpc("anvil_dropTransaction", raws(stage, first["id"])[0][0])
+    anvil.rpc("anvil_impersonateAccount", hot)
+    anvil.send(await shop.chain.foreign_address(), 0, sender=hot)
+    await shop.mine()
+    conflicted = await shop.withdrawal(first["id"])
+    assert (conflicted["attention"], conflicted["attempts"][0]["state"]) == (True, "conflicted")
+    second = await shop.withdraw("w34", "0.5", payees[1])
+    waits = await shop.until(
+        partial(shop.withdrawal, second["id"]), lambda row: row["waiting_for"] == "funds", mine=True
+    )
+    assert waits["attempts"] == []
+    await shop.mine(6)
+    await bob.login()
+    (case,) = (await bob.get("cases?status=open"))["data"]
+    assert (case["kind"], case["amount"]) == ("unexplained", f"0.{'0' * 18}")
+    await bob.post(f"cases/{case['id']}/write-off", reason="our own mistake, the key is safe")
+    await bob.post(f"withdrawals/{first['id']}/stop", reason="that chain tx paid nobody")
+    assert (await shop.withdrawal(first["id"]))["status"] == "failed"
+    done = await shop.until_withdrawal(second["id"], "final", mine=True)
+    assert [anvil.balance(payee) for payee in payees] == [0, WEI // 2]
+    assert len(done["attempts"]) == 1
     shop.check_books()

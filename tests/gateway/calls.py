@@ -52,6 +52,7 @@ from actors.messages import (
     RevokeKey,
     SetOperator,
     SetPassword,
+    StopWithdrawal,
     UnblockDeposits,
     WriteOffCase,
 )
@@ -98,6 +99,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "pause_currency": {"reason": "the node is moved"},
     "drain_currency": {"reason": "it is retired"},
     "reject_withdrawal": {"reason": "fraud"},
+    "stop_withdrawal": {"reason": "its payee asked for it"},
     "approve_withdrawal": {"digest": "ab" * 32},
     "resume_currency": {},
     "create_operator": {"name": "bob", "roles": ["viewer"]},
@@ -135,6 +137,7 @@ def script(directory: FakeDirectory) -> None:
         UnblockDeposits: Outcome(CasesReleased(1, 0)),
         WriteOffCase: Outcome(case_view(status="written_off")),
         CreateSession: Outcome(session_view()),
+        StopWithdrawal: Outcome(withdrawal_view(status="broadcast", attention=True)),
         DecideWithdrawal: Outcome(withdrawal_view(status="cancelled")),
         EndOperatorSession: Outcome(operator_session_view(state="ended")),
         EndSession: lambda *_: None,

@@ -28,6 +28,7 @@ MAY: dict[str, set[Role]] = {
     "get_any_withdrawal": CASES_SEEN,
     "approve_withdrawal": {Role.PAYMENTS, Role.ADMIN},
     "reject_withdrawal": {Role.PAYMENTS, Role.ADMIN},
+    "stop_withdrawal": {Role.PAYMENTS, Role.ADMIN},
     "list_audit": {Role.VIEWER, Role.SRE, Role.PAYMENTS, Role.ADMIN},
     "list_keys": {Role.ADMIN},
     "revoke_key": {Role.ADMIN},

@@ -83,7 +83,7 @@ async def test_sweep_leaves_exactly_nothing(fresh_anvil: AnvilNode) -> None:
         assert receipt.sender == deposit.script
 
 
-async def test_answers_to_a_broadcast(fresh_anvil: AnvilNode) -> None:
+async def test_w29_answers_to_a_broadcast(fresh_anvil: AnvilNode) -> None:
     node = fresh_anvil
     async with opened(eth_settings(node.rpc_url)) as coin:
         hot = await hot_of(coin)
@@ -102,9 +102,9 @@ async def test_answers_to_a_broadcast(fresh_anvil: AnvilNode) -> None:
         underpriced = await coin.spender.broadcast(other)
         assert underpriced.outcome is BroadcastOutcome.UNKNOWN, underpriced
         await asyncio.to_thread(node.mine)
-        for late in (signed, other):
+        for late, outcome in ((signed, BroadcastOutcome.KNOWN), (other, BroadcastOutcome.UNKNOWN)):
             result = await coin.spender.broadcast(late)
-            assert result.outcome is BroadcastOutcome.UNKNOWN, result
+            assert result.outcome is outcome, result
             assert "nonce too low" in result.detail
         assert await coin.reader.is_in_chain_or_mempool(signed.txid) is True
         assert await coin.reader.is_in_chain_or_mempool(other.txid) is False
