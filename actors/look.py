@@ -142,12 +142,10 @@ async def _moved(
         if head.work == tip.work:
             # Two blocks of equal work: whoever comes first wins, as the nodes do it themselves.
             return AtTip(head, None)
-    step = await _fork(coin, known, head, max_reorg)
+    step, refs = await _next(coin, known, head, max_reorg, 2 * blocks_max)
     below = known[len(step.disconnected)].block_hash
     blocks: list[Block] = []
     last = min(head.height, step.next_height + blocks_max - 1)
-    # Those of the next look too: they are fetched while the ledger applies the ones of this look.
-    refs = await coin.reader.block_refs(step.next_height, min(head.height, last + blocks_max))
     for height, ref in zip(range(step.next_height, last + 1), refs, strict=False):
         if ref.parent_hash != below:
             break  # the chain moved between two calls: take what is linked, look again for the rest
@@ -167,6 +165,24 @@ async def _moved(
     return Moved(
         ChainDelta(coin.currency, step.disconnected, tuple(blocks), address_seq, *tags), head, is_last
     )
+
+
+async def _next(
+    coin: Coin, known: Sequence[BlockRef], head: Head, max_reorg: int, count: int
+) -> tuple[Step, Sequence[BlockRef]]:
+    """What comes next, and the places of at most ``count`` blocks from there on.
+
+    Twice as many as one look reads: the others are fetched while the ledger applies the blocks of this one.
+    A child of our tip on the node's chain shows that there is no fork, so it is asked first.
+    """
+    tip = known[0]
+    if head.height > tip.height:
+        refs = await coin.reader.block_refs(tip.height + 1, min(head.height, tip.height + count))
+        if refs and refs[0].parent_hash == tip.block_hash:
+            return Step((), tip.height + 1), refs
+    step = await _fork(coin, known, head, max_reorg)
+    last = min(head.height, step.next_height + count - 1)
+    return step, await coin.reader.block_refs(step.next_height, last)
 
 
 async def _fork(coin: Coin, known: Sequence[BlockRef], head: Head, max_reorg: int) -> Step:

@@ -2,7 +2,9 @@
 
 Every count and every length is written out, so a byte string can match in one way only, and what matches
 is what the format says (BIP 144), to the byte. The pattern knows few counts and the lengths met most
-often; it takes most chain txs of a block, and a loop reads the others (:mod:`coins.bitcoin.outline`).
+often; it takes most chain txs of a block, and a loop reads the others (:mod:`coins.bitcoin.outline`). Where a
+number of bytes is skipped the repetition is possessive (`+`): there is nothing to go back to, and so none
+is remembered.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ def tx_pattern(max_money: int, has_segwit: bool) -> re.Pattern[bytes]:
         bare.append(body)
         witness.append(body + stack * count)
     bodies = [rb"\x00\x01" + _one_of(witness)] if has_segwit else []
-    return re.compile(b".{4}" + _one_of([*bodies, *bare]) + b".{4}", re.DOTALL)
+    return re.compile(b".{4}+" + _one_of([*bodies, *bare]) + b".{4}+", re.DOTALL)
 
 
 def _one_of(parts: Iterable[bytes]) -> bytes:
@@ -50,16 +52,16 @@ def _counted(part: bytes, counts: Iterable[int]) -> bytes:
 
 def _sized(sizes: Iterable[int], behind: int = 0) -> bytes:
     """A length and as many bytes, then ``behind`` more."""
-    return _one_of(b"\\x%02x.{%d}" % (size, size + behind) for size in sizes)
+    return _one_of(b"\\x%02x.{%d}+" % (size, size + behind) for size in sizes)
 
 
 def _amount(max_money: int) -> bytes:
     """Eight bytes; the highest that may be used is smaller than that of ``max_money``."""
     used = (max_money.bit_length() + 7) // 8
     top = max_money >> 8 * (used - 1)
-    return b".{%d}[\\x00-\\x%02x]" % (used - 1, top - 1) + rb"\x00" * (8 - used)
+    return b".{%d}+[\\x00-\\x%02x]" % (used - 1, top - 1) + rb"\x00" * (8 - used)
 
 
-_INPUT = b".{36}" + _sized(_INPUT_SIZES, 4)
-INPUT_KEYS = re.compile(b"(.{36})" + _sized(_INPUT_SIZES, 4), re.DOTALL)
+_INPUT = b".{36}+" + _sized(_INPUT_SIZES, 4)
+INPUT_KEYS = re.compile(b"(.{36}+)" + _sized(_INPUT_SIZES, 4), re.DOTALL)
 """Finds the outpoints of inputs that stand one behind the other, as :func:`tx_pattern` gives them."""

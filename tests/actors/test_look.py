@@ -290,3 +290,27 @@ async def test_the_places_of_the_next_look_are_asked_for_too_but_not_read() -> N
     assert isinstance(seen, Moved)
     assert len(seen.delta.connected) == 3
     assert asked == [(11, 16)]
+
+
+async def test_without_a_fork_no_single_place_is_asked_for() -> None:
+    refs = line(*"abcd")
+    reader = Script(refs)
+    asked: list[int] = []
+    honest = reader.block_ref
+
+    async def noted(height: int) -> BlockRef | None:
+        asked.append(height)
+        return await honest(height)
+
+    async def reading(height: int, block_hash: str, index: Any) -> Block:
+        return Block(next(ref for ref in refs if ref.block_hash == block_hash))
+
+    reader.block_ref, reader.read_block = noted, reading  # type: ignore[method-assign]
+    assert isinstance(await see(reader, refs[:1]), Moved)
+    assert asked == []
+    other = [refs[0], *line("x", start=11, below="a")]
+    seen = await see(reader, other)
+    assert isinstance(seen, Moved)
+    assert [ref.block_hash for ref in seen.delta.disconnected] == ["x"]
+    assert [block.ref.block_hash for block in seen.delta.connected] == ["b", "c", "d"]
+    assert asked == [11, 10]
