@@ -101,6 +101,7 @@ class GaugesActor(TickingActor):
 
     def _look_at_books(self, gauges: Gauges) -> None:
         """Set what was read; currencies that do not run any more have no series."""
+        self._metrics["payouts_stopped"].set(int(gauges.is_stopped))
         self._metrics.webhook_outbox(
             gauges.deliveries_waiting, gauges.oldest_delivery_at, gauges.deliveries_dead
         )

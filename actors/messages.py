@@ -62,6 +62,7 @@ from ledger.queries import (
     GetKey,
     GetOperatorSession,
     GetSession,
+    GetStop,
     GetWithdrawal,
     ListAudit,
     ListCases,
@@ -75,6 +76,7 @@ from ledger.queries import (
     Query,
 )
 from ledger.request import Request
+from ledger.stop_command import StartPayouts, StopPayouts
 from ledger.views import (
     AddressView,
     AttemptView,
@@ -94,6 +96,7 @@ from ledger.views import (
     Page,
     ReconciliationView,
     SessionView,
+    StopView,
     TransferView,
     WithdrawalView,
 )
@@ -276,6 +279,7 @@ __all__ = [
     "GetKey",
     "GetOperatorSession",
     "GetSession",
+    "GetStop",
     "GetTree",
     "GetWatcherStatus",
     "GetWithdrawal",
@@ -321,6 +325,9 @@ __all__ = [
     "SetOperator",
     "SetPassword",
     "SpentNonce",
+    "StartPayouts",
+    "StopPayouts",
+    "StopView",
     "StopWithdrawal",
     "TipMoved",
     "TouchOperatorSession",

@@ -22,6 +22,7 @@ from coins.types import (
     BroadcastResult,
     OwnScript,
     PayoutWork,
+    SignedTx,
     StuckWork,
 )
 from ledger.commands import (
@@ -88,7 +89,10 @@ class Payer:
             if attempt.signed is None:
                 await self._check_node()
                 await self._sign_and_send(attempt)
-            elif attempt.state == "signed" or await self._is_lost(attempt):
+            elif attempt.state == "signed":
+                await self._check_node()
+                await self._record_and_send(attempt, attempt.signed)
+            elif await self._is_lost(attempt):
                 await self._check_node()
                 await self._send(attempt)
         self._forget_checked({attempt.attempt_id for attempt in mine})
@@ -192,10 +196,17 @@ class Payer:
             raise
         self._count(attempt, "signed")
         failpoint("payout.signed")
+        await self._record_and_send(attempt, signed)
+
+    async def _record_and_send(self, attempt: AttemptWork, signed: SignedTx) -> None:
+        """Have the bytes on disk, then send them for the first time, unless operators stopped payouts."""
         recorded = await self._directory.ask(
             "ledger", RecordSigned(attempt.attempt_id, signed.txid, signed.raw), timeout_s=self._timeout_s
         )
         failpoint("payout.recorded")
+        if recorded.is_stopped:
+            logger.warning("%s: %s is not sent: payouts are stopped", self._slot.currency, signed.txid)
+            return
         await self._send(recorded)
 
     def _count(self, attempt: AttemptWork, outcome: str) -> None:

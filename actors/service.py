@@ -38,7 +38,7 @@ from coins.turns import Turns
 from config.schema import Settings, diff, take_over
 from ledger.commands import SetCurrencyState
 from ledger.errors import DomainError, StoreError
-from ledger.queries import ListCurrencies
+from ledger.queries import GetStop, ListCurrencies
 from ledger.reader import LedgerReader
 from ledger.store import SqliteStore
 from ledger.views import CurrencyView
@@ -254,6 +254,8 @@ class Service:
     async def _tree_json(self) -> dict[str, Any]:
         found = await self._readiness()
         told = {f"coin:{coin.currency}": f"{coin.state} {coin.reason}".strip() for coin in found.currencies}
+        if found.stopped is not None:
+            told["root"] = f"payouts are stopped: {found.stopped}"
         return tree_as_dict(await self.tree(), told)
 
     async def _readiness(self) -> Readiness:
@@ -261,9 +263,11 @@ class Service:
         timeout_s = self.settings.actors.ask_timeout_s
         try:
             views = await self.directory.ask("ledger_reader", ListCurrencies(), timeout_s=timeout_s)
+            stop = await self.directory.ask("ledger_reader", GetStop(), timeout_s=timeout_s)
         except (ActorError, DomainError) as error:
             return Readiness(False, (), f"the books do not answer: {type(error).__name__}")
-        return Readiness(True, tuple([await self._health(view) for view in views]))
+        health = tuple([await self._health(view) for view in views])
+        return Readiness(True, health, stopped=stop.reason if stop.is_stopped else None)
 
     async def _health(self, view: CurrencyView) -> CurrencyHealth:
         """What the books say of a currency, and how far its watcher is behind its node."""

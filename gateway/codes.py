@@ -42,6 +42,8 @@ CODES: dict[str, tuple[int, str]] = {
     "payment_changed": (409, "The payment is not the one that was approved"),
     "own_request": (409, "Who asked for a payment does not approve it"),
     "already_approved": (409, "You approved it already: another operator must"),
+    "not_stopped": (409, "Payouts are not stopped"),
+    "another_operator_needed": (409, "Another operator must do this"),
     "not_cancellable": (409, "The withdrawal can no longer be cancelled"),
     "currency_closed": (409, "The currency is closed for this"),
     "too_many_addresses": (409, "The client has as many addresses as are allowed"),

@@ -28,7 +28,6 @@ from coins.amounts import format_amount
 from gateway.coins import Coins
 from gateway.replies import (
     AddressReply,
-    ApprovalReply,
     AttemptReply,
     AuditReply,
     BalanceReply,
@@ -43,7 +42,6 @@ from gateway.replies import (
     Model,
     OperatorReply,
     OperatorSessionReply,
-    OperatorWithdrawalReply,
     SessionReply,
     TransferReply,
     TreeReply,
@@ -255,16 +253,6 @@ def withdrawal(view: WithdrawalView, coins: Coins) -> WithdrawalReply:
             )
             for a in view.attempts
         ],
-    )
-
-
-def operator_withdrawal(view: WithdrawalView, coins: Coins) -> OperatorWithdrawalReply:
-    """The same with what operators approve."""
-    return OperatorWithdrawalReply(
-        **dict(withdrawal(view, coins)),
-        digest=view.digest,
-        approvals_needed=view.approvals_needed,
-        approvals=[ApprovalReply(by=a.by, digest=a.digest, at=moment(a.at)) for a in view.approvals],
     )
 
 

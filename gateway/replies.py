@@ -263,29 +263,6 @@ class WithdrawalReply(Model):
     attempts: list[AttemptReply]
 
 
-class ApprovalReply(Model):
-    """An operator let exactly the payment with this digest leave."""
-
-    by: str
-    digest: str
-    at: str
-
-
-class OperatorWithdrawalReply(WithdrawalReply):
-    """The same for operators; ``digest`` stands for exactly this payment and is sent back to approve it."""
-
-    digest: str
-    approvals_needed: int
-    approvals: list[ApprovalReply]
-
-
-class OperatorWithdrawalList(Model):
-    """Withdrawals of all websites, newest first."""
-
-    data: list[OperatorWithdrawalReply]
-    next_cursor: str | None
-
-
 class WithdrawalList(Model):
     """Withdrawals, newest first."""
 

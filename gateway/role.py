@@ -27,6 +27,9 @@ class Permission(StrEnum):
     WITHDRAWALS_SEEN = "withdrawals_seen"
     """To look at payouts with all there is to know of them; to decide about one is the next one."""
     WITHDRAWALS = "withdrawals"
+    STOP = "stop"
+    """To stop all payouts at once; to let them go on is the next one."""
+    START = "start"
     CASES_SEEN = "cases_seen"
     """To look at money that credits nobody; to decide about it is the next one."""
     CASES = "cases"
@@ -50,7 +53,9 @@ ROLES: Mapping[Role, frozenset[Permission]] = {
     Role.SUPPORT: frozenset(
         {Permission.OWN, Permission.TREE, Permission.WITHDRAWALS_SEEN, Permission.CASES_SEEN}
     ),
-    Role.SRE: frozenset({Permission.OWN, Permission.TREE, Permission.CURRENCIES, Permission.AUDIT}),
+    Role.SRE: frozenset(
+        {Permission.OWN, Permission.TREE, Permission.CURRENCIES, Permission.STOP, Permission.AUDIT}
+    ),
     Role.PAYMENTS: frozenset(
         {
             Permission.OWN,
@@ -58,6 +63,8 @@ ROLES: Mapping[Role, frozenset[Permission]] = {
             Permission.CURRENCIES,
             Permission.WITHDRAWALS_SEEN,
             Permission.WITHDRAWALS,
+            Permission.STOP,
+            Permission.START,
             Permission.CASES_SEEN,
             Permission.CASES,
             Permission.AUDIT,

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from gateway import admin, bodies, case, cashier, feed, login, operators, replies, website
+from gateway import (
+    admin,
+    bodies,
+    case,
+    cashier,
+    feed,
+    login,
+    operator_replies,
+    operators,
+    replies,
+    stop,
+    website,
+)
 from gateway.api import Route
 from gateway.principal import Action, ForClient, ForOperator, ForWebsite, Public, Scope
 from gateway.role import Permission
@@ -106,17 +118,24 @@ ADMIN_ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/admin/currencies/{currency}/resume", "End a pause or drain", HOLD,
           admin.resume_currency, replies.CurrencyReply, body=bodies.OptionalReasonBody, is_idempotent=True,
           codes=("unknown_currency",)),
+    Route("GET", "/v1/admin/stop", "Whether all payouts are stopped", ForOperator(Permission.TREE),
+          stop.get_stop, operator_replies.StopReply),
+    Route("POST", "/v1/admin/stop", "Stop all payouts at once", ForOperator(Permission.STOP),
+          stop.stop_payouts, operator_replies.StopReply, body=bodies.ReasonBody, is_idempotent=True),
+    Route("POST", "/v1/admin/start", "Let payouts go on", ForOperator(Permission.START),
+          stop.start_payouts, operator_replies.StopReply, body=bodies.OptionalReasonBody, is_idempotent=True,
+          codes=("not_stopped", "another_operator_needed")),
     Route("GET", "/v1/admin/withdrawals", "Withdrawals of all websites", LOOK,
-          admin.list_all_withdrawals, replies.OperatorWithdrawalList, query=bodies.ListQuery,
+          admin.list_all_withdrawals, operator_replies.OperatorWithdrawalList, query=bodies.ListQuery,
           codes=("invalid_cursor",)),
     Route("GET", "/v1/admin/withdrawals/{id}", "The whole story of a withdrawal", LOOK,
-          admin.get_any_withdrawal, replies.OperatorWithdrawalReply, codes=("not_found",)),
+          admin.get_any_withdrawal, operator_replies.OperatorWithdrawalReply, codes=("not_found",)),
     Route("POST", "/v1/admin/withdrawals/{id}/approve", "Let a held withdrawal leave",
-          ForOperator(Permission.WITHDRAWALS), admin.approve_withdrawal, replies.OperatorWithdrawalReply,
+          ForOperator(Permission.WITHDRAWALS), admin.approve_withdrawal, operator_replies.OperatorWithdrawalReply,
           body=bodies.ApproveBody, is_idempotent=True,
           codes=("not_found", "not_held", "payment_changed", "own_request", "already_approved")),
     Route("POST", "/v1/admin/withdrawals/{id}/reject", "Refuse a held withdrawal",
-          ForOperator(Permission.WITHDRAWALS), admin.reject_withdrawal, replies.OperatorWithdrawalReply,
+          ForOperator(Permission.WITHDRAWALS), admin.reject_withdrawal, operator_replies.OperatorWithdrawalReply,
           body=bodies.ReasonBody, is_idempotent=True, codes=("not_found", "not_held")),
     Route("POST", "/v1/admin/withdrawals/{id}/stop", "Use up the nonce of a signed withdrawal",
           ForOperator(Permission.WITHDRAWALS), admin.stop_withdrawal, replies.OperatorWithdrawalReply,

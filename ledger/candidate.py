@@ -21,6 +21,7 @@ from ledger.commands import (
 from ledger.context import Tx
 from ledger.errors import IllegalTransitionError, InputsTakenError, NotFoundError
 from ledger.machine import Who, advance
+from ledger.stop import is_stopped, stopped
 from ledger.transition import move_attempt, move_withdrawal, save_withdrawal, set_attention
 from ledger.views import AttemptWork
 from ledger.withdrawal import WithdrawalEvent, WithdrawalState
@@ -33,9 +34,13 @@ IN_BLOCK = frozenset({AttemptState.MINED, AttemptState.REVERTED})
 def reserve_attempt(tx: Tx, command: ReserveAttempt) -> AttemptWork:
     """Write an attempt with its inputs or nonce; the same attempt again is answered as it is.
 
-    Raises InputsTakenError (plan again), IllegalTransitionError (not payable, or not this payment).
+    Raises InputsTakenError (plan again), IllegalTransitionError (not payable, or not this payment),
+    PayoutsHeldError (an operator stopped all payouts).
     """
     plan, coin = command.plan, tx.coin(command.plan.currency)
+    refusal = stopped(tx)
+    if refusal is not None:
+        raise refusal
     held = read_attempts(tx.db, "a.id = ?", (command.attempt_id,))
     if held:
         if held[0].plan != plan_text(plan):
@@ -193,7 +198,7 @@ def record_signed(tx: Tx, command: RecordSigned) -> AttemptWork:
     if row.txid is not None:
         if (row.txid, row.raw) != (command.txid, command.raw):
             raise IllegalTransitionError(f"attempt {row.id} was signed with other bytes")
-        return to_work(row)
+        return replace(to_work(row), is_stopped=is_stopped(tx))
     moved = move_attempt(tx, row, AttemptEvent.SIGNED, Who.SENDER)
     tx.db.execute(
         "UPDATE attempt SET txid = ?, raw = ? WHERE id = ?", (command.txid, command.raw, command.attempt_id)
@@ -202,7 +207,8 @@ def record_signed(tx: Tx, command: RecordSigned) -> AttemptWork:
         if withdrawal.status is WithdrawalState.APPROVED and not is_cancel(row):
             signed = replace(withdrawal, txid=command.txid, waiting_for=None)
             move_withdrawal(tx, signed, WithdrawalEvent.SIGNED, Who.SENDER)
-    return to_work(replace(moved, txid=command.txid, raw=command.raw))
+    work = to_work(replace(moved, txid=command.txid, raw=command.raw))
+    return replace(work, is_stopped=is_stopped(tx))
 
 
 def record_broadcast(tx: Tx, command: RecordBroadcast) -> AttemptWork:

@@ -147,6 +147,12 @@ class ApprovalRefusedError(DomainError):
     code = "payment_changed"
 
 
+class NotStoppedError(DomainError):
+    """Payouts are not stopped, so they cannot be started."""
+
+    code = "not_stopped"
+
+
 class NotFoundError(DomainError):
     """There is no such object, or it is somebody else's."""
 

@@ -51,6 +51,16 @@ class OperatorSessionView:
 
 
 @dataclass(frozen=True, slots=True)
+class StopView:
+    """Whether all payouts are stopped; then since when, by whom and why."""
+
+    is_stopped: bool
+    at: int | None = None
+    by: str | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class AuditView:
     """Who did what to which object. ``by_name`` is the operator's name where one did it."""
 

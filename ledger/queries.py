@@ -22,6 +22,7 @@ from ledger.views import (
     ReconciliationView,
     ScannedView,
     SessionView,
+    StopView,
     Watched,
     WithdrawalView,
 )
@@ -71,6 +72,11 @@ class GetOperatorSession(Query[OperatorSessionView | None]):
     """By hash of the presented operator token; one that is over is told by ``state``."""
 
     token_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class GetStop(Query[StopView]):
+    """Whether an operator stopped all payouts."""
 
 
 @dataclass(frozen=True, slots=True)

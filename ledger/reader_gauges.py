@@ -9,6 +9,7 @@ from coins.types import Location
 from ledger import accounts
 from ledger.queries import GetGauges
 from ledger.snapshot import Snapshot
+from ledger.stop_row import read_stop
 from ledger.views import CurrencyGauges, Gauges
 
 WEEK_S = 7 * 86_400
@@ -36,6 +37,7 @@ def get_gauges(snapshot: Snapshot, query: GetGauges) -> Gauges:
         deliveries_waiting=waiting,
         oldest_delivery_at=oldest_at,
         deliveries_dead=dead,
+        is_stopped=read_stop(db).is_stopped,
     )
 
 

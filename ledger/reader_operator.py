@@ -8,10 +8,11 @@ from typing import Any
 
 from ledger.operator import OPERATOR_COLUMNS, to_operator
 from ledger.operator_session import SESSION, to_session
-from ledger.queries import GetOperatorSession, ListAudit, ListOperators
+from ledger.queries import GetOperatorSession, GetStop, ListAudit, ListOperators
 from ledger.reader_list import PAGE_MAX, decode_cursor, encode_cursor
 from ledger.snapshot import Snapshot
-from ledger.views import AuditView, OperatorSessionView, OperatorView, Page
+from ledger.stop_row import read_stop
+from ledger.views import AuditView, OperatorSessionView, OperatorView, Page, StopView
 
 
 def get_operator_session(snapshot: Snapshot, query: GetOperatorSession) -> OperatorSessionView | None:
@@ -55,8 +56,14 @@ def _audit(
     return AuditView(audit_id, at, by, name, action, kind, object_id, json.loads(data))
 
 
+def get_stop(snapshot: Snapshot, query: GetStop) -> StopView:
+    """The stop that holds now."""
+    return read_stop(snapshot.db)
+
+
 READERS: dict[type[Any], Callable[[Snapshot, Any], Any]] = {
     GetOperatorSession: get_operator_session,
+    GetStop: get_stop,
     ListOperators: list_operators,
     ListAudit: list_audit,
 }

@@ -577,3 +577,14 @@ CREATE TRIGGER approval_no_delete BEFORE DELETE ON approval BEGIN SELECT RAISE(A
 
 CREATE INDEX attempt_payout_by_withdrawal ON attempt_payout (withdrawal_id);
 
+CREATE TABLE payout_stop (
+    id INTEGER PRIMARY KEY,
+    stopped_at INTEGER NOT NULL,
+    stopped_by TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    started_at INTEGER,
+    started_by TEXT
+) STRICT;
+
+CREATE UNIQUE INDEX payout_stop_open ON payout_stop ((1)) WHERE started_at IS NULL;
+

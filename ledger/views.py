@@ -17,6 +17,7 @@ from ledger.operator_view import AuditView as AuditView
 from ledger.operator_view import OperatorCredentials as OperatorCredentials
 from ledger.operator_view import OperatorSessionView as OperatorSessionView
 from ledger.operator_view import OperatorView as OperatorView
+from ledger.operator_view import StopView as StopView
 
 T = TypeVar("T")
 
@@ -260,13 +261,17 @@ class DeltaApplied:
 
 @dataclass(frozen=True, slots=True)
 class AttemptWork:
-    """An attempt that is not settled: resume it. ``signed`` is None until it was signed."""
+    """An attempt that is not settled: resume it. ``signed`` is None until it was signed.
+
+    While ``is_stopped`` it is not sent for the first time.
+    """
 
     attempt_id: str
     intent_id: str
     state: str
     plan: AttemptPlan
     signed: SignedTx | None
+    is_stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,13 +350,14 @@ class CurrencyGauges:
 
 @dataclass(frozen=True, slots=True)
 class Gauges:
-    """All currencies, the last event, and what webhooks have not brought to the website yet."""
+    """All currencies, the last event, what webhooks have not brought to the website yet, the panic stop."""
 
     currencies: tuple[CurrencyGauges, ...]
     last_sequence: int
     deliveries_waiting: int
     oldest_delivery_at: int | None
     deliveries_dead: int
+    is_stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from ledger.currency_state import allowing
 from ledger.errors import PayoutsHeldError
 from ledger.limit import FITS, allowed_now, most_at_once
 from ledger.machine import Who
+from ledger.stop import is_stopped, stopped
 from ledger.transition import move_attempt, tip_height
 from ledger.views import AttemptWork
 from ledger.withdrawal_row import stop_of
@@ -70,12 +71,16 @@ def spendable_arguments(tx: Tx, coin: CoinRow) -> tuple[str, int, int, int]:
 def hold_of(tx: Tx, coin: CoinRow) -> PayoutsHeldError | None:
     """Why nothing of a currency may be signed now, None when it may.
 
+    The operators' stop of all payouts comes first.
     A chain tx from an account of ours that is not ours holds everything of the chain until an operator
     closed its case, whatever it moved. Money that is gone without explanation holds payouts too: whoever
     took it may have the keys, or these books are an old copy and what they would pay has been paid
     already. What is gone of a chain's own currency holds its tokens with it; a token's contract may move
     units by itself, and holds its own.
     """
+    held = stopped(tx)
+    if held is not None:
+        return held
     if coin.state not in PAYING_STATES:
         return PayoutsHeldError(f"{coin.currency} is {coin.state}", waiting_for="node")
     if tx.db.execute(FOREIGN_SEND, (coin.chain,)).fetchone() is not None:
@@ -275,6 +280,8 @@ def get_unsettled_attempts(tx: Tx, command: GetUnsettledAttempts) -> tuple[Attem
     that is not signed while its token is held, and the chain is not, is given up. Of the candidates of one
     nonce a node holds the dearest only: one that was outbid rests while the node has the newer one.
     """
+    if is_stopped(tx):
+        return ()
     condition = (
         "a.currency = ? AND a.state IN ('prepared', 'signed', 'broadcast', 'unknown') AND NOT EXISTS"
         " (SELECT 1 FROM attempt m WHERE m.intent_id = a.intent_id AND m.state IN ('mined', 'reverted'))"

@@ -72,6 +72,7 @@ CATALOGUE: tuple[Spec, ...] = (
         "currency",
         "Age of the oldest sent withdrawal not yet deep; 0: none.",
     ),
+    _g("payouts_stopped", "", "1 while an operator has stopped all payouts, else 0."),
     _g("withdrawals_attention", "currency", "Withdrawals that need an operator's eye."),
     _g("cases_open", "currency", "Open cases: money nobody was credited for."),
     _g("hot_balance_units", "currency", "Spendable money of the hot wallet."),

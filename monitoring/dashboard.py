@@ -87,6 +87,7 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 (
                     ("cashier_withdrawals_attention", "{{currency}} withdrawals"),
                     ("cashier_cases_open", "{{currency}} cases"),
+                    ("cashier_payouts_stopped", "payouts stopped"),
                 ),
             ),
         ),

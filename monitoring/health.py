@@ -50,6 +50,8 @@ class Readiness:
     currencies: tuple[CurrencyHealth, ...] = field(default=())
     reason: str = ""
     """Why the core is not ready, for people."""
+    stopped: str | None = None
+    """Why an operator stopped all payouts; None when nobody did."""
 
     def currency(self, name: str) -> CurrencyHealth | None:
         """Give one currency, None when it is not run here."""
@@ -60,6 +62,8 @@ class Readiness:
         return {
             "ready": self.is_core_ready,
             "reason": self.reason,
+            "payouts_stopped": self.stopped is not None,
+            "stop_reason": self.stopped or "",
             "currencies": {
                 item.currency: {
                     "ready": self.is_core_ready and item.is_ready,

@@ -18,6 +18,9 @@ from coins.errors import (
     SignerError,
     WrongNetworkError,
 )
+from ledger.operator_access import CreateOperator
+from ledger.request import Idempotency
+from ledger.stop_command import StartPayouts, StopPayouts
 from tests.actors.desk import Desk, open_desk
 
 AMOUNT = 100_000
@@ -119,3 +122,33 @@ async def test_a_payout_resumed_is_not_planned_a_second_time(tmp_path: Path) -> 
 )
 def test_what_a_payout_waits_for_is_said_in_the_words_of_the_contract(error: CoinError, reason: str) -> None:
     assert waiting_for(error) == reason
+
+
+async def test_a_stop_while_it_is_signed_keeps_the_bytes_in_the_house(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        await desk.fund("alice", 1_000_000)
+        for name in ("ann", "bob"):
+            await desk.ask("ledger", CreateOperator(f"op_{name}", name, "", "", ("payments",), "test"))
+        spender = desk.spenders["BTC"]
+        sign = spender.sign
+
+        async def stop_and_sign(plan: Any) -> Any:
+            await desk.ask("ledger", StopPayouts("operator:op_ann", "strange", Idempotency("op", "k1", "h")))
+            return await sign(plan)
+
+        spender.sign = stop_and_sign  # type: ignore[method-assign]
+        view = await desk.withdraw("alice", AMOUNT)
+        await desk.rest()
+        await desk.pass_time(60)
+        assert spender.bytes_sent == []
+        assert ((await desk.withdrawal(view.id)).status, desk.attempts()[0][1]) == ("signed", "signed")
+        later = await desk.withdraw("alice", AMOUNT)
+        await desk.pass_time(3)
+        waiting = await desk.withdrawal(later.id)
+        assert (waiting.status, waiting.waiting_for) == ("approved", "approval")
+        spender.sign = sign  # type: ignore[method-assign]
+        await desk.ask("ledger", StartPayouts("operator:op_bob", "", Idempotency("op", "k2", "h")))
+        await desk.pass_time(3)
+        await desk.mine(6)
+        assert (await desk.withdrawal(view.id)).status == "final"
+        await desk.check_chain()

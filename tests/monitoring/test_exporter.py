@@ -92,6 +92,14 @@ async def test_no_currency_is_ready_without_the_core(world: World) -> None:
     assert (await get_json(f"{world.url}/readyz?currency=BTC"))[0] == 503
 
 
+async def test_a_stop_of_all_payouts_is_shown_and_the_server_stays_ready(world: World) -> None:
+    body = (await get_json(f"{world.url}/readyz"))[1]
+    assert (body["payouts_stopped"], body["stop_reason"]) == (False, "")
+    world.ready = Readiness(True, world.ready.currencies, stopped="strange payouts")
+    status, body = await get_json(f"{world.url}/readyz")
+    assert (status, body["payouts_stopped"], body["stop_reason"]) == (200, True, "strange payouts")
+
+
 @pytest.mark.parametrize(
     ("state", "is_ready"),
     [

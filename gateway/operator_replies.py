@@ -1,0 +1,37 @@
+"""What the gateway answers to operators about payouts, member by member; the rest is in ``replies``."""
+
+from __future__ import annotations
+
+from gateway.replies import Model, WithdrawalReply
+
+
+class StopReply(Model):
+    """Whether an operator stopped all payouts; then since when, by whom and why."""
+
+    stopped: bool
+    at: str | None
+    by: str | None
+    reason: str
+
+
+class ApprovalReply(Model):
+    """An operator let exactly the payment with this digest leave."""
+
+    by: str
+    digest: str
+    at: str
+
+
+class OperatorWithdrawalReply(WithdrawalReply):
+    """The same for operators; ``digest`` stands for exactly this payment and is sent back to approve it."""
+
+    digest: str
+    approvals_needed: int
+    approvals: list[ApprovalReply]
+
+
+class OperatorWithdrawalList(Model):
+    """Withdrawals of all websites, newest first."""
+
+    data: list[OperatorWithdrawalReply]
+    next_cursor: str | None
