@@ -13,9 +13,10 @@ from actors.messages import (
     RevokeKey,
     StopWithdrawal,
 )
-from gateway import operator_render, render
+from gateway import render
 from gateway.api import Call, Reply
 from gateway.bodies import ApproveBody, AuditQuery, ListQuery, OptionalReasonBody, ReasonBody
+from gateway.operator_render import operator_withdrawal as shown_payout
 from gateway.operator_replies import OperatorWithdrawalList
 from gateway.problem import ProblemError
 from gateway.replies import AuditList, KeyList
@@ -55,7 +56,7 @@ async def list_all_withdrawals(call: Call[None, ListQuery]) -> Reply:
     """Payouts of all websites, or of one client."""
     query = call.query
     page = await call.ask(ListWithdrawals(filter_of(query, query.client_id), limit_of(call), query.cursor))
-    data = [operator_render.operator_withdrawal(view, call.gateway.coins) for view in page.data]
+    data = [shown_payout(view, call.gateway.coins) for view in page.data]
     return Reply(OperatorWithdrawalList(data=data, next_cursor=page.next_cursor))
 
 
@@ -64,23 +65,19 @@ async def get_any_withdrawal(call: Call[None, None]) -> Reply:
     view = await call.ask(GetWithdrawal(call.params["id"]))
     if view is None:
         raise ProblemError("not_found")
-    return Reply(operator_render.operator_withdrawal(view, call.gateway.coins))
+    return Reply(shown_payout(view, call.gateway.coins))
 
 
 async def approve_withdrawal(call: Call[ApproveBody, None]) -> Reply:
     """A held payout may leave, with the last approval it needs."""
     outcome = await call.ask(_decision(call, "approve", call.body.digest))
-    return Reply(
-        operator_render.operator_withdrawal(outcome.value, call.gateway.coins), 200, outcome.is_replayed
-    )
+    return Reply(shown_payout(outcome.value, call.gateway.coins), 200, outcome.is_replayed)
 
 
 async def reject_withdrawal(call: Call[ReasonBody, None]) -> Reply:
     """A held payout is refused; the client has the money back."""
     outcome = await call.ask(_decision(call, "reject"))
-    return Reply(
-        operator_render.operator_withdrawal(outcome.value, call.gateway.coins), 200, outcome.is_replayed
-    )
+    return Reply(shown_payout(outcome.value, call.gateway.coins), 200, outcome.is_replayed)
 
 
 async def stop_withdrawal(call: Call[ReasonBody, None]) -> Reply:
