@@ -60,7 +60,8 @@ class WrongNetworkError(CoinError):
 
 
 class InvalidAddressError(CoinError):
-    """An address that must not be paid. ``code`` is ``invalid_address`` or ``wrong_network``."""
+    """An address that must not be paid. ``code`` is ``invalid_address``, ``wrong_network`` or
+    ``forbidden_address`` (a good one that nobody has the key of)."""
 
     def __init__(self, reason: str, code: str = "invalid_address") -> None:
         super().__init__(reason)

@@ -26,6 +26,12 @@ _BASE58 = re.compile(r"[1-9A-HJ-NP-Za-km-z]{20,50}", re.ASCII)
 _EVM = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
 _CASHADDR = re.compile(r"(bitcoincash|bchtest|bchreg):[qp][a-z0-9]{41}", re.ASCII)
 
+# The bodies of 1BitcoinEaterAddressDontSendf59kuE and 1CounterpartyXXXXXXXXXXXXXXXUWLpVr.
+_SINKS = frozenset(
+    decode_check(text)[1:]
+    for text in ("1BitcoinEaterAddressDontSendf59kuE", "1CounterpartyXXXXXXXXXXXXXXXUWLpVr")
+)
+
 # What other chains' addresses begin with: only to say "wrong network" instead of "no address".
 _KNOWN_VERSIONS = frozenset({0x00, 0x05, 0x6F, 0xC4, 0x30, 0x32, 0x3A, 0x1E, 0x16, 0x71})
 _KNOWN_PREFIXES = frozenset({"bc", "tb", "bcrt", "ltc", "tltc", "rltc"})
@@ -46,7 +52,7 @@ def parse_address(text: str, network: Network) -> ForeignAddress:
 
     Upper-case bech32 comes back in lower case, an accepted older P2SH version in the network's own.
     Raises InvalidAddressError; its code is ``wrong_network`` when the text is a good address of
-    another known network, else ``invalid_address``.
+    another known network, ``forbidden_address`` for one nobody has the key of, else ``invalid_address``.
     """
     if not text:
         raise InvalidAddressError("is empty")
@@ -64,6 +70,12 @@ def parse_address(text: str, network: Network) -> ForeignAddress:
     if _BASE58.fullmatch(text):
         return _parse_base58(text, network)
     raise InvalidAddressError("is no address of this network")
+
+
+def _refuse_sink(body: bytes) -> None:
+    """A hash that was written by hand and not made from a key. Raises InvalidAddressError."""
+    if body in _SINKS or len(set(body)) == 1:
+        raise InvalidAddressError("is a sink: what it is sent is lost", "forbidden_address")
 
 
 def script_of_key_hash(key_hash: bytes) -> bytes:
@@ -101,6 +113,7 @@ def _parse_base58(text: str, network: Network) -> ForeignAddress:
         raise InvalidAddressError("belongs to another network", "wrong_network")
     else:
         raise InvalidAddressError("has an unknown version byte")
+    _refuse_sink(body)
     return ForeignAddress(address_of(script, network), script)
 
 
@@ -119,6 +132,7 @@ def _parse_bech32(text: str, network: Network) -> ForeignAddress:
         raise InvalidAddressError("has a witness version that nobody can spend from yet")
     if hrp != network.hrp:
         raise InvalidAddressError("belongs to another network", "wrong_network")
+    _refuse_sink(program)
     return ForeignAddress(text.lower(), script)
 
 

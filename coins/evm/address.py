@@ -14,6 +14,11 @@ _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
 _TEXT_MAX = 200
 _SYSTEM_BELOW = 0x10000
 """Zero address, precompiles (0x01 … 0x11, 0x100, more with every fork), the 0xdead sink: nobody's keys."""
+_BURN = frozenset(
+    bytes.fromhex(text)
+    for text in ("dead000000000000000042069420694206942069", "00000000000000000000000000000000deadbeef")
+)
+"""Sinks in use, beside the system's and accounts of one repeated byte: nobody's keys."""
 _OTHER_NETWORKS = (
     "bc1", "tb1", "bcrt1", "ltc1", "tltc1", "rltc1", "ltcmweb1", "tmweb1",
     "bitcoincash:", "bchtest:", "bchreg:", "bitcoin:", "litecoin:", "dogecoin:",
@@ -25,7 +30,7 @@ def parse_address(text: str) -> ForeignAddress:
 
     Accepted: ``0x`` and 40 hex digits, all lower case, all upper case, or mixed case with a right
     EIP-55 checksum. Raises InvalidAddressError with code ``wrong_network`` for an address of
-    another kind of chain, else ``invalid_address``.
+    another kind of chain, ``forbidden_address`` for a sink, else ``invalid_address``.
     """
     if len(text) > _TEXT_MAX:
         raise InvalidAddressError("is far too long for an address")
@@ -40,6 +45,8 @@ def parse_address(text: str) -> ForeignAddress:
         raise InvalidAddressError("has a wrong EIP-55 checksum: a letter was changed")
     if int.from_bytes(script, "big") < _SYSTEM_BELOW:
         raise InvalidAddressError("is a system address that nobody holds the key of")
+    if script in _BURN or len(set(script)) == 1:
+        raise InvalidAddressError("is a sink: what it is sent is lost", "forbidden_address")
     return ForeignAddress(checksummed, script)
 
 

@@ -52,37 +52,56 @@ def test_e27_one_letter_of_the_wrong_case_is_refused(place: int) -> None:
     assert refusal.value.code == "invalid_address"
 
 
-@pytest.mark.parametrize(
-    ("text", "code"),
-    [
-        ("", "invalid_address"),
-        ("0x", "invalid_address"),
-        (GOOD[2:], "invalid_address"),
-        (GOOD[:-1], "invalid_address"),
-        (GOOD + "0", "invalid_address"),
-        (GOOD + "\n", "invalid_address"),
-        (" " + GOOD, "invalid_address"),
-        (GOOD.replace("0x", "0X"), "invalid_address"),
-        (GOOD.replace("e", "е"), "invalid_address"),  # a Cyrillic letter
-        (GOOD.replace("0", "０"), "invalid_address"),  # a full-width digit
-        ("0x" + "g" * 40, "invalid_address"),
-        ("0x" + "1" * 10_000, "invalid_address"),
-        ("<script>alert(1)</script>", "invalid_address"),
-        ("ethereum:" + GOOD, "invalid_address"),
-        ("vitalik.eth", "invalid_address"),
-        ("0x" + "0" * 40, "invalid_address"),
-        *((f"0x{number:040x}", "invalid_address") for number in [*range(1, 0x12), 0x100, 0xDEAD]),
-        ("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", "wrong_network"),
-        ("BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4", "wrong_network"),
-        ("bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqzk5jj0", "wrong_network"),
-        ("tb1qw508d6qejxtdg4y5r3zarvary0c5xw7kxpjzsx", "wrong_network"),
-        ("bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", "wrong_network"),
-        ("ltc1qw508d6qejxtdg4y5r3zarvary0c5xw7kgmn4n9", "wrong_network"),
-        ("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", "wrong_network"),
-        ("3P14159f73E4gFr7JterCCQh9QjiTjiZrG", "wrong_network"),
-        ("bitcoincash:qpm2qsznhks23z7629mms6s4cwef74vcwvy22gdx6a", "wrong_network"),
-    ],
-)
+# Text, code of the refusal.
+REFUSED = [
+    ("", "invalid_address"),
+    ("0x", "invalid_address"),
+    (GOOD[2:], "invalid_address"),
+    (GOOD[:-1], "invalid_address"),
+    (GOOD + "0", "invalid_address"),
+    (GOOD + "\n", "invalid_address"),
+    (" " + GOOD, "invalid_address"),
+    (GOOD.replace("0x", "0X"), "invalid_address"),
+    (GOOD.replace("e", "е"), "invalid_address"),  # a Cyrillic letter
+    (GOOD.replace("0", "０"), "invalid_address"),  # a full-width digit
+    ("0x" + "g" * 40, "invalid_address"),
+    ("0x" + "Z" * 40, "invalid_address"),
+    ("-" + GOOD[1:], "invalid_address"),
+    ("0x" + "1" * 10_000, "invalid_address"),
+    ("<script>alert(1)</script>", "invalid_address"),
+    ("ethereum:" + GOOD, "invalid_address"),
+    ("vitalik.eth", "invalid_address"),
+    ("0x" + "0" * 40, "invalid_address"),
+    *((f"0x{number:040x}", "invalid_address") for number in [*range(1, 0x12), 0x100, 0xDEAD]),
+    *((f"0x{byte * 20}", "forbidden_address") for byte in ("ff", "ee", "11", "01")),
+    ("0xdEAD000000000000000042069420694206942069", "forbidden_address"),
+    ("0x00000000000000000000000000000000DeaDBeef", "forbidden_address"),
+    (GOOD + " ", "invalid_address"),
+    (GOOD + "?value=1", "invalid_address"),
+    (GOOD[:20] + "\x00" + GOOD[21:], "invalid_address"),
+    ("0x" + GOOD, "invalid_address"),
+    ("XE7338O073KYGTWWZN0F2WZ0R8PX5ZPPZS", "invalid_address"),  # the same kind of account as an IBAN
+    ("0x8617E340B3D01FA5F11F306F4090FD50E238070d", "invalid_address"),  # a letter of the wrong case
+    ("rltc1qw508d6qejxtdg4y5r3zarvary0c5xw7kw508d", "wrong_network"),
+    ("LKKHMBjCU89fyFNgSRprDoD8Jb25N8uWvd", "wrong_network"),
+    ("mfcHP2WMCVLsVZA8yrovmhMgxNFW9r98xw", "wrong_network"),
+    ("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", "wrong_network"),
+    ("BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4", "wrong_network"),
+    ("bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqzk5jj0", "wrong_network"),
+    ("tb1qw508d6qejxtdg4y5r3zarvary0c5xw7kxpjzsx", "wrong_network"),
+    ("bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", "wrong_network"),
+    ("ltc1qw508d6qejxtdg4y5r3zarvary0c5xw7kgmn4n9", "wrong_network"),
+    ("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", "wrong_network"),
+    ("3P14159f73E4gFr7JterCCQh9QjiTjiZrG", "wrong_network"),
+    ("bitcoincash:qpm2qsznhks23z7629mms6s4cwef74vcwvy22gdx6a", "wrong_network"),
+]
+
+
+def test_w35_the_table_has_sixty_texts_and_more() -> None:
+    assert len({text for text, _ in REFUSED}) >= 60
+
+
+@pytest.mark.parametrize(("text", "code"), REFUSED)
 def test_w35_what_must_not_be_paid(text: str, code: str) -> None:
     with pytest.raises(InvalidAddressError) as refusal:
         parse_address(text)
