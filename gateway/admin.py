@@ -84,7 +84,7 @@ async def stop_withdrawal(call: Call[ReasonBody, None]) -> Reply:
     """A signed payout of an account chain is not wanted any more; the chain decides which it was."""
     command = StopWithdrawal(call.params["id"], call.operator.by, call.body.reason, call.idempotency)
     outcome = await call.ask(command)
-    return Reply(render.operator_withdrawal(outcome.value, call.gateway.coins), 200, outcome.is_replayed)
+    return Reply(shown_payout(outcome.value, call.gateway.coins), 200, outcome.is_replayed)
 
 
 def _decision(call: Reasoned, decision: str, digest: str = "") -> DecideWithdrawal:

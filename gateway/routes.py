@@ -138,7 +138,7 @@ ADMIN_ROUTES: tuple[Route, ...] = (
           ForOperator(Permission.WITHDRAWALS), admin.reject_withdrawal, payouts.OperatorWithdrawalReply,
           body=bodies.ReasonBody, is_idempotent=True, codes=("not_found", "not_held")),
     Route("POST", "/v1/admin/withdrawals/{id}/stop", "Use up the nonce of a signed withdrawal",
-          ForOperator(Permission.WITHDRAWALS), admin.stop_withdrawal, replies.OperatorWithdrawalReply,
+          ForOperator(Permission.WITHDRAWALS), admin.stop_withdrawal, payouts.OperatorWithdrawalReply,
           body=bodies.ReasonBody, is_idempotent=True,
           codes=("not_found", "not_cancellable", "not_confirmed")),
     Route("GET", "/v1/admin/audit", "Who did what", ForOperator(Permission.AUDIT),

@@ -21,7 +21,7 @@ from ledger.commands import (
 from ledger.context import Tx
 from ledger.errors import IllegalTransitionError, InputsTakenError, NotFoundError
 from ledger.machine import Who, advance
-from ledger.stop import is_stopped, stopped
+from ledger.stop import stopped
 from ledger.transition import move_attempt, move_withdrawal, save_withdrawal, set_attention
 from ledger.views import AttemptWork
 from ledger.withdrawal import WithdrawalEvent, WithdrawalState
@@ -198,7 +198,7 @@ def record_signed(tx: Tx, command: RecordSigned) -> AttemptWork:
     if row.txid is not None:
         if (row.txid, row.raw) != (command.txid, command.raw):
             raise IllegalTransitionError(f"attempt {row.id} was signed with other bytes")
-        return replace(to_work(row), is_stopped=is_stopped(tx))
+        return replace(to_work(row), is_stopped=stopped(tx) is not None)
     moved = move_attempt(tx, row, AttemptEvent.SIGNED, Who.SENDER)
     tx.db.execute(
         "UPDATE attempt SET txid = ?, raw = ? WHERE id = ?", (command.txid, command.raw, command.attempt_id)
@@ -208,7 +208,7 @@ def record_signed(tx: Tx, command: RecordSigned) -> AttemptWork:
             signed = replace(withdrawal, txid=command.txid, waiting_for=None)
             move_withdrawal(tx, signed, WithdrawalEvent.SIGNED, Who.SENDER)
     work = to_work(replace(moved, txid=command.txid, raw=command.raw))
-    return replace(work, is_stopped=is_stopped(tx))
+    return replace(work, is_stopped=stopped(tx) is not None)
 
 
 def record_broadcast(tx: Tx, command: RecordBroadcast) -> AttemptWork:

@@ -42,14 +42,9 @@ def start_payouts(tx: Tx, command: StartPayouts) -> Outcome[StopView]:
     return Outcome(read_stop(tx.db))
 
 
-def is_stopped(tx: Tx) -> bool:
-    """Whether an operator stopped all payouts."""
-    return read_stop(tx.db).is_stopped
-
-
 def stopped(tx: Tx) -> PayoutsHeldError | None:
     """The stop as a reason why nothing may leave, None without one. An operator's word ends it."""
-    if not is_stopped(tx):
+    if not read_stop(tx.db).is_stopped:
         return None
     return PayoutsHeldError("an operator stopped all payouts", waiting_for="approval")
 

@@ -16,7 +16,7 @@ from ledger.currency_state import allowing
 from ledger.errors import PayoutsHeldError
 from ledger.limit import FITS, allowed_now, most_at_once
 from ledger.machine import Who
-from ledger.stop import is_stopped, stopped
+from ledger.stop import stopped
 from ledger.transition import move_attempt, tip_height
 from ledger.views import AttemptWork
 from ledger.withdrawal_row import stop_of
@@ -280,7 +280,7 @@ def get_unsettled_attempts(tx: Tx, command: GetUnsettledAttempts) -> tuple[Attem
     that is not signed while its token is held, and the chain is not, is given up. Of the candidates of one
     nonce a node holds the dearest only: one that was outbid rests while the node has the newer one.
     """
-    if is_stopped(tx):
+    if stopped(tx) is not None:
         return ()
     condition = (
         "a.currency = ? AND a.state IN ('prepared', 'signed', 'broadcast', 'unknown') AND NOT EXISTS"
