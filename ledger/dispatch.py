@@ -17,8 +17,8 @@ from ledger.errors import (
     DomainError,
     IdempotencyKeyReusedError,
     InvalidClientError,
-    LedgerError,
     NonceUsedError,
+    StoreError,
 )
 from ledger.handlers import HANDLERS
 from ledger.views import Outcome
@@ -26,7 +26,7 @@ from ledger.views import Outcome
 logger = logging.getLogger(__name__)
 
 CHAIN_NEWS = frozenset({ApplyChainDelta, ApplyMempool, CreditDue})
-"""Commands that carry what a node told; a node can tell anything."""
+"""Commands that carry what a node told; a node can tell anything, also what would break the books."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def execute(tx: Tx, command: Command[Any]) -> Result:
         logger.exception("%s could not be written down", type(command).__name__)
         return _undo(tx, BlockRefusedError(f"it could not be written down: {type(fault).__name__}"))
     except Exception as fault:
-        if type(command) not in CHAIN_NEWS or isinstance(fault, LedgerError) or is_disk_fault(fault):
+        if type(command) not in CHAIN_NEWS or isinstance(fault, StoreError) or is_disk_fault(fault):
             raise
         logger.exception("%s could not be booked", type(command).__name__)
         return _undo(tx, BlockRefusedError(f"it could not be booked: {type(fault).__name__}"))

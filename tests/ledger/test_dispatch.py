@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from ledger import commands
-from ledger.commands import GetPayoutWork, SetCurrencyState, SpentNonce, StartNonceLane, UseNonce
-from ledger.errors import IdempotencyKeyReusedError, InsufficientFundsError, NonceUsedError
+from ledger.commands import CreditDue, GetPayoutWork, SetCurrencyState, SpentNonce, StartNonceLane, UseNonce
+from ledger.context import Tx
+from ledger.errors import BlockRefusedError, IdempotencyKeyReusedError, InsufficientFundsError, NonceUsedError
 from ledger.handlers import HANDLERS
+from ledger.journal import JournalEntry, Posting
 from ledger.operator_access import CreateOperator
 from ledger.store import DAY_S
 from ledger.views import Outcome
@@ -166,6 +168,26 @@ def test_what_the_database_cannot_hold_is_refused_and_the_others_go_on(
     fund(store, "alice", 100)
     batch = [transfer(1, "alice", "bob", 10), hostile, transfer(2, "alice", "bob", 20)]
     assert [result.error is None for result in store.apply_batch(batch, NOW)] == [True, False, True]
+    store.close()
+    assert balance(store.path, "client:bob:BTC:available") == 30
+    assert check_books(store.path) == []
+
+
+def test_d36_news_of_a_chain_that_would_break_the_books_stop_that_chain_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make_books(tmp_path)
+    fund(store, "alice", 100)
+
+    def lie(tx: Tx, command: object) -> None:
+        posting = Posting("client:alice:BTC:reserved", "onchain:BTC:hot", 1)
+        tx.post(JournalEntry("payout", "attempt", "at_1", (posting,), "chain"))
+
+    monkeypatch.setitem(HANDLERS, CreditDue, lie)
+    batch = [transfer(1, "alice", "bob", 10), CreditDue("BTC", "00", None), transfer(2, "alice", "bob", 20)]
+    results = store.apply_batch(batch, NOW)
+    assert [result.error is None for result in results] == [True, False, True]
+    assert isinstance(results[1].error, BlockRefusedError)
     store.close()
     assert balance(store.path, "client:bob:BTC:available") == 30
     assert check_books(store.path) == []
