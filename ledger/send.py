@@ -57,6 +57,7 @@ def connect_sends(
             continue
         owner, attempt = book.owner(tx.sender), attempts.get(tx.txid)
         value = tx.amount if tx.is_success else 0
+        _refuse_used_nonce(book, tx)
         meet_shortage(book, coin, owner, tx.txid, value + tx.gas_fee)
         if attempt is not None:
             _check_own(book, attempt, tx)
@@ -73,6 +74,14 @@ def connect_sends(
             reason = "no attempt of ours is this chain tx"
             book.open_case("unexplained", coin.currency, value, tx.txid, "value", reason, None, owner)
             _mark_conflicts(book, tx)
+
+
+def _refuse_used_nonce(book: BlockBook, tx: AccountTx) -> None:
+    """An account uses a nonce once: a node that shows a payout and its replacement is not believed."""
+    condition = "a.sender = ? AND a.nonce = ? AND a.state IN ('mined', 'reverted')"
+    for other in read_attempts(book.tx.db, condition, (tx.sender, tx.nonce)):
+        if other.currency in book.coins:
+            raise BlockRefusedError(f"{tx.txid} has the nonce {tx.nonce} that {other.txid} has used")
 
 
 def _check_own(book: BlockBook, attempt: AttemptRow, tx: AccountTx) -> None:

@@ -15,6 +15,7 @@ from ledger.attempt_row import AttemptRow, plan_of
 from ledger.block_book import BlockBook, Owner, add_to_script
 from ledger.coin_row import CoinRow
 from ledger.connect import Mirrored
+from ledger.errors import BlockRefusedError
 from ledger.journal import Posting
 from ledger.send import meet_shortage
 from ledger.spend import paid_withdrawals, payee_postings
@@ -43,9 +44,11 @@ def connect_token_sends(
             sends.setdefault((send.txid, send.currency), []).append(send)
         if send.position == UNREAD:
             arrived[send.currency, send.txid, send.position] = send.amount
-    page, moved = _Page(book, arrived, mirrored), set()
+    page, moved, sent = _Page(book, arrived, mirrored), set(), {tx.txid for tx in block.sent}
     for (txid, currency), group in sends.items():
         attempt = attempts.get(txid)
+        if attempt is not None and txid not in sent:
+            raise BlockRefusedError(f"{txid} is ours, and the node tells another sender of it")
         own = [s for s in group if attempt and attempt.currency == currency and s.sender == attempt.sender]
         if attempt is not None and own:
             if _book_own(page, attempt, own):

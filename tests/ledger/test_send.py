@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from coins.types import AccountTx, Receipt
-from ledger.commands import AnnounceHouseFunding, ApplyChainDelta
+from ledger.commands import (
+    AnnounceHouseFunding,
+    ApplyChainDelta,
+    GetPayoutWork,
+    RecordSigned,
+    ReserveAttempt,
+)
 from ledger.errors import BlockRefusedError
 from tests.fakes.chain import FakeTx
-from tests.fakes.coin import GAS_MAX, foreign
+from tests.fakes.coin import GAS_MAX, foreign, plan_payment, signed
+from tests.fakes.oracle import check_books
 from tests.ledger.till import ETH, Till
 
 GAS = GAS_MAX // 2
@@ -177,3 +185,47 @@ def test_another_story_about_our_own_bytes_is_refused(till: Till) -> None:
         with pytest.raises(BlockRefusedError):
             till.do(ApplyChainDelta(till.raw_block(sent=(sent,))))
     assert till.attempts() == ["broadcast"]
+
+
+def two_attempts(till: Till) -> tuple[AccountTx, AccountTx]:
+    """A payout and its replacement, both as a node might tell that they were mined."""
+    till.chain.pay((till.hot.script, 10**9))
+    till.deposit("alice", 500_000)
+    till.mine(6)
+    till.open("alice", 100_000)
+    (work,) = till.do(GetPayoutWork("ETH"))
+    plan = plan_payment(work)
+    sent = []
+    for number in (1, 2):
+        attempt = till.do(ReserveAttempt(f"at_{number}", replace(plan, fee=plan.fee * number)))
+        bytes_ = signed(attempt.plan)
+        till.do(RecordSigned(attempt.attempt_id, bytes_.txid, bytes_.raw))
+        mined = AccountTx(
+            txid=bytes_.txid,
+            sender=till.hot.script,
+            nonce=0,
+            recipient=work.output.script,
+            amount=100_000,
+            gas_fee=100,
+            is_success=True,
+        )
+        sent.append(mined)
+    return sent[0], sent[1]
+
+
+@pytest.mark.parametrize("is_one_block", [True, False])
+def test_w26_a_node_that_shows_a_nonce_used_twice_is_not_believed(tmp_path: Path, is_one_block: bool) -> None:
+    till = Till(tmp_path, ETH)
+    first, second = two_attempts(till)
+    if is_one_block:
+        deltas = [till.raw_block(sent=(first, second))]
+    else:
+        till.do(ApplyChainDelta(till.raw_block(sent=(first,))))
+        deltas = [till.raw_block(sent=(second,)), till.raw_block(sent=(replace(second, txid="ee" * 32),))]
+    held = (till.client("alice"), till.attempts(), till.known()[0])
+    for delta in deltas:
+        with pytest.raises(BlockRefusedError, match="nonce 0"):
+            till.do(ApplyChainDelta(delta))
+    assert (till.client("alice"), till.attempts(), till.known()[0]) == held
+    assert check_books(till.store.path) == []
+    till.close()

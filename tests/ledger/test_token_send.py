@@ -302,3 +302,21 @@ def test_e07_sends_that_nobody_saw_coming_are_undone_with_their_block(tmp_path: 
     assert till.rows(sql, token) == [("closed",)]
     assert (till.balance(f"suspense:{token}"), till.balance(f"unexplained:{token}")) == (0, 0)
     till.check()
+
+
+def test_w26_an_event_of_our_payment_without_our_payment_is_not_believed(tmp_path: Path) -> None:
+    """The node shows the event of what we signed, and says that somebody else sent it."""
+    till, token = open_till(tmp_path)
+    till.deposit("alice", 10_000, 6, token=token)
+    sweep(till)
+    view = till.open("alice", 4_000, currency=token)
+    till.pay_all()
+    (txid,) = till.rows("SELECT txid FROM attempt ORDER BY rowid DESC LIMIT 1")[0]
+    (script,) = till.rows("SELECT script FROM withdrawal WHERE id = ?", view.id)[0]
+    held = till.client("alice", token)
+    send = TokenSend(token, txid, "log:0", till.hot.script, script, 4_000)
+    with pytest.raises(BlockRefusedError, match="another sender"):
+        till.do(ApplyChainDelta(till.raw_block(token_sends=(send,))))
+    assert (till.client("alice", token), till.status(view.id)) == (held, "broadcast")
+    till.check()
+    till.close()
