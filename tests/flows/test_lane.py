@@ -16,6 +16,7 @@ from tests.fakes.proxy import NodeProxy
 from tests.flows.conftest import MakeStage, OpenShop
 from tests.flows.operator import Operator, appoint
 from tests.flows.shop import Shop
+from tests.flows.test_deposit_evm import REVERTING
 from tests.flows.test_withdrawal_evm import hot_address
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(120)]
@@ -162,6 +163,28 @@ async def test_w26_a_dropped_nonce_is_sent_again_and_all_three_are_paid_once(
     first = int(mined[0]["nonce"], 16)
     assert [int(tx["nonce"], 16) for tx in mined] == [first, first + 1, first + 2]
     assert not any(row["attention"] for row in done)
+    shop.check_books()
+
+
+async def test_w30_a_payout_mined_with_status_0_is_failed_costs_its_gas_and_does_not_loop(
+    stage: Stage, open_shop: OpenShop
+) -> None:
+    shop = await open_shop(stage)
+    anvil = shop.anvil
+    await ready(shop, "w30")
+    before = await shop.balance("w30")
+    payee = await shop.chain.foreign_address()
+    anvil.rpc("anvil_setCode", payee, REVERTING)
+    order = await shop.withdraw("w30", "0.5", payee)
+    await until_candidates(shop, order["id"], 1)
+    await shop.mine()
+    row = await shop.withdrawal(order["id"])
+    assert (row["status"], row["attention"]) == ("broadcast", True)
+    failed = await shop.until_withdrawal(order["id"], "failed", mine=True)
+    assert [a["state"] for a in failed["attempts"]] == ["reverted"]
+    assert (anvil.balance(payee), await shop.balance("w30")) == (0, before)
+    await shop.mine(8)
+    assert await shop.withdrawal(order["id"]) | {"confirmations": 0} == failed | {"confirmations": 0}
     shop.check_books()
 
 
