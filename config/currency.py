@@ -21,6 +21,13 @@ AmountOrNone = Annotated[int | None, WholeUnits()]
 """As Amount, where there may be no such limit."""
 
 OpenClosed = Literal["open", "closed"]
+Explorer = Annotated[
+    str,
+    Field(
+        max_length=200,
+        pattern=r"^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?/[^\s\"'<>{}\\]*\{txid\}[^\s\"'<>{}\\]*$",
+    ),
+]
 Depth = Annotated[int, Field(ge=1, le=100_000)]
 
 
@@ -67,6 +74,8 @@ class CurrencySettings(Section):
     """Blocks after which a deposit is final and may be spent."""
     max_reorg: Depth
     """Deepest reorganisation that is followed, below final_depth; a deeper one halts the currency."""
+    explorer_tx: Explorer | None = None
+    """Page about a chain tx, like `https://explorer.example/tx/{txid}`; a token has its chain's."""
     draining: bool = False
     """No new addresses and no new withdrawals; what is open is brought to its end."""
     deposits: OpenClosed = "open"

@@ -23,6 +23,7 @@ class CoinInfo:
     network: str
     confirmations_required: int
     minimum_deposit: int
+    explorer_tx: str | None = None
 
 
 class Coins:
@@ -38,8 +39,10 @@ class Coins:
     def update(self, settings: Mapping[str, CurrencySettings]) -> None:
         """Take over a new configuration, without a restart."""
         for name, coin in settings.items():
+            chain = _chain_of(coin)
+            explorer_tx = coin.explorer_tx or (settings[chain].explorer_tx if chain in settings else None)
             self._known[name] = CoinInfo(
-                _chain_of(coin), coin.decimals, coin.network, coin.confirmations, coin.minimum_deposit
+                chain, coin.decimals, coin.network, coin.confirmations, coin.minimum_deposit, explorer_tx
             )
             self._decimals[name] = coin.decimals
         on = {name for name, coin in settings.items() if coin.enabled}
@@ -75,6 +78,13 @@ class Coins:
     def display(self, currency: str, amount: int) -> str:
         """Decimal string of whole units. A currency out of the books of this configuration is a fault."""
         return format_amount(amount, self._decimals[currency])
+
+    def explorer_url(self, currency: str, txid: str | None) -> str | None:
+        """The page about a chain tx of a currency, None where none is configured or there is no chain tx."""
+        info = self._known.get(currency)
+        if txid is None or info is None or info.explorer_tx is None:
+            return None
+        return info.explorer_tx.replace("{txid}", txid)
 
 
 def _chain_of(settings: CurrencySettings) -> str:

@@ -201,6 +201,7 @@ class DepositReply(Model):
     address: str
     amount: str
     txid: str
+    explorer_url: str | None
     output_index: int | None
     block_height: int | None
     block_hash: str | None
@@ -251,6 +252,7 @@ class WithdrawalReply(Model):
     fee: str
     address: str
     txid: str | None
+    explorer_url: str | None
     status: str
     waiting_for: str | None
     attention: bool

@@ -218,8 +218,9 @@ function paymentItem(payment) {
   const foot = make("div", "foot");
   foot.append(make("span", "when", new Date(payment.at).toLocaleString()));
   if (payment.txid) {
-    const txid = make("span", "txid mono", `${payment.txid.slice(0, 10)}…${payment.txid.slice(-8)}`);
+    const txid = make(payment.explorer_url ? "a" : "span", "txid mono", `${payment.txid.slice(0, 10)}…${payment.txid.slice(-8)}`);
     txid.title = payment.txid;
+    if (payment.explorer_url) Object.assign(txid, { href: payment.explorer_url, target: "_blank", rel: "noopener noreferrer" });
     foot.append(txid);
   }
   if (payment.way === "out" && ["held", "approved"].includes(payment.status)) {

@@ -116,6 +116,32 @@ def test_w42_limits_are_read_in_base_units_and_none_by_default(settings_of: Load
     assert limits == (200_000_000, 500_000_000, 2_000_000_000)
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        "http://explorer.example/tx/{txid}",
+        "https://explorer.example/tx/",
+        "https://explorer.example/{txid}/{txid}",
+        "https://user@explorer.example/{txid}",
+        "javascript:alert(1)//{txid}",
+        "https://explorer.example/{txid}<b>",
+        "https://{txid}",
+    ],
+)
+def test_an_explorer_is_an_https_page_of_a_chain_tx(page: str, errors_of: Failer, folder: Path) -> None:
+    file = folder / "coins" / "BTC.toml"
+    file.write_text(file.read_text().replace("max_reorg = 5", f'max_reorg = 5\nexplorer_tx = "{page}"', 1))
+    (line,) = errors_of()
+    assert "coins.BTC.explorer_tx" in line
+
+
+def test_an_explorer_is_none_unless_it_is_named(settings_of: Loader, folder: Path) -> None:
+    assert settings_of().coins["BTC"].explorer_tx is None
+    file, page = folder / "coins" / "BTC.toml", "https://explorer.example:8443/tx/{txid}"
+    file.write_text(file.read_text().replace("max_reorg = 5", f'max_reorg = 5\nexplorer_tx = "{page}"', 1))
+    assert settings_of().coins["BTC"].explorer_tx == page
+
+
 TIERS = 'tiers = [{ above = "0.5", confirmations = 4 }, { above = "2", confirmations = 6 }]'
 
 

@@ -74,3 +74,14 @@ def test_a_token_is_served_by_its_chain_and_is_off_with_it() -> None:
     with pytest.raises(ProblemError) as caught:
         coins.offered("USDT-ETH")
     assert caught.value.code == "unknown_currency"
+
+
+def test_a_chain_tx_is_shown_where_its_chain_is_explored() -> None:
+    found = load_settings().configured
+    page = "https://explorer.example/tx/{txid}?from=us"
+    known = {name: coin.model_copy(update={"explorer_tx": page}) for name, coin in found.items()}
+    coins = Coins(known)
+    assert coins.explorer_url("BTC", "ab" * 32) == f"https://explorer.example/tx/{'ab' * 32}?from=us"
+    for currency, txid in (("BTC", None), ("XYZ", "ab" * 32)):
+        assert coins.explorer_url(currency, txid) is None
+    assert Coins(found).explorer_url("BTC", "ab" * 32) is None
