@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Generator
+from itertools import pairwise
 
 from coins.bitcoin.outline import Outline
 from coins.bitcoin.scan import BlockRules, Scan, at_once, header_end, scan_block
@@ -37,7 +38,8 @@ def match_steps(
     for form in sorted(index.forms):
         candidates = outline.found.get(form)
         if candidates is None:  # nobody knew of this form when the block was outlined
-            candidates = yield from search_steps(raw, txs, form)
+            paid = outline.paid or [raw[begin:end] for begin, end in pairwise(txs)]
+            candidates = yield from search_steps(paid, form)
         if hits := index.scripts.intersection(candidates.scripts):
             count += len(hits)
             if count > HITS_MAX:

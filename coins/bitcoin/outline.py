@@ -41,11 +41,13 @@ class Outline:
     """``txs``: where each chain tx begins in the block, and where the last one ends.
 
     ``spent``: the outpoint of each input in the order of the block, as :func:`coins.index.outpoint_key`.
+    ``paid``: the outputs of each chain tx as they stand in the block, empty once it was decoded.
     ``found``: by the form of a script what could be one, for the forms that were searched already.
     """
 
     txs: array[int]
     spent: list[bytes]
+    paid: list[bytes] = field(default_factory=list, compare=False)
     found: dict[bytes, Candidates] = field(default_factory=dict)
 
     def encode(self) -> bytes:
@@ -76,7 +78,7 @@ def decode(data: bytes) -> Outline:
         raise NodeDataError(f"no outline: {error}") from None
     if pos != len(data):
         raise NodeDataError(f"no outline: {len(data)} bytes instead of {pos}")
-    return Outline(txs, spent, found)
+    return Outline(txs, spent, found=found)
 
 
 def _words(data: bytes, begin: int, count: int) -> tuple[array[int], int]:
@@ -93,7 +95,7 @@ def outline_block(raw: bytes, rules: BlockRules, forms: Iterable[bytes] = ()) ->
     """The outline of a whole block, searched for these forms. Raises BROKEN for anything else."""
     outline = at_once(outline_steps(raw, rules))
     for form in forms:
-        outline.found[form] = at_once(search_steps(raw, outline.txs, form))
+        outline.found[form] = at_once(search_steps(outline.paid, form))
     return outline
 
 
@@ -105,27 +107,34 @@ def outline_steps(raw: bytes, rules: BlockRules) -> Generator[None, None, Outlin
     if count == 0:
         raise NodeDataError("block without a coinbase")
     match = tx_pattern(rules.max_money, rules.has_segwit).match
-    txs, spent, flag = array(_WORD), list[bytes](), 0
+    txs, spent, paid, flag = array(_WORD), list[bytes](), list[bytes](), 0
     for first in range(0, count, TXS_PER_STEP):
         inputs: list[bytes] = []
         for number in range(first, min(first + TXS_PER_STEP, count)):
             txs.append(pos)
             if found := match(raw, pos):  # this loop is the cashier's hottest
-                inputs.append(found[found.lastindex or 0])
+                last = found.lastindex or 0
+                inputs.append(found[last - 1])
+                paid.append(found[last])
                 pos, flag = found.end(), 0
             else:
                 spent += INPUT_KEYS.findall(b"".join(inputs))
                 inputs.clear()
-                pos, flag = read_tx(raw, pos, number, rules, spent)
+                pos, flag = read_tx(raw, pos, number, rules, spent, paid)
         spent += INPUT_KEYS.findall(b"".join(inputs))
         yield
     check_end(raw, pos, len(raw), bool(flag & FLAG_MWEB))
     txs.append(pos)
-    return Outline(txs, spent)
+    return Outline(txs, spent, paid)
 
 
-def read_tx(raw: bytes, pos: int, number: int, rules: BlockRules, spent: list[bytes]) -> tuple[int, int]:
-    """Any chain tx at ``pos``: the position behind it and its flag; adds what it spends to ``spent``."""
+def read_tx(
+    raw: bytes, pos: int, number: int, rules: BlockRules, spent: list[bytes], paid: list[bytes]
+) -> tuple[int, int]:
+    """Any chain tx at ``pos``: the position behind it and its flag.
+
+    Adds the outpoints that it spends to ``spent``, and its outputs to ``paid``.
+    """
     pos += 4
     flag = 0
     if raw[pos] == 0:
@@ -136,12 +145,14 @@ def read_tx(raw: bytes, pos: int, number: int, rules: BlockRules, spent: list[by
         spent.append(raw[pos : pos + OUTPOINT_BYTES])
         size, pos = read_varint(raw, pos + OUTPOINT_BYTES)
         pos += size + 4
+    begin = pos
     outputs, pos = read_varint(raw, pos)
     for _ in range(outputs):
         if int.from_bytes(raw[pos : pos + 8], "little") > rules.max_money:
             raise NodeDataError("impossible amount")
         size, pos = read_varint(raw, pos + 8)
         pos += size
+    paid.append(raw[begin:pos])
     if flag & FLAG_WITNESS:
         pos = witness_end(raw, pos, inputs)
     if flag & FLAG_MWEB:

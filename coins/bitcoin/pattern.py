@@ -24,7 +24,8 @@ _ITEM_SIZES = (0x48, 0x47, 0x21, 0x40, 0x41, 0x00, 0x01, 0x02, 0x20, 0x46, 0x49,
 
 @cache
 def tx_pattern(max_money: int, has_segwit: bool) -> re.Pattern[bytes]:
-    """Matches one ordinary chain tx; its only matched group are its inputs, for :data:`INPUT_KEYS`.
+    """Matches one ordinary chain tx; the last matched group are its outputs with their count, the one before
+    are its inputs without it, for :data:`INPUT_KEYS`.
 
     An amount whose highest byte is that of ``max_money``, or higher, never matches.
     """
@@ -33,7 +34,7 @@ def tx_pattern(max_money: int, has_segwit: bool) -> re.Pattern[bytes]:
     outputs = _counted(_amount(max_money) + _sized(_OUTPUT_SIZES), range(1, OUTPUTS_MAX + 1))
     stack = _counted(_sized(_ITEM_SIZES), range(ITEMS_MAX + 1))
     for count in range(1, INPUTS_MAX + 1):
-        body = b"\\x%02x(%s)" % (count, _INPUT * count) + outputs
+        body = b"\\x%02x(%s)" % (count, _INPUT * count) + b"(" + outputs + b")"
         bare.append(body)
         witness.append(body + stack * count)
     bodies = [rb"\x00\x01" + _one_of(witness)] if has_segwit else []

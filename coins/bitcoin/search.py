@@ -1,8 +1,8 @@
 """Which bytes of a block could be scripts of ours, and in which chain txs they stand. Pure.
 
 Knows forms of scripts only, none of ours, so that worker processes run it too. A search may find too much
-(a copy in a witness), never too little: a script stands wholly inside one chain tx, and each is searched
-from its first byte to its last.
+(one script inside another, or across two outputs), never too little: a script stands wholly inside the
+outputs of one chain tx, and they are searched from the first byte to the last.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bisect import bisect_right
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import compress, count, pairwise
+from itertools import compress, count
 
 FORMS_MAX = 8  # one search through the block for each
 TXS_PER_GROUP = 64  # where a script stands is known this exactly
@@ -38,28 +38,24 @@ class Candidates:
         return {bisect_right(self.ends, place) for place in places}
 
 
-def search_steps(raw: bytes, txs: Sequence[int], form: bytes) -> Generator[None, None, Candidates]:
+def search_steps(paid: Sequence[bytes], form: bytes) -> Generator[None, None, Candidates]:
     """All that could be scripts of this form (:class:`coins.index.WatchIndex`), in steps of a millisecond.
 
-    ``txs``: where each chain tx begins, and where the last one ends.
+    ``paid``: the outputs of each chain tx, or all of its bytes.
     """
     findall, size = _form_pattern(form).findall, form[0] + 1
-    scripts, ends, rested = list[bytes](), array("I"), txs[0]
-    for begin, end in group_bounds(txs):
-        for first in range(begin, end, BYTES_PER_STEP):
-            if first - rested > BYTES_PER_STEP:
-                rested = first
-                yield
+    scripts, ends, searched = list[bytes](), array("I"), 0
+    for number in range(0, len(paid), TXS_PER_GROUP):
+        group = b"".join(paid[number : number + TXS_PER_GROUP])
+        for first in range(0, len(group), BYTES_PER_STEP):
             # A pattern sees nothing behind the end it is given: what stands on a border is found once.
-            scripts += findall(raw, first, min(end, first + BYTES_PER_STEP + size - 1))
+            scripts += findall(group, first, first + BYTES_PER_STEP + size - 1)
+            searched += min(BYTES_PER_STEP, len(group) - first)
+            if searched >= BYTES_PER_STEP:
+                searched = 0
+                yield
         ends.append(len(scripts))
     return Candidates(scripts, ends)
-
-
-def group_bounds(txs: Sequence[int]) -> Iterable[tuple[int, int]]:
-    """Where each group of chain txs begins and ends."""
-    starts = [*txs[:-1:TXS_PER_GROUP], txs[-1]]
-    return pairwise(starts)
 
 
 def touched_by(raw: bytes, txs: Sequence[int], group: int, hits: Iterable[bytes]) -> set[int]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from coins.bitcoin.outline import read_tx
 from coins.bitcoin.pattern import INPUT_KEYS, tx_pattern
 from coins.bitcoin.scan import BlockRules
-from coins.bitcoin.wire import Tx, TxIn, TxOut
+from coins.bitcoin.wire import Tx, TxIn, TxOut, varint
 from coins.index import outpoint_key
 from coins.types import Outpoint
 
@@ -50,9 +50,13 @@ def test_what_it_takes_is_the_chain_tx_to_the_byte(seed: int, behind: bytes) -> 
     if found is not None:
         assert found.end() == len(tx.serialize())
         assert found.lastindex is not None
-        assert INPUT_KEYS.findall(found[found.lastindex]) == [
+        assert INPUT_KEYS.findall(found[found.lastindex - 1]) == [
             outpoint_key(each.outpoint) for each in tx.inputs
         ]
+        outputs = [
+            each.amount.to_bytes(8, "little") + varint(len(each.script)) + each.script for each in tx.outputs
+        ]
+        assert found[found.lastindex] == varint(len(outputs)) + b"".join(outputs)
 
 
 @given(st.binary(max_size=40), SEEDS, st.integers(0, 2**20))
@@ -63,9 +67,11 @@ def test_it_takes_nothing_that_the_loop_reads_otherwise(junk: bytes, seed: int, 
     for hostile in (junk, raw[:at] + junk + raw[at + len(junk) :], raw[:at]):
         found = PATTERN.match(hostile)
         if found is not None:
-            spent: list[bytes] = []
-            assert read_tx(hostile, 0, 0, RULES, spent)[0] == found.end()
-            assert INPUT_KEYS.findall(found[found.lastindex or 0]) == spent
+            spent, paid = list[bytes](), list[bytes]()
+            assert read_tx(hostile, 0, 0, RULES, spent, paid)[0] == found.end()
+            last = found.lastindex or 0
+            assert INPUT_KEYS.findall(found[last - 1]) == spent
+            assert [found[last]] == paid
 
 
 def ordinary(inputs: int, outputs: int, script: bytes, items: tuple[bytes, ...], amount: int = 5) -> bytes:
