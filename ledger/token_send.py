@@ -78,7 +78,8 @@ def _unread(book: BlockBook, block: Block, attempts: dict[str, AttemptRow]) -> l
 def _book_own(page: _Page, attempt: AttemptRow, sends: Sequence[TokenSend]) -> bool:
     """Book what an attempt of ours moved; False, and nothing booked, when that is not what was signed.
 
-    A fee on top of the amount is the house's. What a token takes out of the amount is the payee's in a
+    A fee on top of the amount is the house's; what is more than the amount itself is no fee, and holds the
+    token's payouts. What a token takes out of the amount is the payee's in a
     payout, and the house's in a sweep.
     """
     book, payee = page.book, plan_of(attempt).outputs[0]
@@ -99,9 +100,13 @@ def _book_own(page: _Page, attempt: AttemptRow, sends: Sequence[TokenSend]) -> b
         target = accounts.onchain(coin.currency, book.owner(payee.script).location)
         postings = [Posting(target, source, arrived)] if target != source else []
         lost = total - arrived
+    is_fee = lost <= payee.amount
     if lost:
-        postings.append(Posting(fee, source, lost))
+        postings.append(Posting(fee if is_fee else accounts.unexplained(coin.currency), source, lost))
     txid = sends[0].txid
+    if not is_fee:
+        reason = "far more left than was signed: that is no fee"
+        book.open_case("unexplained", coin.currency, lost, txid, sends[0].position, reason, None, owner)
     meet_shortage(book, coin, owner, txid, total, f"unseen:{sends[0].position}")
     kind = "payout" if withdrawals else "internal"
     journal_id = book.post(kind, "attempt", attempt.id, postings, txid)

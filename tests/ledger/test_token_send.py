@@ -7,10 +7,16 @@ from pathlib import Path
 import pytest
 
 from coins.types import AccountTx, Receipt, TokenSend
-from ledger.commands import ApplyChainDelta, GetUnsettledAttempts, SetCurrencyState
-from ledger.errors import BlockRefusedError
+from ledger.commands import (
+    ApplyChainDelta,
+    GetPayoutWork,
+    GetUnsettledAttempts,
+    RecordSigned,
+    SetCurrencyState,
+)
+from ledger.errors import BlockRefusedError, PayoutsHeldError
 from tests.fakes.chain import FakeTx
-from tests.fakes.coin import GAS_MAX
+from tests.fakes.coin import GAS_MAX, signed
 from tests.fakes.oracle import check_books
 from tests.ledger.desk import write_off
 from tests.ledger.till import ETH, Till
@@ -319,4 +325,37 @@ def test_w26_an_event_of_our_payment_without_our_payment_is_not_believed(tmp_pat
         till.do(ApplyChainDelta(till.raw_block(token_sends=(send,))))
     assert (till.client("alice", token), till.status(view.id)) == (held, "broadcast")
     till.check()
+
+
+@pytest.mark.parametrize(("more", "is_fee"), [(4_000, True), (4_001, False), (900_000, False)])
+def test_e07_what_leaves_with_a_payout_beyond_its_amount_is_no_fee(
+    tmp_path: Path, more: int, is_fee: bool
+) -> None:
+    till, token = open_till(tmp_path)
+    till.deposit("alice", 1_000_000, 6, token=token)
+    sweep(till)
+    paid, waiting = (till.open("alice", 4_000, currency=token) for _ in range(2))
+    (work,) = till.do(GetPayoutWork(token))
+    attempt = till.reserve(work)
+    bytes_ = signed(attempt.plan)
+    till.do(RecordSigned(attempt.attempt_id, bytes_.txid, bytes_.raw))
+    to = {"log:0": (work.output.script, 4_000), "log:1": (STRANGER, more)}
+    sends = [TokenSend(token, bytes_.txid, place, till.hot.script, *sent) for place, sent in to.items()]
+    nonce = attempt.plan.nonce or 0
+    mined = AccountTx(
+        txid=bytes_.txid, sender=till.hot.script, nonce=nonce, gas_fee=9, is_success=True,
+        recipient=STRANGER, amount=0,
+    )  # fmt: skip
+    till.do(ApplyChainDelta(till.raw_block(sent=(mined,), token_sends=tuple(sends))))
+    assert (till.balance(f"token_fee:{token}"), till.balance(f"unexplained:{token}")) == (
+        (more, 0) if is_fee else (0, more)
+    )
+    cases = till.rows("SELECT amount FROM unclaimed_case WHERE kind = 'unexplained' AND currency = ?", token)
+    assert cases == ([] if is_fee else [(str(more),)])
+    assert (till.status(paid.id), till.client("alice", token)[1]) == ("broadcast", 4_000)
+    if not is_fee:
+        with pytest.raises(PayoutsHeldError):
+            till.do(GetPayoutWork(token))
+    assert till.status(waiting.id) == "approved"
+    assert check_books(till.store.path) == []
     till.close()
