@@ -21,6 +21,7 @@ NAMES = (
     "payout.recorded",
     "payout.sent",
     "payout.noted",
+    "bump.planned",
 )
 """Every point there is: those of the store, then those on the way of a payout (``actors``)."""
 

@@ -125,3 +125,21 @@ def test_w28_a_token_sweep_says_how_much_gas_it_lacks() -> None:
     with pytest.raises(PlanError) as failure:
         SPENDER.bump(StuckWork(old, 5, True), quote_of(GWEI, 1))
     assert failure.value.gas_missing == new.fee - old.fee - 5
+
+
+@pytest.mark.parametrize("spare", [0, ETHER])
+def test_a_stopped_payment_is_outbid_by_nothing(spare: int) -> None:
+    for old in (payout_plan(quote_of(GWEI, 1)), token_plan(quote_of(GWEI, 1), "payout")):
+        new = SPENDER.bump(StuckWork(old, spare, False, is_stopped=True), quote_of(GWEI, 1))
+        assert new is not None
+        assert old.sender is not None
+        contract = TOKEN.contract_script if old.currency == TOKEN.currency else None
+        tx = check_plan(new, old.currency, SETTINGS.chain_id, contract)
+        assert (tx.to, tx.value, tx.gas, tx.data) == (old.sender.script, 0, 21_000, b"")
+        assert (new.kind, new.nonce, new.intent_id) == ("cancel", old.nonce, old.intent_id)
+        before = decode_payload(old.payload)
+        assert 8 * tx.max_fee_wei >= 9 * before.max_fee_wei + 8
+        again = SPENDER.bump(StuckWork(new, ETHER, True, is_stopped=True), quote_of(GWEI, 1))
+        assert again is not None
+        assert (again.kind, again.outputs) == ("cancel", new.outputs)
+        assert again.fee > new.fee

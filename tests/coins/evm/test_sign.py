@@ -13,7 +13,7 @@ from coins.evm.derive import EvmDeriver
 from coins.evm.sign import account_xpub, sign_plan
 from coins.evm.tx import UnsignedTx, encode_payload
 from coins.types import AttemptPlan, Branch, OwnScript, TxOutput
-from tests.coins.evm.world import ETHER, SEED, eth_settings
+from tests.coins.evm.world import ETHER, SEED, eth_settings, token_settings
 
 SETTINGS = eth_settings()
 DERIVER = EvmDeriver(SETTINGS, account_xpub(SEED, SETTINGS, 0), account_xpub(SEED, SETTINGS, 1))
@@ -78,3 +78,32 @@ def test_what_differs_or_is_out_of_bounds_is_refused(plan: AttemptPlan, words: s
 def test_another_seed_is_another_house() -> None:
     with pytest.raises(SignerError, match="not an account of this seed"):
         sign_plan(SEED[::-1], SETTINGS, plan_of())
+
+
+def cancel_of(**fields: Any) -> AttemptPlan:
+    """A plan that uses up a nonce."""
+    return plan_of(HOT, "cancel", TxOutput(HOT.script, HOT.address, 0), **fields)
+
+
+def test_a_cancel_pays_nothing_to_the_hot_account_itself() -> None:
+    signed = sign_plan(SEED, SETTINGS, cancel_of())
+    assert Account.recover_transaction(signed.raw).lower() == HOT.address.lower()
+    token = replace(cancel_of(), currency="USDT-ETH")
+    assert sign_plan(SEED, eth_settings(tokens=(token_settings("0x" + "44" * 20),)), token) == signed
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        plan_of(HOT, "cancel", TxOutput(HOT.script, HOT.address, 1)),
+        plan_of(HOT, "cancel", TxOutput(PAYEE, "0x" + PAYEE.hex(), 0)),
+        plan_of(HOT, "payout", TxOutput(HOT.script, HOT.address, 0)),
+        plan_of(DEPOSIT, "cancel", TxOutput(DEPOSIT.script, DEPOSIT.address, 0)),
+        cancel_of(max_fee_wei=SETTINGS.max_fee_wei + 1),
+        cancel_of(gas=SETTINGS.payout_gas_limit_max + 1),
+        replace(cancel_of(), nonce=8),
+    ],
+)
+def test_a_cancel_that_pays_anybody_or_too_much_is_refused(plan: AttemptPlan) -> None:
+    with pytest.raises(SignerError):
+        sign_plan(SEED, SETTINGS, plan)
