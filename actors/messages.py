@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from actors.childspec import ChildView, GetTree
 from coins.types import Branch, OwnScript
 from ledger.commands import (
+    AnnounceHouseFunding,
     ApplyChainDelta,
     ApplyMempool,
     AssignCase,
@@ -69,6 +70,7 @@ from ledger.queries import (
     ListCurrencies,
     ListDeposits,
     ListEvents,
+    ListHouseMovements,
     ListKeys,
     ListOperators,
     ListReconciliations,
@@ -88,6 +90,7 @@ from ledger.views import (
     CurrencyView,
     DepositView,
     EventView,
+    HouseMovementView,
     KeyView,
     OperatorCredentials,
     OperatorSessionView,
@@ -244,6 +247,7 @@ class OutboxReady(Request[None]):
 
 __all__ = [
     "AddressView",
+    "AnnounceHouseFunding",
     "ApplyChainDelta",
     "ApplyMempool",
     "AssignCase",
@@ -284,6 +288,7 @@ __all__ = [
     "GetWatcherStatus",
     "GetWithdrawal",
     "HoldCurrency",
+    "HouseMovementView",
     "Idempotency",
     "IssueAddress",
     "IssueScript",
@@ -294,6 +299,7 @@ __all__ = [
     "ListCurrencies",
     "ListDeposits",
     "ListEvents",
+    "ListHouseMovements",
     "ListKeys",
     "ListOperators",
     "ListReconciliations",

@@ -195,6 +195,14 @@ class TransferBody(Body):
     reason: Reason
 
 
+class HouseMovementBody(ReasonBody):
+    """House money that one chain tx will bring to the hot wallet; ``currency`` is what it pays."""
+
+    kind: Literal["announce"]
+    currency: Currency
+    txid: Annotated[str, Field(pattern=r"^(0x)?[0-9a-f]{64}$")]
+
+
 class AssignBody(ReasonBody):
     """Who gets the money of a case."""
 
@@ -236,6 +244,14 @@ class ListQuery(PageQuery):
     """One page of a list, of one client where named."""
 
     client_id: ClientId | None = None
+
+
+class HouseQuery(Query):
+    """One page of the house's movements, newest first."""
+
+    limit: Annotated[int, Field(ge=1, le=500)] | None = None
+    cursor: Cursor | None = None
+    currency: Currency | None = None
 
 
 class AuditQuery(Query):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from coins.amounts import AmountError, format_amount, parse_amount
-from config.schema import CurrencySettings, TokenSettings
+from config.schema import BitcoinCoinSettings, CurrencySettings, TokenSettings
 from gateway.errors import invalid
 from gateway.problem import ProblemError
 
@@ -15,7 +15,8 @@ from gateway.problem import ProblemError
 class CoinInfo:
     """What never changes of a currency (decimals, network), and what a client is told about deposits.
 
-    ``chain`` is the currency whose actors serve it: itself, or a token's parent.
+    ``chain`` is the currency whose actors serve it: itself, or a token's parent; ``has_accounts`` when it
+    has accounts instead of outputs.
     """
 
     chain: str
@@ -24,6 +25,7 @@ class CoinInfo:
     confirmations_required: int
     minimum_deposit: int
     explorer_tx: str | None = None
+    has_accounts: bool = False
 
 
 class Coins:
@@ -42,7 +44,13 @@ class Coins:
             chain = _chain_of(coin)
             explorer_tx = coin.explorer_tx or (settings[chain].explorer_tx if chain in settings else None)
             self._known[name] = CoinInfo(
-                chain, coin.decimals, coin.network, coin.confirmations, coin.minimum_deposit, explorer_tx
+                chain,
+                coin.decimals,
+                coin.network,
+                coin.confirmations,
+                coin.minimum_deposit,
+                explorer_tx,
+                not isinstance(coin, BitcoinCoinSettings),
             )
             self._decimals[name] = coin.decimals
         on = {name for name, coin in settings.items() if coin.enabled}
@@ -78,6 +86,11 @@ class Coins:
     def display(self, currency: str, amount: int) -> str:
         """Decimal string of whole units. A currency out of the books of this configuration is a fault."""
         return format_amount(amount, self._decimals[currency])
+
+    def txid(self, currency: str, text: str) -> str:
+        """A txid as the books of an enabled currency write it. Raises ProblemError ``unknown_currency``."""
+        digits = text.removeprefix("0x")
+        return f"0x{digits}" if self.offered(currency).has_accounts else digits
 
     def explorer_url(self, currency: str, txid: str | None) -> str | None:
         """The page about a chain tx of a currency, None where none is configured or there is no chain tx."""

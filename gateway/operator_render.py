@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from actors.messages import StopView, WithdrawalView
+from actors.messages import HouseMovementView, StopView, WithdrawalView
 from gateway.coins import Coins
-from gateway.operator_replies import ApprovalReply, OperatorWithdrawalReply, StopReply
+from gateway.operator_replies import (
+    ApprovalReply,
+    HouseMovementReply,
+    OperatorWithdrawalReply,
+    StopReply,
+)
 from gateway.render import moment, moment_or_none, withdrawal
 
 
@@ -20,4 +25,18 @@ def operator_withdrawal(view: WithdrawalView, coins: Coins) -> OperatorWithdrawa
         digest=view.digest,
         approvals_needed=view.approvals_needed,
         approvals=[ApprovalReply(by=a.by, digest=a.digest, at=moment(a.at)) for a in view.approvals],
+    )
+
+
+def house_movement(view: HouseMovementView, coins: Coins) -> HouseMovementReply:
+    """House money that an operator told of."""
+    return HouseMovementReply(
+        id=view.id,
+        kind=view.kind,
+        currency=view.currency,
+        txid=view.txid,
+        explorer_url=coins.explorer_url(view.currency, view.txid),
+        by=view.by,
+        reason=view.reason,
+        at=moment(view.at),
     )

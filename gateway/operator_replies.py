@@ -35,3 +35,23 @@ class OperatorWithdrawalList(Model):
 
     data: list[OperatorWithdrawalReply]
     next_cursor: str | None
+
+
+class HouseMovementReply(Model):
+    """House money that an operator told of."""
+
+    id: int
+    kind: str
+    currency: str
+    txid: str
+    explorer_url: str | None
+    by: str
+    reason: str
+    at: str
+
+
+class HouseMovementList(Model):
+    """House movements, newest first."""
+
+    data: list[HouseMovementReply]
+    next_cursor: str | None

@@ -33,6 +33,9 @@ class Permission(StrEnum):
     CASES_SEEN = "cases_seen"
     """To look at money that credits nobody; to decide about it is the next one."""
     CASES = "cases"
+    HOUSE_SEEN = "house_seen"
+    """To look at the house's own movements; to announce them is the next one."""
+    HOUSE = "house"
     AUDIT = "audit"
     OPERATORS = "operators"
     KEYS = "keys"
@@ -46,6 +49,7 @@ ROLES: Mapping[Role, frozenset[Permission]] = {
             Permission.TREE,
             Permission.WITHDRAWALS_SEEN,
             Permission.CASES_SEEN,
+            Permission.HOUSE_SEEN,
             Permission.AUDIT,
         }
     ),
@@ -67,6 +71,8 @@ ROLES: Mapping[Role, frozenset[Permission]] = {
             Permission.START,
             Permission.CASES_SEEN,
             Permission.CASES,
+            Permission.HOUSE_SEEN,
+            Permission.HOUSE,
             Permission.AUDIT,
         }
     ),

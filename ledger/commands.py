@@ -56,6 +56,7 @@ from ledger.views import (
     CurrencyView,
     DeliveryWork,
     DeltaApplied,
+    HouseMovementView,
     Outcome,
     ReconciliationView,
     TransferView,
@@ -248,13 +249,17 @@ class PostTransfer(Command[Outcome[TransferView]]):
 
 
 @dataclass(frozen=True, slots=True)
-class AnnounceHouseFunding(Command[None]):
-    """Tell that ``txid`` will bring house money to the hot wallet: booked against house, not suspense."""
+class AnnounceHouseFunding(Command[Outcome[HouseMovementView]]):
+    """Tell that ``txid`` will bring house money to the hot wallet: booked against house, not suspense.
+
+    Errors: AlreadyExistsError (it is booked already, and has a case), UnknownCurrencyError.
+    """
 
     currency: str
     txid: str
     by: str
     reason: str
+    idempotency: Idempotency | None = None
 
 
 # -- outbox and reconciliation ------------------------------------------------------------------------

@@ -80,6 +80,15 @@ class GetStop(Query[StopView]):
 
 
 @dataclass(frozen=True, slots=True)
+class ListHouseMovements(Query[Page]):
+    """A page of HouseMovementViews, newest first; of one currency where named."""
+
+    currency: str | None = None
+    limit: int = 50
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ListOperators(Query[tuple[OperatorView, ...]]):
     """All operators by name, disabled ones too."""
 

@@ -6,9 +6,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from ledger.house import read_movements
 from ledger.operator import OPERATOR_COLUMNS, to_operator
 from ledger.operator_session import SESSION, to_session
-from ledger.queries import GetOperatorSession, GetStop, ListAudit, ListOperators
+from ledger.queries import GetOperatorSession, GetStop, ListAudit, ListHouseMovements, ListOperators
 from ledger.reader_list import PAGE_MAX, decode_cursor, encode_cursor
 from ledger.snapshot import Snapshot
 from ledger.stop_row import read_stop
@@ -61,9 +62,25 @@ def get_stop(snapshot: Snapshot, query: GetStop) -> StopView:
     return read_stop(snapshot.db)
 
 
+def list_house_movements(snapshot: Snapshot, query: ListHouseMovements) -> Page:
+    """A page of house movements, newest first."""
+    wanted = (
+        ("currency = ?", query.currency),
+        ("id < ?", None if query.cursor is None else decode_cursor(query.cursor)),
+    )
+    given = [(condition, value) for condition, value in wanted if value is not None]
+    limit = max(1, min(query.limit, PAGE_MAX))
+    where = " AND ".join(["1 = 1", *(condition for condition, _ in given)])
+    views = read_movements(
+        snapshot.db, f"{where} ORDER BY id DESC LIMIT ?", (*(value for _, value in given), limit + 1)
+    )
+    return Page(tuple(views[:limit]), encode_cursor(views[limit - 1].id) if len(views) > limit else None)
+
+
 READERS: dict[type[Any], Callable[[Snapshot, Any], Any]] = {
     GetOperatorSession: get_operator_session,
     GetStop: get_stop,
+    ListHouseMovements: list_house_movements,
     ListOperators: list_operators,
     ListAudit: list_audit,
 }

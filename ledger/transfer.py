@@ -8,7 +8,7 @@ from typing import Any
 from coins.amounts import AMOUNT_MAX
 from ledger import accounts
 from ledger.accounts import HOUSE, Part, is_client_id
-from ledger.commands import AnnounceHouseFunding, PostTransfer
+from ledger.commands import PostTransfer
 from ledger.context import Tx
 from ledger.errors import (
     AboveMaximumError,
@@ -88,19 +88,6 @@ def post_transfer(tx: Tx, command: PostTransfer) -> Outcome[TransferView]:
     return Outcome(view)
 
 
-def announce_house_funding(tx: Tx, command: AnnounceHouseFunding) -> None:
-    """Note that a chain tx brings house money; saying it again changes nothing."""
-    tx.coin(command.currency)
-    noted = tx.db.execute(
-        "INSERT INTO house_movement (kind, currency, txid, by, reason, at) VALUES ('funding', ?, ?, ?, ?, ?)"
-        " ON CONFLICT DO NOTHING",
-        (command.currency, command.txid, command.by, command.reason, tx.now_s),
-    )
-    if noted.rowcount:
-        data = {"currency": command.currency, "reason": command.reason}
-        tx.audit(command.by, "announce_house_funding", "chain_tx", command.txid, data)
-
-
 def _account(party: str, currency: str) -> str:
     """The account of a party: the house's equity, or the client's available balance."""
     return accounts.house(currency) if party == HOUSE else accounts.client(party, currency, Part.AVAILABLE)
@@ -125,5 +112,4 @@ def _refuse_shortage(tx: Tx, currency: str, amount: int) -> None:
 
 HANDLERS: dict[type[Any], Callable[[Tx, Any], Any]] = {
     PostTransfer: post_transfer,
-    AnnounceHouseFunding: announce_house_funding,
 }

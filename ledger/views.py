@@ -13,6 +13,7 @@ from ledger.case_view import CaseEntry as CaseEntry
 from ledger.case_view import CasesReleased as CasesReleased
 from ledger.case_view import CaseView as CaseView
 from ledger.case_view import ClientBlock as ClientBlock
+from ledger.house_view import HouseMovementView as HouseMovementView
 from ledger.operator_view import AuditView as AuditView
 from ledger.operator_view import OperatorCredentials as OperatorCredentials
 from ledger.operator_view import OperatorSessionView as OperatorSessionView

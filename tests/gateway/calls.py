@@ -10,6 +10,7 @@ import pyotp
 from argon2 import PasswordHasher
 
 from actors.messages import (
+    AnnounceHouseFunding,
     AssignCase,
     BeginLogin,
     BlockDeposits,
@@ -30,6 +31,7 @@ from actors.messages import (
     GetTree,
     GetWithdrawal,
     HoldCurrency,
+    HouseMovementView,
     IssueAddress,
     KeyView,
     ListAudit,
@@ -37,6 +39,7 @@ from actors.messages import (
     ListCurrencies,
     ListDeposits,
     ListEvents,
+    ListHouseMovements,
     ListKeys,
     ListOperators,
     ListWithdrawals,
@@ -106,6 +109,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "stop_withdrawal": {"reason": "its payee asked for it"},
     "approve_withdrawal": {"digest": "ab" * 32},
     "resume_currency": {},
+    "create_house_movement": {**REASON, "kind": "announce", "currency": "BTC", "txid": "ab" * 32},
     "stop_payouts": REASON,
     "start_payouts": {},
     "create_operator": {"name": "bob", "roles": ["viewer"]},
@@ -125,6 +129,7 @@ ASKS = {"get_client_session": 0, "get_operator_session": 0, "login": 2, "change_
 IDS = {"operators": "op_1", "keys": "key_1", "deposits": "dep_1", "sessions": "ses_1"}
 """An id of each kind of object, by the part of the path before it; a withdrawal's is wd_1."""
 PATHS = {"client_id": "alice", "currency": "BTC"}
+HOUSE_MOVEMENT = HouseMovementView(1, "funding", "BTC", "ab" * 32, "operator:op_1", "float", NOW)
 BY_NAME: dict[str, Route] = {route.name: route for route in ROUTES}
 
 
@@ -136,6 +141,8 @@ def script(directory: FakeDirectory) -> None:
         CreateOperator: Outcome(operator_view()),
         BlockDeposits: Outcome(ClientBlock("alice", NOW, "operator:op_1", "it is over")),
         GetCase: case_view(),
+        AnnounceHouseFunding: Outcome(HOUSE_MOVEMENT),
+        ListHouseMovements: Page((HOUSE_MOVEMENT,), None),
         GetStop: StopView(False),
         StartPayouts: Outcome(StopView(False)),
         StopPayouts: Outcome(StopView(True, NOW, "operator:op_1", "it is over")),

@@ -24,6 +24,8 @@ MAY: dict[str, set[Role]] = {
     "pause_currency": {Role.SRE, Role.PAYMENTS, Role.ADMIN},
     "drain_currency": {Role.SRE, Role.PAYMENTS, Role.ADMIN},
     "resume_currency": {Role.SRE, Role.PAYMENTS, Role.ADMIN},
+    "list_house_movements": {Role.VIEWER, Role.PAYMENTS, Role.ADMIN},
+    "create_house_movement": {Role.PAYMENTS, Role.ADMIN},
     "get_stop": ALL - {Role.MARKETING},
     "stop_payouts": {Role.SRE, Role.PAYMENTS, Role.ADMIN},
     "start_payouts": {Role.PAYMENTS, Role.ADMIN},
