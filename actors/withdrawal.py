@@ -18,7 +18,7 @@ from actors.slot import CoinSlot
 from actors.ticking import Tick, TickingActor
 from coins.errors import CoinError, InvalidAddressError, PlanError, SignerError
 from coins.types import ForeignAddress, StuckWork
-from config.schema import ActorSettings, BitcoinCoinSettings, EvmCoinSettings
+from config.schema import ActorSettings, BitcoinCoinSettings
 from ledger.commands import GetPayoutWork, GetStuckWork, OpenWithdrawal, RefundCase, SetWaiting
 from ledger.errors import (
     AddressRefusedError,
@@ -144,7 +144,7 @@ class PayingActor(TickingActor):
     async def _bump_stuck(self) -> None:
         """Pay more for what is not mined. Raises NodeUnavailableError, WrongNetworkError, SignerError."""
         settings = self._slot.settings
-        if not isinstance(settings, EvmCoinSettings):
+        if self._slot.coin.bumper is None:
             return
         for currency in self._slot.currencies:
             command = GetStuckWork(currency, settings.bump_after_s, tuple(sorted(self.KINDS)))

@@ -133,11 +133,11 @@ class Spender(Protocol):
 
 
 class Bumper(Protocol):
-    """What a family with nonces does about a payment that is not mined."""
+    """What a family does about a payment that is not mined, where the network's nodes replace."""
 
     def bump(self, work: StuckWork, quote: FeeQuote) -> AttemptPlan | None:
-        """The same payment with the same nonce at a higher price, or nothing in its place where it was
-        stopped (kind ``cancel``); None when its price is not what it waits for. Pure. Raises PlanError
+        """The same payment with the same nonce or inputs at a higher price, or nothing in its place where it
+        was stopped (kind ``cancel``); None when its price is not what it waits for. Pure. Raises PlanError
         when it may not, or cannot, be paid more for now."""
 
 
@@ -156,7 +156,7 @@ class Coin:
     """The bundle that ``open_coin`` gives for one currency.
 
     ``witness`` reads a second node of the same chain, where one is configured: its word is compared with
-    the first one's, nothing is ever booked from it. ``bumper`` is there on chains with nonces.
+    the first one's, nothing is ever booked from it. ``bumper`` is there where payments can be replaced.
     """
 
     currency: str

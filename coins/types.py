@@ -275,17 +275,20 @@ class AttemptPlan:
 
 @dataclass(frozen=True, slots=True)
 class StuckWork:
-    """A payment of an account chain that was sent and is not mined for long: it needs a further candidate.
+    """A payment that was sent and is not mined for long: it needs a further candidate.
 
-    ``plan`` is the newest candidate's, ``spare`` what its sender has free for a higher fee, in wei, and
-    ``is_next`` whether its nonce is the one the chain waits for (the others wait for theirs). With
-    ``is_stopped`` an operator does not want it paid any more: the next candidate pays nobody.
+    ``plan`` is the newest candidate's. Account chains: ``spare`` is what its sender has free for a higher
+    fee, in wei, and ``is_next`` whether its nonce is the one the chain waits for (the others wait for
+    theirs); with ``is_stopped`` an operator does not want it paid any more: the next candidate pays nobody.
+    Bitcoin-like: ``utxos`` may be spent beside the inputs it has, ``change`` is its change script.
     """
 
     plan: AttemptPlan
-    spare: int
-    is_next: bool
+    spare: int = 0
+    is_next: bool = True
     is_stopped: bool = False
+    utxos: tuple[Utxo, ...] = ()
+    change: OwnScript | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,6 +189,9 @@ class BitcoinCoinSettings(CoinBase):
     """Blocks within which a payout should be mined."""
     rbf: bool
     """Whether the network's nodes replace a transaction by one with a higher fee (BIP 125)."""
+    bump_after_s: Annotated[int, Field(ge=10, le=604_800)] = 3_600
+    """Seconds after which a payout that is not mined is replaced at today's fee rate, where rbf is on and
+    that is higher; doubled with each time, up to 64 times as long."""
     batch_max: Annotated[int, Field(ge=1, le=500)] = 50
     """Most payouts that one chain transaction makes; 1: each goes alone."""
     batch_interval_s: Annotated[int, Field(ge=0, le=86_400)] = 0

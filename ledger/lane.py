@@ -1,6 +1,6 @@
-"""Nonce lanes: what waits in them too long, and what shall not be paid any more.
+"""What was sent and waits too long, and what shall not be paid any more.
 
-Each nonce of an account is one payment, whatever it takes.
+Each nonce of an account, or set of inputs, is one payment, whatever it takes.
 """
 
 from __future__ import annotations
@@ -23,15 +23,23 @@ from ledger.transition import move_attempt, move_withdrawal, set_attention, tip_
 from ledger.views import Outcome, WithdrawalView
 from ledger.withdrawal import WithdrawalEvent, WithdrawalState
 from ledger.withdrawal_row import WithdrawalRow, read_withdrawals, stop_of, to_view
-from ledger.work import ACCOUNT_FAMILIES, FOREIGN_SEND, free_balance, hold_of, is_stopped
+from ledger.work import (
+    ACCOUNT_FAMILIES,
+    FOREIGN_SEND,
+    free_balance,
+    hold_of,
+    is_stopped,
+    own_script,
+    spendable,
+)
 
 DOUBLINGS_MAX = 6
 """How often the time until the next candidate is doubled at most."""
 
 NEWEST_SENT = (
-    "a.currency = ? AND a.nonce IS NOT NULL AND a.state IN ('broadcast', 'unknown') AND NOT EXISTS"
+    "a.currency = ? AND a.state IN ('broadcast', 'unknown') AND NOT EXISTS"
     " (SELECT 1 FROM attempt n WHERE n.intent_id = a.intent_id AND (n.state IN ('mined', 'reverted')"
-    " OR (n.rowid > a.rowid AND n.state <> 'abandoned'))) ORDER BY a.sender, a.nonce"
+    " OR (n.rowid > a.rowid AND n.state <> 'abandoned'))) ORDER BY a.sender, a.nonce, a.rowid"
 )
 """The newest candidate of each intent, where that was sent and none is in a block."""
 
@@ -70,12 +78,15 @@ def _is_due(tx: Tx, row: AttemptRow, bump_after_s: int) -> bool:
 
 
 def _work(tx: Tx, coin: CoinRow, row: AttemptRow, stopped: bool) -> StuckWork:
-    sender = row.sender or b""
+    plan, sender = plan_of(row), row.sender
+    if sender is None:
+        change = own_script(tx, coin.currency, f"change:{row.intent_id}")
+        return StuckWork(plan, utxos=spendable(tx, coin), change=change)
     lane = tx.db.execute(
         "SELECT next_nonce FROM nonce_lane WHERE chain = ? AND sender = ?", (coin.chain, sender)
     ).fetchone()
     is_next = row.nonce == (lane[0] if lane else 0)
-    return StuckWork(plan_of(row), free_balance(tx, coin.chain, coin.chain, sender), is_next, stopped)
+    return StuckWork(plan, free_balance(tx, coin.chain, coin.chain, sender), is_next, stopped)
 
 
 # -- stopping --------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Commands about the nonce lanes of account chains, given again by ``ledger/commands.py``. Pure."""
+"""Commands about payments that are not mined, given again by ``ledger/commands.py``. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ledger.views import Outcome, WithdrawalView
 
 @dataclass(frozen=True, slots=True)
 class GetStuckWork(Command[tuple[StuckWork, ...]]):
-    """Payments with a nonce that were sent and are not mined for longer than ``bump_after_s``, by nonce.
+    """Payments that were sent and are not mined for longer than ``bump_after_s``, by nonce or oldest first.
 
     Only of intents of these ``kinds``, and none while payouts are held. The time doubles with each
     candidate there is.

@@ -129,7 +129,7 @@ def get_payout_work(tx: Tx, command: GetPayoutWork) -> tuple[PayoutWork, ...]:
         kind="payout",
         currency=coin.currency,
         output=first.output,
-        utxos=_spendable(tx, coin),
+        utxos=spendable(tx, coin),
         change=own_script(tx, coin.currency, f"change:{first.intent_id}"),
         more=tuple(payees[1:]),
     )
@@ -204,7 +204,7 @@ def hot_script(tx: Tx, chain: str) -> OwnScript | None:
     return OwnScript(row[0], row[1], Branch(row[2]), row[3]) if row else None
 
 
-def _spendable(tx: Tx, coin: CoinRow) -> tuple[Utxo, ...]:
+def spendable(tx: Tx, coin: CoinRow) -> tuple[Utxo, ...]:
     """Outputs that may be spent now: the largest, and the oldest."""
     arguments = spendable_arguments(tx, coin)
     found: dict[Outpoint, Utxo] = {}
@@ -278,15 +278,15 @@ def get_unsettled_attempts(tx: Tx, command: GetUnsettledAttempts) -> tuple[Attem
     given out to be signed only in one that allows payouts. A chain's own currency brings what was signed in
     tokens that are out of the configuration: a nonce left unused would hold all that come after it. So one
     that is not signed while its token is held, and the chain is not, is given up. Of the candidates of one
-    nonce a node holds the dearest only: one that was outbid rests while the node has the newer one.
+    payment a node holds the dearest only: one that was outbid rests while the node has the newer one.
     """
     if stopped(tx) is not None:
         return ()
     condition = (
         "a.currency = ? AND a.state IN ('prepared', 'signed', 'broadcast', 'unknown') AND NOT EXISTS"
         " (SELECT 1 FROM attempt m WHERE m.intent_id = a.intent_id AND m.state IN ('mined', 'reverted'))"
-        " AND (a.nonce IS NULL OR NOT EXISTS (SELECT 1 FROM attempt n WHERE n.intent_id = a.intent_id"
-        " AND n.rowid > a.rowid AND n.state IN ('signed', 'broadcast')))"
+        " AND NOT EXISTS (SELECT 1 FROM attempt n WHERE n.intent_id = a.intent_id"
+        " AND n.rowid > a.rowid AND n.state IN ('signed', 'broadcast'))"
     )
     retired = tx.db.execute(
         "SELECT currency FROM coin WHERE chain = ? AND currency <> chain AND is_configured = 0"

@@ -33,13 +33,15 @@ async def open_coin(
         deposit = await _xpub(settings, signer, 0, settings.deposit_xpub)
         hot = await _xpub(settings, signer, 1, settings.hot_xpub)
         deriver = XpubDeriver(settings, deposit, hot)
+    spender = BitcoinSpender(settings, rpc, signer)
     return Coin(
         currency=settings.currency,
         family=settings.family,
         reader=BitcoinReader(settings, rpc, process_workers, turns),
         deriver=deriver,
-        spender=BitcoinSpender(settings, rpc, signer),
+        spender=spender,
         index=WatchIndex(),
+        bumper=spender if settings.rbf else None,
     )
 
 

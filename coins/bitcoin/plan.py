@@ -59,7 +59,12 @@ def plan_payout(work: PayoutWork, terms: Terms) -> AttemptPlan:
         change=change if chosen.change else None,
         more=tuple(payee.intent_id for payee in paid[1:]),
     )
-    return replace(plan, payload=_payload(plan, SEQUENCE_RBF if terms.is_rbf else SEQUENCE_FINAL))
+    return with_payload(plan, terms.is_rbf)
+
+
+def with_payload(plan: AttemptPlan, is_rbf: bool) -> AttemptPlan:
+    """A plan with the payload that stands for it."""
+    return replace(plan, payload=_payload(plan, SEQUENCE_RBF if is_rbf else SEQUENCE_FINAL))
 
 
 def _refuse_unpayable(payees: Sequence[Payee], change: OwnScript, dust: int) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from coins.bitcoin.answer import as_bool, as_hash, as_list, as_object, as_text
 from coins.bitcoin.broadcast import decide
+from coins.bitcoin.bump import bump_plan
 from coins.bitcoin.plan import Terms, check_signed, plan_payout, unsigned_tx
 from coins.bitcoin.rpc import RpcClient, RpcError
 from coins.bitcoin.select import Limits
@@ -20,6 +21,7 @@ from coins.types import (
     FeeQuote,
     PayoutWork,
     SignedTx,
+    StuckWork,
 )
 from config.schema import BitcoinCoinSettings
 
@@ -45,9 +47,16 @@ class BitcoinSpender:
 
     def plan(self, work: PayoutWork, quote: FeeQuote) -> AttemptPlan:
         """See Spender."""
+        return plan_payout(work, self._terms(quote))
+
+    def bump(self, work: StuckWork, quote: FeeQuote) -> AttemptPlan | None:
+        """See Bumper."""
+        return bump_plan(work, self._terms(quote))
+
+    def _terms(self, quote: FeeQuote) -> Terms:
         settings = self._settings
         limits = Limits(quote.fee_rate_sat_vb, settings.dust, settings.max_tx_fee, settings.fee_rate.fallback)
-        return plan_payout(work, Terms(limits, settings.signer_tx_cap, settings.rbf))
+        return Terms(limits, settings.signer_tx_cap, settings.rbf)
 
     async def sign(self, plan: AttemptPlan) -> SignedTx:
         """See Spender."""

@@ -121,3 +121,24 @@ async def test_w49_what_the_signer_refuses_together_it_may_sign_one_by_one(tmp_p
             await desk.pass_time(5)
         await desk.mine(6)
         assert await statuses(desk, ids) == ["final"] * 5
+
+
+async def test_w07_a_batch_that_is_not_mined_is_sent_again_at_a_higher_fee(tmp_path: Path) -> None:
+    environ = GATHER | {"CASHIER__COINS__BTC__BUMP_AFTER_S": "60"}
+    async with open_desk(tmp_path, environ=environ) as desk:
+        ids = await five(desk)
+        await desk.pass_time(35)
+        (first,) = desk.chains["BTC"].mempool
+        await desk.pass_time(70)
+        assert len(desk.attempts()) == 2
+        (second,) = desk.chains["BTC"].mempool
+        assert second != first
+        views = [await desk.withdrawal(each) for each in ids]
+        assert {view.txid for view in views} == {second}
+        assert not any(view.attention for view in views)
+        await desk.mine(6)
+        views = [await desk.withdrawal(each) for each in ids]
+        assert {(view.status, view.txid) for view in views} == {("final", second)}
+        assert [attempt.state for attempt in views[0].attempts] == ["replaced", "mined"]
+        assert await desk.balance("alice") == (FUNDS - 3 * (AMOUNT + FEE), 0, 0)
+        await desk.check_chain()

@@ -22,8 +22,8 @@ from rich.table import Table
 from tests.benchmarks.table import COLUMNS, RESULTS, Row, cells, machine, markdown, save
 
 NAMES = (
-    "scan", "actors", "ledger", "gateway", "deposits", "latency", "catchup", "catchup_evm", "quiet", "scale",
-    "restart", "lane",
+    "scan", "actors", "ledger", "gateway", "deposits", "payouts", "latency", "catchup",
+    "catchup_evm", "quiet", "scale", "restart", "lane",
 )  # fmt: skip
 STYLES = {"ok": "green", "MISS": "bold red", "-": "dim"}
 

@@ -156,8 +156,7 @@ class FakeChain:
 
     def _place_of(self, tx: FakeTx) -> int:
         """Where in the mempool the candidate is that has the same nonce."""
-        held = [(each.sender, each.nonce) for each in self.mempool.values()]
-        return held.index((tx.sender, tx.nonce))
+        return next(n for n, each in enumerate(self.mempool.values()) if _outbids(tx, each))
 
     def _mempool_state(self, txs: Sequence[FakeTx]) -> State:
         state = self.tip.state
@@ -330,7 +329,11 @@ class FakeChain:
 
 
 def _outbids(tx: FakeTx, other: FakeTx) -> bool:
-    """Whether a node takes ``tx`` in the place of ``other``: an account's same nonce for an eighth more."""
+    """Whether a node takes ``tx`` in the place of ``other``: an account's same nonce for an eighth more, or
+    the same payments out of the same outputs (and more of them) for less change."""
+    if tx.inputs and other.inputs:
+        is_same = tx.outputs[0] == other.outputs[0] and set(tx.inputs) >= set(other.inputs)
+        return is_same and (len(tx.outputs) < len(other.outputs) or tx.outputs[-1][1] < other.outputs[-1][1])
     is_rival = tx.sender is not None and (tx.sender, tx.nonce) == (other.sender, other.nonce)
     return is_rival and tx.gas_fee > other.gas_fee and 8 * tx.gas_fee >= 9 * other.gas_fee
 

@@ -295,6 +295,8 @@ def _plan_send(work: PayoutWork) -> AttemptPlan:
 def bump_payment(work: StuckWork) -> AttemptPlan:
     """The same payment at twice the price; of a sweep of the chain's own currency less is moved."""
     plan, fee = work.plan, 2 * work.plan.fee
+    if plan.sender is None:
+        return _bump_spend(plan)
     (output,) = plan.outputs
     if work.is_stopped and plan.kind != "cancel" and plan.sender is not None:
         output = TxOutput(plan.sender.script, plan.sender.address, 0)
@@ -308,6 +310,14 @@ def bump_payment(work: StuckWork) -> AttemptPlan:
     if output.amount < 1:
         raise PlanError("nothing would be left", waiting_for="funds")
     return replace(plan, fee=fee, outputs=(output,))
+
+
+def _bump_spend(plan: AttemptPlan) -> AttemptPlan:
+    """The higher fee comes out of the change."""
+    if plan.change is None or plan.outputs[-1].amount - plan.fee < DUST:
+        raise PlanError("there is not enough change")
+    change = replace(plan.outputs[-1], amount=plan.outputs[-1].amount - plan.fee)
+    return replace(plan, fee=2 * plan.fee, outputs=(*plan.outputs[:-1], change))
 
 
 def to_tx(plan: AttemptPlan) -> FakeTx:
@@ -338,5 +348,5 @@ def make_coin(chain: FakeChain, family: str | None = None) -> Coin:
         deriver=FakeDeriver(chain.chain),
         spender=spender,
         index=FakeIndex(),
-        bumper=spender if chain.kind == "account" else None,
+        bumper=spender,
     )
