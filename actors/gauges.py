@@ -11,7 +11,7 @@ from actors.directory import Directory
 from actors.errors import DeliveryError
 from actors.slot import CoinSlot
 from actors.ticking import Tick, TickingActor
-from config.schema import ActorSettings
+from config.schema import ActorSettings, CurrencySettings
 from ledger.commands import SetCurrencyState
 from ledger.errors import DomainError
 from ledger.queries import GetGauges, ListEvents
@@ -106,23 +106,25 @@ class GaugesActor(TickingActor):
             gauges.deliveries_waiting, gauges.oldest_delivery_at, gauges.deliveries_dead
         )
         for each in gauges.currencies:
-            if self._decimals(each.currency) is not None:
-                self._look_at_currency(each)
+            settings = self._settings(each.currency)
+            if settings is not None:
+                self._look_at_currency(each, settings)
 
-    def _decimals(self, currency: str) -> int | None:
-        """Decimals of a currency that runs now, a token with its chain; None for any other."""
+    def _settings(self, currency: str) -> CurrencySettings | None:
+        """Settings of a currency that runs now, a token with its chain; None for any other."""
         for slot in self._slots.values():
             if currency in slot.currencies:
-                return slot.currencies[currency].decimals
+                return slot.currencies[currency]
         return None
 
-    def _look_at_currency(self, each: CurrencyGauges) -> None:
+    def _look_at_currency(self, each: CurrencyGauges, settings: CurrencySettings) -> None:
         metrics = self._metrics.currency(each.currency, each.decimals)
         metrics.state(each.state)
         metrics.oldest_withdrawals(each.oldest_unsigned_at, each.oldest_unconfirmed_at)
         metrics.open_work(each.attention, each.cases)
         paid = each.paid_in_week
         metrics.hot(each.hot, each.hot * WEEK_S / paid if paid else float("inf"))
+        metrics.hot_bounds(settings.hot_missing(each.hot), settings.hot_excess(each.hot))
         before = self._fees.get(each.currency, each.network_fees)
         metrics.network_fee(max(0, each.network_fees - before))
         self._fees[each.currency] = each.network_fees
@@ -144,9 +146,9 @@ class GaugesActor(TickingActor):
     def _count(self, event: EventView) -> None:
         noun, _, state = event.type.partition(".")
         currency = str(event.data.get("currency"))
-        decimals = self._decimals(currency)
-        if decimals is None or noun not in ("deposit", "withdrawal") or state == "attention":
+        settings = self._settings(currency)
+        if settings is None or noun not in ("deposit", "withdrawal") or state == "attention":
             return
-        metrics = self._metrics.currency(currency, decimals)
+        metrics = self._metrics.currency(currency, settings.decimals)
         count = metrics.deposit if noun == "deposit" else metrics.withdrawal
         count(state, int(event.data["amount"]))

@@ -96,6 +96,12 @@ class CurrencySettings(Section):
     """Larger withdrawals need two different operators; without it one is enough for any of them."""
     destination_cooling_s: Annotated[int, Field(ge=0, le=2_592_000)] = 0
     """How long the first payout of a client to an address waits, so that the client can object."""
+    hot_floor: AmountOrNone = None
+    """Spendable money of the hot wallet below which an alarm says how much is missing up to hot_target."""
+    hot_target: AmountOrNone = None
+    """What the hot wallet should hold; without it the floor, and the ceiling."""
+    hot_ceiling: AmountOrNone = None
+    """Spendable money above which an alarm says how much to take to a cold place, down to hot_target."""
     session_withdrawal_cap: Amount
     """Most that one client session may withdraw when the website set no limit of its own."""
     client_day_limit: AmountOrNone = None
@@ -112,8 +118,8 @@ class CurrencySettings(Section):
     @field_validator(
         "minimum_deposit", "minimum_withdrawal", "maximum_withdrawal", "withdrawal_fee", "approval_above",
         "second_approval_above", "session_withdrawal_cap", "client_day_limit", "client_month_limit",
-        "day_limit", "signer_tx_cap", "signer_day_cap", "dust", "max_tx_fee", "sweep_threshold",
-        "max_money", "failed_sweep_gas_max", "batch_urgent_above",
+        "hot_floor", "hot_target", "hot_ceiling", "day_limit", "signer_tx_cap", "signer_day_cap", "dust",
+        "max_tx_fee", "sweep_threshold", "max_money", "failed_sweep_gas_max", "batch_urgent_above",
         mode="before", check_fields=False,
     )  # fmt: skip
     @classmethod
@@ -181,6 +187,9 @@ class CurrencySettings(Section):
                 raise problem(f"{name} is smaller than minimum_withdrawal")
         if day is not None and month is not None and month < day:
             raise problem("client_month_limit is smaller than client_day_limit")
+        bounds = [each for each in (self.hot_floor, self.hot_target, self.hot_ceiling) if each is not None]
+        if bounds != sorted(bounds):
+            raise problem("hot_floor, hot_target and hot_ceiling must not fall")
         if self.second_approval_above is not None and self.second_approval_above <= self.approval_above:
             raise problem("second_approval_above must be more than approval_above")
         if self.day_limit is not None and self.day_limit < self.maximum_withdrawal:
@@ -195,6 +204,18 @@ class CurrencySettings(Section):
     def withdrawable_after(self) -> int:
         """Blocks after which a credit may be withdrawn."""
         return self.confirmations if self.withdrawable_depth is None else self.withdrawable_depth
+
+    def hot_missing(self, hot: int) -> int:
+        """What a hot wallet below its floor lacks, in base units; 0 for one that is not."""
+        if self.hot_floor is None or hot >= self.hot_floor:
+            return 0
+        return (self.hot_floor if self.hot_target is None else self.hot_target) - hot
+
+    def hot_excess(self, hot: int) -> int:
+        """What a hot wallet above its ceiling has too much, in base units; 0 for one that is not."""
+        if self.hot_ceiling is None or hot <= self.hot_ceiling:
+            return 0
+        return hot - (self.hot_ceiling if self.hot_target is None else self.hot_target)
 
     def identity(self) -> dict[str, Any]:
         """Give what may never change after the first start, ready for JSON."""

@@ -77,6 +77,8 @@ CATALOGUE: tuple[Spec, ...] = (
     _g("cases_open", "currency", "Open cases: money nobody was credited for."),
     _g("hot_balance_units", "currency", "Spendable money of the hot wallet."),
     _g("hot_float_seconds", "currency", "How long the hot wallet lasts at the pace of the last week."),
+    _g("hot_missing_units", "currency", "What a hot wallet below its floor lacks; 0: it is not."),
+    _g("hot_excess_units", "currency", "What a hot wallet above its ceiling has too much; 0: it is not."),
     _c("network_fees_units", "currency", "Fees paid to the network."),
     _c("signatures", "currency result", "Answers of the signer: signed, refused or failed."),
     # Reconciliation.

@@ -80,6 +80,14 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 ((_quantile(0.99, "cashier_deposit_credit_seconds", "currency"), "{{currency}}"),),
             ),
             Panel("Hot balance", "none", (("cashier_hot_balance_units", "{{currency}}"),)),
+            Panel(
+                "Hot wallet out of bounds",
+                "none",
+                (
+                    ("cashier_hot_missing_units", "{{currency}} missing"),
+                    ("cashier_hot_excess_units", "{{currency}} too much"),
+                ),
+            ),
             Panel("Float lasts", "s", (("cashier_hot_float_seconds", "{{currency}}"),)),
             Panel(
                 "Waiting for an operator",

@@ -147,6 +147,8 @@ class CurrencyMetrics:
         self._state = {state: bind("currency_state", state=state) for state in CURRENCY_STATES}
         self._hot = bind("hot_balance_units")
         self._float = bind("hot_float_seconds")
+        self._missing = bind("hot_missing_units")
+        self._excess = bind("hot_excess_units")
         self._attention = bind("withdrawals_attention")
         self._cases = bind("cases_open")
         self._fees = bind("network_fees_units_total")
@@ -217,6 +219,11 @@ class CurrencyMetrics:
         """Note the spendable money of the hot wallet and how long it lasts (infinity: nothing leaves)."""
         self._hot.set(amount / self._scale)
         self._float.set(float_s)
+
+    def hot_bounds(self, missing: int, excess: int) -> None:
+        """Note what the hot wallet lacks below its floor, and what it has too much above its ceiling."""
+        self._missing.set(missing / self._scale)
+        self._excess.set(excess / self._scale)
 
     def network_fee(self, amount: int) -> None:
         """Add a fee paid to the network."""

@@ -42,6 +42,20 @@ async def test_waiting_withdrawals_and_the_hot_wallet_are_measured(tmp_path: Pat
         assert value(desk, "network_fees_units_total", **BTC) == 100 / 10**8
 
 
+async def test_w13_what_the_hot_wallet_lacks_is_told_until_it_is_funded(tmp_path: Path) -> None:
+    bounds = {"HOT_FLOOR": "0.02", "HOT_TARGET": "0.03", "HOT_CEILING": "0.05"}
+    environ = {f"CASHIER__COINS__BTC__{name}": amount for name, amount in bounds.items()}
+    async with open_desk(tmp_path, environ=environ) as desk:
+        await desk.fund("alice", 1_000_000)
+        await desk.pass_time(6)
+        assert value(desk, "hot_missing_units", **BTC) == 0.02
+        assert value(desk, "hot_excess_units", **BTC) == 0
+        await desk.fund("alice", 5_000_000)
+        await desk.pass_time(6)
+        assert value(desk, "hot_missing_units", **BTC) == 0
+        assert value(desk, "hot_excess_units", **BTC) == 0.03
+
+
 async def test_deposits_and_withdrawals_are_counted_by_state_once(tmp_path: Path) -> None:
     async with open_desk(tmp_path) as desk:
         await desk.pass_time(6)

@@ -75,6 +75,7 @@ BAD_POLICY: list[tuple[Edit, str]] = [
 
 BAD_LIMITS = [
     ('client_day_limit = "0.0000001"', "client_day_limit is smaller than minimum_withdrawal"),
+    ('hot_floor = "2"\nhot_ceiling = "1"', "hot_floor, hot_target and hot_ceiling must not fall"),
     ('second_approval_above = "0.1"', "second_approval_above must be more than approval_above"),
     ('client_month_limit = "0.0000001"', "client_month_limit is smaller than minimum_withdrawal"),
     (
@@ -114,6 +115,30 @@ def test_w42_limits_are_read_in_base_units_and_none_by_default(settings_of: Load
     coin = settings_of().coins["BTC"]
     limits = (coin.client_day_limit, coin.client_month_limit, coin.day_limit)
     assert limits == (200_000_000, 500_000_000, 2_000_000_000)
+
+
+BOUNDS = {"hot_floor": 100, "hot_target": 300, "hot_ceiling": 500}
+
+
+@pytest.mark.parametrize(
+    ("left_out", "hot", "missing", "excess"),
+    [
+        ((), 99, 201, 0),
+        ((), 100, 0, 0),
+        ((), 500, 0, 0),
+        ((), 501, 0, 201),
+        (("hot_target",), 99, 1, 0),
+        (("hot_target",), 501, 0, 1),
+        (("hot_floor", "hot_target", "hot_ceiling"), 0, 0, 0),
+        (("hot_floor",), 0, 0, 0),
+    ],
+)
+def test_what_a_hot_wallet_lacks_and_has_too_much(
+    left_out: tuple[str, ...], hot: int, missing: int, excess: int, settings_of: Loader
+) -> None:
+    bounds = {name: None if name in left_out else amount for name, amount in BOUNDS.items()}
+    coin = settings_of().coins["BTC"].model_copy(update=bounds)
+    assert (coin.hot_missing(hot), coin.hot_excess(hot)) == (missing, excess)
 
 
 @pytest.mark.parametrize(
