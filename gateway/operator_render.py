@@ -22,6 +22,8 @@ def operator_withdrawal(view: WithdrawalView, coins: Coins) -> OperatorWithdrawa
     """The same with what operators approve."""
     return OperatorWithdrawalReply(
         **dict(withdrawal(view, coins)),
+        website=view.website,
+        block_hash=view.block_hash,
         digest=view.digest,
         approvals_needed=view.approvals_needed,
         approvals=[ApprovalReply(by=a.by, digest=a.digest, at=moment(a.at)) for a in view.approvals],

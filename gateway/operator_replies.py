@@ -25,6 +25,8 @@ class ApprovalReply(Model):
 class OperatorWithdrawalReply(WithdrawalReply):
     """The same for operators; ``digest`` stands for exactly this payment and is sent back to approve it."""
 
+    website: str
+    block_hash: str | None
     digest: str
     approvals_needed: int
     approvals: list[ApprovalReply]

@@ -147,6 +147,8 @@ class WithdrawalView:
     approvals_needed: int = 0
     approvals: tuple[ApprovalView, ...] = ()
     cooling_until: int | None = None
+    website: str = ""
+    block_hash: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

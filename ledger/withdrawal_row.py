@@ -139,5 +139,7 @@ def to_view(
         digest=payment_digest(row),
         approvals_needed=row.approvals_needed,
         cooling_until=row.cooling_until,
+        website=row.website,
+        block_hash=row.block_hash,
         approvals=read_approvals(db, row.id) if row.approvals_needed else (),
     )

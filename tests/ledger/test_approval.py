@@ -14,7 +14,7 @@ from ledger.commands import DecideWithdrawal, ReserveAttempt
 from ledger.connection import connect
 from ledger.errors import ApprovalRefusedError, DomainError, IllegalTransitionError, NotHeldError
 from ledger.operator_access import SetOperator
-from ledger.withdrawal_row import payment_digest
+from ledger.withdrawal_row import payment_digest, to_view
 from tests.fakes.coin import plan_payment
 from tests.ledger.desk import case_id, refund
 from tests.ledger.till import Till
@@ -161,3 +161,28 @@ def test_approvals_are_never_changed_or_taken_away(till: Till) -> None:
         with pytest.raises(Exception, match="append-only"):
             db.execute(sql)
     db.close()
+
+
+def test_the_whole_story_of_a_payout_is_one_view(till: Till) -> None:
+    opened = till.open("alice", 60_000)
+    for name in ("ann", "bob"):
+        till.decide_as(name, opened.id, "approve", opened.digest)
+    till.pay_all()
+    till.mine(6)
+    db = connect(till.store.path, read_only=True)
+    view = to_view(db, till.withdrawals()[0], 3, till.known()[0].height)
+    db.close()
+    assert (view.website, view.external_id, view.client_id) == ("shop", "order-1", "alice")
+    assert [(h.status, h.by) for h in view.history] == [
+        ("held", "key:shop"),
+        ("approved", "operator:op_bob"),
+        ("signed", "sender"),
+        ("broadcast", "sender"),
+        ("confirmed", "chain"),
+        ("final", "chain"),
+    ]
+    assert [each.by for each in view.approvals] == ["operator:op_ann", "operator:op_bob"]
+    ((txid, state, fee),) = [(each.txid, each.state, each.fee) for each in view.attempts]
+    assert (txid, state, fee > 0) == (view.txid, "mined", True)
+    assert view.block_hash in {ref.block_hash for ref in till.known()}
+    assert (view.confirmations, view.confirmations_required) == (6, 3)
