@@ -53,8 +53,9 @@ def match_steps(
     touched |= touched_between(raw, txs, txs[0], txs[-1], spends)
     scan = scan_block(_only(raw, txs, sorted(touched), rules), index, rules)
     made = {outpoint_key(Outpoint(each.txid, int(each.position))) for each in scan.receipts}
-    if made and not made.isdisjoint(outline.spent):
-        return scan_block(raw, index, rules)  # spent within this very block
+    if inner := made.intersection(outline.spent):  # spent in this very block
+        index.outpoints.difference_update(inner - spends)  # only what stands before a chain tx is spent by it
+        return scan_block(raw, index, rules)
     return scan
 
 
