@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections import deque
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ from monitoring.metrics import Metrics
 logger = logging.getLogger(__name__)
 
 RETRY_FIRST_S = 0.5
+FROZEN_FROM = 50_000
+"""Own scripts and outputs from which a pass of the garbage collector over them would be felt."""
 BETWEEN = "; "
 """Stands between a disagreement and what else is wrong with the node."""
 
@@ -84,6 +87,8 @@ class WatcherActor(AsyncioActor):
         """Load scripts, live outpoints and the last blocks; then look."""
         self._slot.may_record.set()
         state = await self._load()
+        if len(self._slot.coin.index) >= FROZEN_FROM:
+            gc.freeze()  # what was loaded stays for good: the collector need not walk it again and again
         if state.state in (CurrencyState.DISAGREE, CurrencyState.HALTED):
             # A disagreement ends when they agree, not with a restart; nonsense may have hidden one.
             self._examiner.distrust(state.state_detail.partition(BETWEEN)[0])
