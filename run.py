@@ -15,6 +15,7 @@ import signal
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -30,7 +31,7 @@ from rich.tree import Tree as RichTree
 
 from config.errors import ConfigError
 from config.loader import as_dict, load, print_config
-from config.schema import Settings
+from config.schema import Settings, SignerSettings
 from gateway.operator_commands import operators_app
 from gateway.terminal import OK, PROBLEM, UNREACHABLE, USAGE, ConfigOption, Desk, JsonOption, fail, show
 
@@ -325,21 +326,28 @@ def list_keys(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 @keys_app.command("new-seed")
 def new_seed(config: ConfigOption = None) -> None:
     """Make the encrypted seed of a new cashier; back up the file and its passphrase apart."""
-    from coins.signer.errors import SeedFileError
-    from coins.signer.seed import generate_seed_file
+    from coins.signer.begin import begin_seed
 
-    signer = settings_of(config).signer
-    if signer.passphrase is None:
-        raise fail(
-            "signer.passphrase is not set: set CASHIER__SIGNER__PASSPHRASE_FILE "
-            "(or CASHIER__SIGNER__PASSPHRASE)",
-            USAGE,
-        )
+    _begin(config, begin_seed, "a new seed, encrypted with age under your passphrase")
+
+
+@keys_app.command("new-record")
+def new_record(config: ConfigOption = None) -> None:
+    """Begin the signer's record of signatures anew, where it is lost; its caps then count from zero."""
+    from coins.signer.begin import begin_record
+
+    _begin(config, begin_record, "as far as the signer knows, it has signed nothing yet")
+
+
+def _begin(config: Path | None, begin: Callable[[SignerSettings], Path], words: str) -> None:
+    """Make a file of the signer's; troubles are one line."""
+    from coins.signer.errors import SignerStartError
+
     try:
-        generate_seed_file(signer.seed_file, signer.passphrase.get_secret_value())
-    except SeedFileError as error:
-        raise fail(str(error), USAGE) from None
-    print(f"{signer.seed_file} is written: a new seed, encrypted with age under your passphrase")
+        path = begin(settings_of(config).signer)
+    except SignerStartError as error:
+        raise fail(str(error), error.exit_code) from None
+    print(f"{path} is written: {words}")
 
 
 def _administer(settings: Settings, command: Command[R]) -> R:

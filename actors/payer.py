@@ -14,7 +14,14 @@ from actors.directory import Directory
 from actors.identity import Ids
 from actors.messages import IssueScript
 from actors.slot import CoinSlot
-from coins.errors import CoinError, NodeUnavailableError, PayeeRefusedError, PlanError, SignerError
+from coins.errors import (
+    CoinError,
+    NodeUnavailableError,
+    PayeeRefusedError,
+    PlanError,
+    SignerError,
+    SignerSilentError,
+)
 from coins.types import (
     AttemptPlan,
     Branch,
@@ -184,9 +191,15 @@ class Payer:
         return count > 0
 
     async def _sign_and_send(self, attempt: AttemptWork) -> None:
-        """Sign a reserved attempt; bytes that cannot be had release it, for nothing has left."""
+        """Sign a reserved attempt; a refusal releases it, for nothing has left.
+
+        Without an answer it stays reserved and the same is asked again: the signer may have signed it.
+        """
         try:
             signed = await self._slot.coin.spender.sign(attempt.plan)
+        except SignerSilentError:
+            self._count(attempt, "failed")
+            raise
         except SignerError as error:
             self._count(attempt, "refused")
             logger.error("%s: %s was not signed: %s", self._slot.currency, attempt.attempt_id, error)

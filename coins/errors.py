@@ -11,6 +11,7 @@ CoinError
 ├─ PlanError                a payout cannot be planned (funds, dust, fee outside its bounds)
 │  └─ PayeeRefusedError     payouts that no chain tx of this node can ever make: the others go on
 ├─ SignerError              the signer refused, or what it signed is not what was asked
+│  └─ SignerSilentError     the signer gave no answer: it may have signed, so the same is asked again
 └─ UnsupportedError         the configuration asks for something this family does not do yet
 """
 
@@ -90,6 +91,10 @@ class PayeeRefusedError(PlanError):
 
 class SignerError(CoinError):
     """The signer refused or is not reachable, or its answer differs from the plan."""
+
+
+class SignerSilentError(SignerError):
+    """The signer gave no answer. It may have signed: only the same plan may be asked for again."""
 
 
 class UnsupportedError(CoinError):

@@ -15,6 +15,8 @@ from config.token import Finality, TokenSettings
 
 Byte = Annotated[int, Field(ge=0, le=255)]
 
+PLAIN_VSIZE = 226
+"""Virtual bytes of a payment with one input and its change, in its older and larger form (P2PKH)."""
 _XPUB = re.compile(r"[xtuzv]pub[1-9A-HJ-NP-Za-km-z]{100,112}", re.ASCII)
 
 
@@ -86,6 +88,11 @@ class CoinBase(CurrencySettings):
     """Account key (public) of the deposit addresses; without it the signer gives it at the first start."""
     hot_xpub: str | None = None
     """Account key (public) of the hot wallet; without it the signer gives it at the first start."""
+    signer_fee_day_cap: AmountOrNone = None
+    """Most fees that the signer lets chain transactions cost within 24 hours; without it, signer_tx_cap."""
+    signer_fee_percent_max: Annotated[int, Field(ge=1, le=100)] = 10
+    """Highest fee the signer accepts, in percent of what is moved, where it is above the price of a plain
+    payment at the highest rate allowed."""
     blocks_per_step: Annotated[int, Field(ge=1, le=1_000)] = 10
     """Most blocks handed to the ledger in one step while catching up."""
     node: NodeSettings
@@ -211,6 +218,11 @@ class BitcoinCoinSettings(CoinBase):
             raise problem('address_type = "p2wpkh" needs hrp and tx.segwit')
         return self
 
+    @property
+    def plain_fee_max(self) -> int:
+        """Price of a payment with one input and its change, at the highest rate."""
+        return PLAIN_VSIZE * self.fee_rate.max
+
 
 class EvmCoinSettings(CoinBase):
     """The native currency of a chain of Ethereum's kind."""
@@ -262,6 +274,11 @@ class EvmCoinSettings(CoinBase):
     def token_of(self, currency: str) -> TokenSettings | None:
         """The enabled token of that name on this chain, None for the chain's own coin and for others'."""
         return next((token for token in self.tokens if token.currency == currency), None)
+
+    @property
+    def plain_fee_max(self) -> int:
+        """Price of a plain payment at the highest price per gas, in wei."""
+        return self.gas_limit * self.max_fee_wei
 
     @property
     def max_fee_wei(self) -> int:

@@ -113,12 +113,15 @@ class CurrencySettings(Section):
     signer_tx_cap: Amount
     """Most that the signer signs away in one chain transaction."""
     signer_day_cap: Amount
-    """Most that the signer signs away within 24 hours."""
+    """Most that the signer signs away within 24 hours, also across its restarts."""
+    signer_hour_cap: AmountOrNone = None
+    """Most that the signer signs away within an hour; without it the day's cap alone."""
 
     @field_validator(
         "minimum_deposit", "minimum_withdrawal", "maximum_withdrawal", "withdrawal_fee", "approval_above",
         "second_approval_above", "session_withdrawal_cap", "client_day_limit", "client_month_limit",
-        "hot_floor", "hot_target", "hot_ceiling", "day_limit", "signer_tx_cap", "signer_day_cap", "dust",
+        "hot_floor", "hot_target", "hot_ceiling", "day_limit", "signer_tx_cap", "signer_day_cap",
+        "signer_hour_cap", "signer_fee_day_cap", "dust",
         "max_tx_fee", "sweep_threshold", "max_money", "failed_sweep_gas_max", "batch_urgent_above",
         mode="before", check_fields=False,
     )  # fmt: skip
@@ -176,6 +179,10 @@ class CurrencySettings(Section):
         if self.signer_tx_cap < self.maximum_withdrawal:
             raise problem(
                 "signer_tx_cap is smaller than maximum_withdrawal: such a withdrawal could never leave"
+            )
+        if self.signer_hour_cap is not None and self.signer_hour_cap < self.maximum_withdrawal:
+            raise problem(
+                "signer_hour_cap is smaller than maximum_withdrawal: such a withdrawal could never leave"
             )
         return self
 

@@ -1,9 +1,9 @@
 """``python -m coins.signer --config FILE``: open the seed, serve until told to stop.
 
 The passphrase comes from the configuration's own door for secrets (environment or file), never from
-the command line. With ``--child`` the process ends when its parent does: at the end of its standard
-input, or when it is handed to another parent. (The kernel's parent-death signal is no help: it
-follows the thread that started the child, not the process.)
+the command line. With ``--child`` the process answers its parent alone and ends when that does: at
+the end of its standard input, or when it is handed to another parent. (The kernel's parent-death
+signal is no help: it follows the thread that started the child, not the process.)
 
 Exit codes: 0 told to stop, 2 wrong usage or configuration, 3 something it needs is missing.
 """
@@ -21,10 +21,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from coins.errors import SignerError
+from coins.signer.begin import passphrase_of
 from coins.signer.errors import SignerStartError
 from coins.signer.hardening import harden
-from coins.signer.limits import SpendingLimits
+from coins.signer.limits import RequestRate
 from coins.signer.process import READY
+from coins.signer.record import SignedRecord, record_path
 from coins.signer.seed import load_seed
 from coins.signer.server import SignerServer, bind_socket
 from coins.signer.service import Coins, SignerService
@@ -52,8 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SignerStartError as error:
         return _fail(str(error), error.exit_code)
     try:
-        server = SignerServer(service, settings.signer.request_limit_bytes, os.geteuid())
-        asyncio.run(_run(server, listener, parent if arguments.child else None))
+        only = parent if arguments.child else None
+        server = SignerServer(service, settings.signer.request_limit_bytes, os.geteuid(), only)
+        asyncio.run(_run(server, listener, only))
     finally:
         settings.signer.socket.unlink(missing_ok=True)
     return 0
@@ -73,14 +76,11 @@ def read_coins(config: Path | None) -> Coins:
 
 
 def open_service(settings: Settings, read: Callable[[], Coins]) -> SignerService:
-    """The service with the seed opened; about a second of scrypt. Raises SignerStartError."""
-    if settings.signer.passphrase is None:
-        raise SignerStartError(
-            "no passphrase of the seed: set CASHIER__SIGNER__PASSPHRASE or CASHIER__SIGNER__PASSPHRASE_FILE"
-        )
-    seed = load_seed(settings.signer.seed_file, settings.signer.passphrase.get_secret_value())
-    limits = SpendingLimits(settings.signer.requests_per_minute_max, time.monotonic)
-    return SignerService(seed, read, settings.signer, limits)
+    """The service with seed and record opened; about a second of scrypt. Raises SignerStartError."""
+    seed = load_seed(settings.signer.seed_file, passphrase_of(settings.signer))
+    record = SignedRecord(record_path(settings.signer.seed_file), seed, time.time)
+    rate = RequestRate(settings.signer.requests_per_minute_max, time.monotonic)
+    return SignerService(seed, read, settings.signer, rate, record)
 
 
 async def _run(server: SignerServer, listener: socket.socket, parent: int | None) -> None:

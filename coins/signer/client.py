@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from coins.codec import encode_plan
-from coins.errors import SignerError
+from coins.errors import SignerError, SignerSilentError
 from coins.types import AttemptPlan, SignedTx
 from config.schema import SignerSettings
 
@@ -21,7 +21,10 @@ _REPLY_MAX = 4 * 2**20
 
 
 class SignerClient:
-    """The rest of the process's view of the signer. Every trouble is a SignerError."""
+    """The rest of the process's view of the signer. Every trouble is a SignerError.
+
+    A SignerSilentError is one after which the signer may have signed all the same.
+    """
 
     def __init__(self, settings: SignerSettings) -> None:
         self._path: Path = settings.socket
@@ -55,17 +58,17 @@ class SignerClient:
                 answer = await self._exchange(line)
             reply = json.loads(answer)
         except TimeoutError:
-            raise SignerError(f"the signer did not answer within {self._timeout_s} s") from None
+            raise SignerSilentError(f"the signer did not answer within {self._timeout_s} s") from None
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
-            raise SignerError(f"the signer is not reachable: {type(error).__name__}") from None
+            raise SignerSilentError(f"the signer is not reachable: {type(error).__name__}") from None
         except (ValueError, RecursionError):
-            raise SignerError("the signer's answer is no JSON") from None
+            raise SignerSilentError("the signer's answer is no JSON") from None
         if not isinstance(reply, dict):
-            raise SignerError("the signer's answer is no object")
+            raise SignerSilentError("the signer's answer is no object")
         if reply.get("ok") is not True:
             raise SignerError(f"the signer refused ({reply.get('code')}): {reply.get('reason')}")
         if reply.get("id") != number:
-            raise SignerError("the signer answered another question")
+            raise SignerSilentError("the signer answered another question")
         return reply
 
     async def _exchange(self, line: bytes) -> bytes:
@@ -83,5 +86,5 @@ def _text(reply: dict[str, Any], name: str) -> str:
     """A text field of a reply."""
     value = reply.get(name)
     if not isinstance(value, str):
-        raise SignerError(f"the signer's answer has no {name}")
+        raise SignerSilentError(f"the signer's answer has no {name}")
     return value

@@ -26,7 +26,8 @@ def harden() -> None:
         raise SignerStartError(f"prctl: {os.strerror(ctypes.get_errno())}", 3)
 
 
-def peer_uid(connection: socket.socket) -> int:
-    """User id of the process at the other end of a unix socket, as the kernel knows it."""
+def peer_of(connection: socket.socket) -> tuple[int, int]:
+    """Process id and user id of a unix socket's other end, as the kernel noted them when it connected."""
     raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
-    return int(_UCRED.unpack(raw)[1])
+    pid, uid, _ = _UCRED.unpack(raw)
+    return int(pid), int(uid)

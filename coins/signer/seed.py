@@ -17,6 +17,8 @@ import pyrage  # type: ignore[import-untyped]
 
 from coins.eth_library import Language, Mnemonic
 from coins.signer.errors import SeedFileError
+from coins.signer.own_file import write_new
+from coins.signer.record import create_record, record_path
 
 ENTROPY_BYTES = 32
 PASSPHRASE_MIN = 8
@@ -34,7 +36,10 @@ def generate_seed_file(path: Path, passphrase: str) -> None:
 
 
 def write_seed_file(path: Path, mnemonic: str, passphrase: str) -> None:
-    """Encrypt an existing mnemonic into a new file; as :func:`generate_seed_file`."""
+    """Encrypt an existing mnemonic into a new file; as :func:`generate_seed_file`.
+
+    The empty record of what it signed is made beside it.
+    """
     normal = _normal(mnemonic)
     if not _words().is_mnemonic_valid(normal):
         raise SeedFileError("these words are no BIP39 mnemonic (a word or their checksum is wrong)")
@@ -42,23 +47,16 @@ def write_seed_file(path: Path, mnemonic: str, passphrase: str) -> None:
         raise SeedFileError(f"the passphrase of the seed has less than {PASSPHRASE_MIN} characters")
     if path.exists():
         raise SeedFileError(f"{path} exists: a seed is never overwritten")
+    if record_path(path).exists():
+        raise SeedFileError(f"{record_path(path)} exists: it is the record of another seed")
     data = pyrage.passphrase.encrypt(normal.encode(), passphrase)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_new(path, data)
     except FileExistsError:
         raise SeedFileError(f"{path} exists: a seed is never overwritten") from None
     except OSError as error:
         raise SeedFileError(f"cannot write the seed file {path}: {error.strerror}", 3) from None
+    create_record(record_path(path), seed_of(normal))
 
 
 def load_seed(path: Path, passphrase: str) -> bytes:

@@ -9,7 +9,7 @@ import stat
 from pathlib import Path
 
 from coins.signer.errors import SignerStartError
-from coins.signer.hardening import peer_uid
+from coins.signer.hardening import peer_of
 from coins.signer.service import SignerService
 
 _PATH_MAX = 107
@@ -67,10 +67,14 @@ def _remove_stale(path: Path) -> None:
 class SignerServer:
     """Serves one :class:`SignerService` on a bound socket until cancelled."""
 
-    def __init__(self, service: SignerService, line_limit: int, own_uid: int) -> None:
+    def __init__(
+        self, service: SignerService, line_limit: int, own_uid: int, only_pid: int | None = None
+    ) -> None:
+        """Peers are of the user ``own_uid``, and with ``only_pid`` that one process alone."""
         self._service = service
         self._line_limit = line_limit
         self._own_uid = own_uid
+        self._only_pid = only_pid
 
     async def serve(self, listener: socket.socket, ready: asyncio.Event) -> None:
         """Accept and answer; sets ``ready`` once connections are taken."""
@@ -83,7 +87,8 @@ class SignerServer:
         """One connection: lines in, lines out; closed at the first foreign or oversized thing."""
         try:
             peer: socket.socket = writer.get_extra_info("socket")
-            if peer_uid(peer) != self._own_uid:
+            pid, uid = peer_of(peer)
+            if uid != self._own_uid or self._only_pid not in (None, pid):
                 return
             while True:
                 async with asyncio.timeout(IDLE_S):

@@ -21,16 +21,18 @@ from typing import Any, Protocol, cast
 
 from coins.codec import decode_plan
 from coins.errors import SignerError
-from coins.signer.limits import SpendingLimits
+from coins.signer.entry import STAYS, entry_of
+from coins.signer.limits import Caps, RequestRate, check_fee
+from coins.signer.record import SignedRecord
 from coins.types import AttemptPlan, SignedTx
 from config.schema import BitcoinCoinSettings, CoinSettings, EvmCoinSettings, SignerSettings, TokenSettings
 
 Coins = Mapping[str, BitcoinCoinSettings | EvmCoinSettings]
 """The currencies whose keys the seed holds, by name."""
 
-SWEEPING_FAMILIES = frozenset({"evm"})
-"""Families with sweeps and nonces; their ``sign_plan`` proves that a sweep stays in the house, and that a
-cancel pays nobody."""
+NONCE_FAMILIES = frozenset({"evm"})
+"""Families with nonces; their ``sign_plan`` proves that a sweep stays in the house, and that a cancel
+pays nobody."""
 ACCOUNT_MAX = 1
 """Accounts whose public key is given: 0 deposits, 1 hot."""
 
@@ -71,13 +73,15 @@ class SignerService:
         seed: bytes,
         read_coins: Callable[[], Coins],
         settings: SignerSettings,
-        limits: SpendingLimits,
+        rate: RequestRate,
+        record: SignedRecord,
     ) -> None:
         self._seed = seed
         self._read_coins = read_coins
         self._coins = read_coins()
         self._settings = settings
-        self._limits = limits
+        self._rate = rate
+        self._record = record
 
     def answer(self, line: bytes) -> bytes:
         """Reply line (with its newline) to a request line. Never raises."""
@@ -118,26 +122,29 @@ class SignerService:
         return {"xpub": family_signer(settings.family).account_xpub(self._seed, settings, account)}
 
     def _sign(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Check the plan against the caps, have the family sign it."""
+        """Check the plan against the record and the caps, have the family sign it, remember it.
+
+        A plan that was signed before gives the same bytes again and counts once.
+        """
         plan = _plan(request.get("plan"))
         settings = self._coin(plan.currency)
-        caps = _token_of(settings, plan.currency) or settings
-        is_sweep = plan.kind == "sweep"
-        if is_sweep and settings.family not in SWEEPING_FAMILIES:
-            raise SignerError(f"{settings.currency} has no sweeps")
+        if plan.kind in STAYS and settings.family not in NONCE_FAMILIES:
+            raise SignerError(f"{settings.currency} has no {plan.kind}")
         if len(plan.inputs) > self._settings.inputs_max:
             raise SignerError(f"more than {self._settings.inputs_max} inputs")
-        if plan.kind == "cancel" and settings.family not in SWEEPING_FAMILIES:
-            raise SignerError(f"{settings.currency} has no nonces to use up")
         least = 0 if plan.kind == "cancel" else 1
         if any(output.amount < least for output in plan.outputs) or plan.fee < 0:
             raise SignerError("the plan has an amount that is not positive")
-        self._limits.count_request()
-        if not is_sweep:
-            self._limits.check(plan, caps.signer_tx_cap, caps.signer_day_cap)
+        self._rate.count()
+        entry = entry_of(plan, settings.currency, self._record.now_s())
+        is_new = not self._record.memory.knows(entry)
+        if is_new:
+            self._record.memory.check(entry, plan.currency, _caps_of(settings, plan.currency))
+            if plan.currency == settings.currency:
+                check_fee(plan, settings.signer_fee_percent_max, settings.plain_fee_max)
         signed = family_signer(settings.family).sign_plan(self._seed, settings, plan)
-        if not is_sweep:
-            self._limits.record(plan)
+        if is_new:
+            self._record.append(entry)
         return {"txid": signed.txid, "raw": signed.raw}
 
     def _coin(self, currency: object) -> BitcoinCoinSettings | EvmCoinSettings:
@@ -167,6 +174,18 @@ class SignerService:
 def _token_of(settings: BitcoinCoinSettings | EvmCoinSettings, currency: str) -> TokenSettings | None:
     """The token of that name on a chain; it has caps of its own."""
     return settings.token_of(currency) if isinstance(settings, EvmCoinSettings) else None
+
+
+def _caps_of(settings: BitcoinCoinSettings | EvmCoinSettings, currency: str) -> Caps:
+    """The caps of a currency, and of its chain's fees: in a day no more than one payout may be."""
+    own = _token_of(settings, currency) or settings
+    hour, fees = own.signer_hour_cap, settings.signer_fee_day_cap
+    return Caps(
+        tx=own.signer_tx_cap,
+        hour=own.signer_day_cap if hour is None else hour,
+        day=own.signer_day_cap,
+        fees=settings.signer_tx_cap if fees is None else fees,
+    )
 
 
 def _parse(line: bytes) -> dict[str, Any]:

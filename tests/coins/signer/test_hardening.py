@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 
-from coins.signer.hardening import peer_uid
+from coins.signer.hardening import peer_of
 
 
 def test_no_core_and_no_look_into_its_memory() -> None:
@@ -25,4 +25,4 @@ def test_no_core_and_no_look_into_its_memory() -> None:
 def test_the_kernel_names_the_peer() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        assert peer_uid(ours) == os.geteuid()
+        assert peer_of(ours) == (os.getpid(), os.geteuid())

@@ -16,11 +16,10 @@ from tests.coins.signer.world import House, house_with_seed
 def test_only_enabled_currencies_under_the_seed_are_served(tmp_path: Path) -> None:
     house = house_with_seed(tmp_path)
     coin = house.config.parent / "coins" / "ETH.toml"
-    service = open_service(house.settings, lambda: coins_of(house.settings))
+    service = open_service(house.settings, lambda: coins_of(load(house.config, house.environ)))
     assert b'"ok":true' in service.answer(b'{"op":"account_xpub","currency":"ETH","account":0}')
     coin.write_text(coin.read_text().replace("enabled = true", "enabled = false"))
-    disabled = load(house.config, house.environ)
-    service = open_service(disabled, lambda: coins_of(disabled))
+    assert b'"ok":true' in service.answer(b'{"op":"reload"}')
     assert b"unknown_currency" in service.answer(b'{"op":"account_xpub","currency":"ETH","account":0}')
 
 

@@ -54,8 +54,9 @@ async def test_killed_and_restarted_it_gives_the_same_bytes_and_tells_no_secret(
         said += [await client.account_xpub("ETH", account) for account in (0, 1)]
         plan = await payout_plan(house, client)
         signed = await client.sign(plan)
+        outputs = (replace(plan.outputs[0], amount=ETHER + 1),)
         with pytest.raises(SignerError, match="differ in: amount") as refusal:
-            await client.sign(replace(plan, outputs=(replace(plan.outputs[0], amount=ETHER + 1),)))
+            await client.sign(replace(plan, intent_id="another", outputs=outputs))
         said += [signed.raw, signed.txid, str(refusal.value)]
         assert first.pid is not None
         assert resource.prlimit(first.pid, resource.RLIMIT_CORE) == (0, 0)
@@ -144,7 +145,7 @@ async def test_a_second_signer_on_the_same_socket_is_refused(tmp_path: Path) -> 
     first = house.process()
     await first.start()
     try:
-        with pytest.raises(SignerError, match="another signer serves"):
+        with pytest.raises(SignerError, match="another signer writes"):
             await house.process().start()
         await SignerClient(house.settings.signer).ping()
     finally:

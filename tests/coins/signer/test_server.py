@@ -7,13 +7,17 @@ import contextlib
 import os
 import socket
 import stat
+import subprocess
+import sys
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from coins.signer.errors import SignerStartError
-from coins.signer.limits import SpendingLimits
+from coins.signer.limits import RequestRate
+from coins.signer.record import SignedRecord, create_record
 from coins.signer.server import SignerServer, bind_socket
 from coins.signer.service import SignerService
 from config.schema import SignerSettings
@@ -23,12 +27,15 @@ LIMIT = 2_000
 
 
 @contextlib.asynccontextmanager
-async def serving(path: Path, own_uid: int | None = None) -> AsyncIterator[None]:
+async def serving(path: Path, own_uid: int | None = None, only_pid: int | None = None) -> AsyncIterator[None]:
     """A signer's socket at ``path``."""
-    service = SignerService(
-        SEED, lambda: {"ETH": eth_settings()}, SignerSettings(), SpendingLimits(9, lambda: 0.0)
-    )
-    server = SignerServer(service, LIMIT, os.geteuid() if own_uid is None else own_uid)
+    with tempfile.TemporaryDirectory() as folder:
+        kept = Path(folder) / "seed.age.signed"
+        create_record(kept, SEED)
+        record = SignedRecord(kept, SEED, lambda: 0.0)
+    coins = {"ETH": eth_settings()}
+    service = SignerService(SEED, lambda: coins, SignerSettings(), RequestRate(9, lambda: 0.0), record)
+    server = SignerServer(service, LIMIT, os.geteuid() if own_uid is None else own_uid, only_pid)
     ready = asyncio.Event()
     task = asyncio.create_task(server.serve(bind_socket(path), ready))
     await ready.wait()
@@ -67,6 +74,34 @@ async def test_a_peer_of_another_user_gets_no_word(tmp_path: Path) -> None:
     path = tmp_path / "s.sock"
     async with serving(path, own_uid=os.geteuid() + 1):
         assert await talk(path, b'{"id": 1, "op": "ping"}\n') == b""
+
+
+async def test_s36_another_process_of_the_same_user_gets_no_word(tmp_path: Path) -> None:
+    path = tmp_path / "s.sock"
+    async with serving(path, only_pid=os.getpid()):
+        assert await talk(path, b'{"id": 1, "op": "ping"}\n') == b'{"id":1,"ok":true}\n'
+        assert await talk_elsewhere(path) == b""
+    async with serving(path):
+        assert await talk_elsewhere(path) == b'{"id":1,"ok":true}\n'
+
+
+async def talk_elsewhere(path: Path) -> bytes:
+    """What another process of this user is told."""
+    code = (
+        "import socket, sys\n"
+        "ours = socket.socket(socket.AF_UNIX)\n"
+        "ours.connect(sys.argv[1])\n"
+        "try:\n"
+        '    ours.sendall(b\'{"id": 1, "op": "ping"}\\n\')\n'
+        "    sys.stdout.buffer.write(ours.recv(1000))\n"
+        "except ConnectionError:\n"
+        "    sys.exit(0)\n"
+    )
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, str(path), stdout=subprocess.PIPE
+    )
+    said, _ = await asyncio.wait_for(child.communicate(), 20)
+    return said
 
 
 async def test_an_oversized_line_is_refused_and_the_next_connection_served(tmp_path: Path) -> None:

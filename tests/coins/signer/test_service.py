@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +16,8 @@ import pytest
 from coins.codec import encode_plan
 from coins.errors import SignerError
 from coins.signer import service as service_module
-from coins.signer.limits import SpendingLimits
+from coins.signer.limits import RequestRate
+from coins.signer.record import SignedRecord, create_record
 from coins.signer.service import SignerService
 from coins.types import AttemptPlan, Outpoint, SignedTx, TxOutput, Utxo
 from config.schema import EvmCoinSettings, SignerSettings
@@ -23,9 +29,33 @@ from tests.coins.evm.world import ETHER, SEED, eth_settings
 SETTINGS = SignerSettings()
 
 
+Read = Callable[[], Mapping[str, EvmCoinSettings]]
+
+
+class Open:
+    """Opens services on one record; each new one is a restart of the signer."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "seed.age.signed"
+        self.now_s = 1_700_000_000.0
+        self._record: SignedRecord | None = None
+        create_record(self.path, SEED)
+
+    def __call__(self, read: Read = lambda: {"ETH": eth_settings()}, per_minute: int = 100) -> SignerService:
+        if self._record is not None:
+            self._record.close()
+        self._record = SignedRecord(self.path, SEED, lambda: self.now_s)
+        return SignerService(SEED, read, SETTINGS, RequestRate(per_minute, lambda: 0.0), self._record)
+
+
 @pytest.fixture
-def service() -> SignerService:
-    return SignerService(SEED, lambda: {"ETH": eth_settings()}, SETTINGS, SpendingLimits(100, lambda: 0.0))
+def opened(tmp_path: Path) -> Open:
+    return Open(tmp_path)
+
+
+@pytest.fixture
+def service(opened: Open) -> SignerService:
+    return opened()
 
 
 def ask(service: SignerService, **request: Any) -> dict[str, Any]:
@@ -41,6 +71,12 @@ def ask(service: SignerService, **request: Any) -> dict[str, Any]:
 
 def sign(service: SignerService, plan: AttemptPlan) -> dict[str, Any]:
     return ask(service, op="sign", plan=encode_plan(plan))
+
+
+def payout(nonce: int, amount: int, **fields: Any) -> AttemptPlan:
+    """A payout of an intent of its own."""
+    plan = plan_of(nonce=nonce, output=TxOutput(b"\x77" * 20, "0x", amount), **fields)
+    return replace(plan, intent_id=f"w{nonce}")
 
 
 def test_ping_and_keys(service: SignerService) -> None:
@@ -114,14 +150,14 @@ def test_an_altered_plan_is_refused(service: SignerService, plan: AttemptPlan, w
 
 def test_the_day_cap_counts_payouts_and_leaves_sweeps_alone(service: SignerService) -> None:
     for nonce in range(5):
-        assert sign(service, plan_of(nonce=nonce, output=TxOutput(b"\x77" * 20, "0x", 10 * ETHER)))["ok"]
-    assert "within a day" in sign(service, plan_of(nonce=5))["reason"]
+        assert sign(service, payout(nonce, 10 * ETHER))["ok"]
+    assert "within a day" in sign(service, payout(5, ETHER))["reason"]
     home = TxOutput(HOT.script, HOT.address, 1_000 * ETHER)
     assert sign(service, plan_of(DEPOSIT, "sweep", home))["ok"] is True
 
 
-def test_signatures_per_minute_are_bounded() -> None:
-    service = SignerService(SEED, lambda: {"ETH": eth_settings()}, SETTINGS, SpendingLimits(1, lambda: 0.0))
+def test_signatures_per_minute_are_bounded(opened: Open) -> None:
+    service = opened(per_minute=1)
     assert sign(service, plan_of())["ok"] is True
     assert "in a minute" in sign(service, plan_of())["reason"]
 
@@ -141,7 +177,7 @@ def test_an_error_nobody_expected_tells_only_its_type(
     assert sign(service, plan_of()) == {"id": 7, "ok": False, "code": "internal", "reason": "ValueError"}
 
 
-def test_a_currency_enabled_later_is_found_and_a_broken_configuration_changes_nothing() -> None:
+def test_a_currency_enabled_later_is_found_and_a_broken_configuration_changes_nothing(opened: Open) -> None:
     coins: dict[str, EvmCoinSettings] = {}
     broken: list[str] = []
 
@@ -150,7 +186,7 @@ def test_a_currency_enabled_later_is_found_and_a_broken_configuration_changes_no
             raise SignerError(broken[0])
         return dict(coins)
 
-    service = SignerService(SEED, read_coins, SETTINGS, SpendingLimits(9, lambda: 0.0))
+    service = opened(read_coins)
     question = {"op": "account_xpub", "currency": "ETH", "account": 0}
     assert ask(service, **question)["code"] == "unknown_currency"
     coins["ETH"] = eth_settings()
@@ -162,16 +198,89 @@ def test_a_currency_enabled_later_is_found_and_a_broken_configuration_changes_no
     coins["ETH"] = eth_settings(signer_tx_cap="20", maximum_withdrawal="0.5", signer_day_cap="0.5")
     assert sign(service, plan_of())["ok"] is True
     assert ask(service, op="reload") == {"id": 7, "ok": True}
-    assert "within a day" in sign(service, plan_of())["reason"]
+    assert "within a day" in sign(service, payout(10, ETHER))["reason"]
 
 
-def test_a_token_has_caps_of_its_own_and_its_chains_keys() -> None:
+def test_a_token_has_caps_of_its_own_and_its_chains_keys(opened: Open) -> None:
     settings = eth_settings(signer_day_cap="20").model_copy(update={"tokens": (TOKEN,)})
-    service = SignerService(SEED, lambda: {"ETH": settings}, SETTINGS, SpendingLimits(100, lambda: 0.0))
+    service = opened(lambda: {"ETH": settings})
     most = TOKEN.signer_tx_cap
     assert sign(service, token_plan(output=TxOutput(b"\x77" * 20, "0x", most)))["ok"] is True
-    above = sign(service, token_plan(output=TxOutput(b"\x77" * 20, "0x", most + 1)))
+    above = sign(service, replace(token_plan(output=TxOutput(b"\x77" * 20, "0x", most + 1)), intent_id="w9"))
     assert "per transaction" in above["reason"]
-    assert sign(service, plan_of(nonce=10, output=TxOutput(b"\x77" * 20, "0x", 20 * ETHER)))["ok"] is True
+    assert sign(service, payout(10, 20 * ETHER))["ok"] is True
     unknown = replace(token_plan(), currency="DAI-ETH")
     assert sign(service, unknown)["code"] == "unknown_currency"
+
+
+def test_w24_a_fee_out_of_all_proportion_is_refused(service: SignerService) -> None:
+    """A source of fees that is wrong by a thousand: the highest price is one bound, the share another."""
+    floor = eth_settings().plain_fee_max
+    wei = 300 * 10**9
+    assert "above 10 % of" in sign(service, payout(1, ETHER, max_fee_wei=1_000 * wei))["reason"]
+    dear = payout(1, 20 * ETHER, max_fee_wei=2 * wei)
+    assert "above the configured" in sign(service, dear)["reason"]
+    small = payout(2, floor, max_fee_wei=wei, gas=60_000)
+    assert "above 10 % of" in sign(service, small)["reason"]
+    assert sign(service, payout(3, floor, max_fee_wei=wei))["ok"] is True
+    assert sign(service, payout(4, 100 * floor, max_fee_wei=wei, gas=60_000))["ok"] is True
+
+
+def test_w24_fees_of_a_day_are_bounded_too(opened: Open) -> None:
+    fee = plan_of().fee
+    service = opened(lambda: {"ETH": eth_settings(signer_fee_day_cap=str(Decimal(2 * fee) / ETHER))})
+    assert sign(service, payout(1, ETHER))["ok"] is True
+    assert sign(service, payout(2, ETHER))["ok"] is True
+    assert "fees of" in sign(service, payout(3, ETHER))["reason"]
+    home = TxOutput(HOT.script, HOT.address, ETHER)
+    assert "fees of" in sign(service, plan_of(DEPOSIT, "sweep", home))["reason"]
+
+
+def test_s36_the_caps_of_an_hour_and_a_day_survive_a_restart(opened: Open) -> None:
+    def read() -> dict[str, EvmCoinSettings]:
+        return {"ETH": eth_settings(signer_hour_cap="20")}
+
+    assert sign(opened(read), payout(1, 10 * ETHER))["ok"] is True
+    assert sign(opened(read), payout(2, 10 * ETHER))["ok"] is True
+    assert "within an hour" in sign(opened(read), payout(3, ETHER))["reason"]
+    opened.now_s += 3_600
+    for nonce, amount in ((3, 20), (4, 10)):
+        assert sign(opened(read), payout(nonce, amount * ETHER))["ok"] is True
+        opened.now_s += 3_600
+    assert "within a day" in sign(opened(read), payout(5, ETHER))["reason"]
+    opened.now_s += 86_400
+    assert sign(opened(read), payout(5, ETHER))["ok"] is True
+
+
+def test_w02_the_same_plan_is_answered_alike_after_a_restart_and_counted_once(opened: Open) -> None:
+    plan = payout(1, 20 * ETHER)
+    replies = [sign(opened(), plan) for _ in range(5)]
+    assert replies[0]["ok"] is True
+    assert all(reply == replies[0] for reply in replies)
+
+
+def test_w05_a_second_payment_of_an_intent_is_refused_across_restarts(opened: Open) -> None:
+    first = payout(1, ETHER)
+    assert sign(opened(), first)["ok"] is True
+    elsewhere = replace(payout(2, ETHER), intent_id="w1")
+    assert "both could be mined" in sign(opened(), elsewhere)["reason"]
+    more = replace(payout(1, 2 * ETHER), intent_id="w1")
+    assert "another payee or amount" in sign(opened(), more)["reason"]
+    bump = payout(1, ETHER, max_fee_wei=4 * 10**9)
+    assert sign(opened(), bump)["ok"] is True
+
+
+def test_what_cannot_be_remembered_is_not_signed(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = opened()
+    before = opened.path.read_bytes()
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    reply = sign(service, payout(1, ETHER))
+    assert (reply["ok"], reply["code"]) == (False, "refused")
+    assert "raw" not in reply
+    assert opened.path.read_bytes() == before
+    monkeypatch.undo()
+    assert sign(service, replace(payout(2, ETHER), intent_id="w1"))["ok"] is True

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 
 from coins.signer.process import SignerProcess
+from coins.signer.record import create_record, record_path
+from coins.signer.seed import seed_of
 from config.loader import load
 from config.schema import Settings
 from tests.coins.signer.quick_age import encrypt
@@ -64,6 +66,7 @@ def house_with_seed(folder: Path) -> House:
 
 
 def put_seed_file(path: Path, content: bytes = MNEMONIC.encode()) -> None:
-    """A seed file as the product writes it, but quick to open."""
+    """A seed file and an empty record as the product writes them, but quick to open."""
     path.write_bytes(encrypt(content, PASSPHRASE))
     path.chmod(0o600)
+    create_record(record_path(path), seed_of(MNEMONIC))
