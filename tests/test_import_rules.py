@@ -120,6 +120,23 @@ def test_a_room_knows_only_the_rooms_below_it(room: str) -> None:
     assert not wrong, listed(wrong)
 
 
+def test_s36_the_gateway_and_the_actors_know_no_seed_and_no_socket() -> None:
+    """Only what starts the signer knows of it, and only the signer itself opens a seed or its record."""
+    asks = {"coins.signer.client", "coins.signer.process", "coins.signer.errors"}
+    wrong = [
+        f"{module.path}:{line} imports {name}"
+        for module in room_modules()
+        if not module.name.startswith("coins.signer")
+        for name, line in imports(module)
+        if name.startswith("coins.signer")
+        and (
+            module.name not in ("actors.service", "actors.rescan")
+            or not any(name == each or name.startswith(f"{each}.") for each in asks)
+        )
+    ]
+    assert not wrong, listed(wrong)
+
+
 @pytest.mark.parametrize("room", ROOMS)
 def test_an_outside_package_is_used_only_in_its_place(room: str) -> None:
     wrong = []

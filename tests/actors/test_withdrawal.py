@@ -9,7 +9,7 @@ import pytest
 
 from actors.errors import Unavailable
 from actors.messages import GetCase, Idempotency, ListCases, RequestRefund, WorkReady
-from coins.errors import NodeUnavailableError, SignerError
+from coins.errors import NodeUnavailableError, SignerError, SignerSilentError
 from ledger.errors import (
     AddressRefusedError,
     ExternalIdUsedError,
@@ -260,6 +260,27 @@ async def test_a_refusal_of_the_signer_frees_the_inputs_and_the_pauses_grow(tmp_
         refused = value("cashier_signatures_total", {"currency": "BTC", "result": "refused"})
         assert refused is not None
         assert refused >= 4
+
+
+async def test_w02_without_an_answer_of_the_signer_the_same_is_asked_again(tmp_path: Path) -> None:
+    """It may have signed: another plan would be a second payment to it, and it would refuse that for ever."""
+    async with open_desk(tmp_path) as desk:
+        await desk.fund("alice", FUNDS)
+        spender = desk.spenders["BTC"]
+        spender.refusal = SignerSilentError("no answer within 10 s")
+        view = await desk.withdraw("alice", AMOUNT)
+        await desk.rest()
+        await desk.pass_time(60)
+        assert [state for _, state, _ in desk.attempts()] == ["prepared"]
+        assert len(spender.signed) > 1
+        assert len(set(spender.signed)) == 1
+        waiting = await desk.withdrawal(view.id)
+        assert (waiting.status, waiting.waiting_for) == ("approved", "node")
+        spender.refusal = None
+        await desk.pass_time(31)
+        assert await settle_withdrawal(desk, view.id) == "final"
+        value = desk.metrics.registry.get_sample_value
+        assert (value("cashier_signatures_total", {"currency": "BTC", "result": "failed"}) or 0) > 1
 
 
 async def test_a_storm_of_hints_starts_one_task(tmp_path: Path) -> None:

@@ -73,6 +73,9 @@ async def test_d42_1500_addresses_outlive_their_database(
     empty.configure()
     for name in ("passphrase", "data/seed.age"):
         shutil.copy(stage.folder / name, empty.folder / name)
+    # The record of what was signed is lost too: a new one is begun on purpose.
+    (empty.folder / "data" / "seed.age.signed").unlink()
+    assert (await asyncio.to_thread(run, empty, "keys", "new-record")).returncode == 0
     try:
         again = await open_shop(empty)
         await again.until_tip()

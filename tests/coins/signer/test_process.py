@@ -80,6 +80,33 @@ async def test_killed_and_restarted_it_gives_the_same_bytes_and_tells_no_secret(
         assert canary not in told
 
 
+def shown_by(pid: int, folder: Path, secret: Path) -> bytes:
+    """A process's arguments and environment, and every file in a folder but one."""
+    files = [Path(f"/proc/{pid}/{name}") for name in ("cmdline", "environ")]
+    files += [path for path in folder.rglob("*") if path.is_file() and path != secret]
+    return b"".join(path.read_bytes() for path in files)
+
+
+async def test_s36_no_argument_no_environment_and_no_file_shows_the_seed(tmp_path: Path) -> None:
+    house = house_with_seed(tmp_path)
+    secret = tmp_path / "passphrase"
+    secret.write_text(house.environ.pop("CASHIER__SIGNER__PASSPHRASE"))
+    secret.chmod(0o600)
+    house.environ["CASHIER__SIGNER__PASSPHRASE_FILE"] = str(secret)
+    process = house.process()
+    await process.start()
+    try:
+        client = SignerClient(house.settings.signer)
+        await client.sign(await payout_plan(house, client))
+        seen = await asyncio.to_thread(shown_by, process.pid or 0, tmp_path, secret)
+        seed = seed_of(MNEMONIC)
+        assert b"coins.signer" in seen
+        for canary in (PASSPHRASE.encode(), MNEMONIC.encode(), seed, seed.hex().encode()):
+            assert canary not in seen
+    finally:
+        await process.stop()
+
+
 async def test_wrong_passphrase_is_one_clear_line(tmp_path: Path) -> None:
     house = house_with_seed(tmp_path)
     house.environ["CASHIER__SIGNER__PASSPHRASE"] = "wrong horse battery staple"
