@@ -111,7 +111,7 @@ def to_view(
         "SELECT a.id, a.txid, a.state, a.fee, p.fee_share, (SELECT count(*) FROM attempt_payout o"
         " WHERE o.attempt_id = a.id), a.created_at"
         " FROM attempt_payout p JOIN attempt a ON a.id = p.attempt_id WHERE p.withdrawal_id = ?"
-        " ORDER BY a.created_at, a.id",
+        " ORDER BY a.rowid",
         (row.id,),
     )
     is_included = row.block_height is not None and tip_height is not None
