@@ -141,7 +141,7 @@ def test_same_plan_same_bytes(service: SignerService) -> None:
         (plan_of(DEPOSIT, "sweep"), "nowhere else"),
     ],
 )
-def test_an_altered_plan_is_refused(service: SignerService, plan: AttemptPlan, words: str) -> None:
+def test_w21_an_altered_plan_is_refused(service: SignerService, plan: AttemptPlan, words: str) -> None:
     reply = sign(service, plan)
     assert (reply["ok"], reply["code"]) == (False, "refused")
     with pytest.raises(AssertionError, match=words):
@@ -284,3 +284,17 @@ def test_what_cannot_be_remembered_is_not_signed(opened: Open, monkeypatch: pyte
     assert opened.path.read_bytes() == before
     monkeypatch.undo()
     assert sign(service, replace(payout(2, ETHER), intent_id="w1"))["ok"] is True
+
+
+@pytest.mark.parametrize("power", [-12, -6, -3, -1, 1, 3, 6, 12])
+def test_w21_a_slip_of_units_between_plan_and_payload_is_refused(opened: Open, power: int) -> None:
+    """The amounts of plan and bytes differ by a power of ten: in ETH, and in a token of 6 digits."""
+    settings = eth_settings().model_copy(update={"tokens": (TOKEN,)})
+    service = opened(lambda: {"ETH": settings})
+    for plan in (plan_of(), replace(token_plan(), intent_id="t1")):
+        (output,) = plan.outputs
+        amount = output.amount * 10**power if power > 0 else max(output.amount // 10**-power, 1)
+        reply = sign(service, replace(plan, outputs=(replace(output, amount=amount),)))
+        assert reply["ok"] is False
+        assert "raw" not in reply
+        assert sign(service, plan)["ok"] is True
