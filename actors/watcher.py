@@ -128,6 +128,7 @@ class WatcherActor(AsyncioActor):
         self._known.extend(state.blocks)
         self._spent.clear()
         self._told = None
+        self._credit_height = NOTHING
         self._is_lost = False
         return state
 

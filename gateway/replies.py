@@ -313,7 +313,7 @@ class CaseList(Model):
 
 
 class CasesReleasedReply(Model):
-    """How many parked deposits go on now, and how many of the same cause are left."""
+    """How many parked deposits go on now, and how many more of the same cause could go on."""
 
     released: int
     left: int

@@ -51,16 +51,17 @@ from ledger.withdrawal_row import WithdrawalRow
 DOUBTED_STATES = frozenset({"behind", "stalled", "disagree", "down", "halted"})
 """States in which what a chain seems to say credits nobody."""
 
+POLICY = frozenset({"below_minimum", "client_blocked", "deposits_closed"})
+"""Reasons of parked deposits that can be asked again, for policy may have changed."""
+
 RELEASABLE = (
-    "NOT EXISTS (SELECT 1 FROM client_block b WHERE b.client_id = c.client_id)"
+    f"c.reason IN ({', '.join(map(repr, sorted(POLICY)))})"
+    " AND NOT EXISTS (SELECT 1 FROM client_block b WHERE b.client_id = c.client_id)"
     " AND EXISTS (SELECT 1 FROM coin k WHERE k.currency = c.currency AND k.deposits = 'open'"
     " AND k.hold IS NULL AND (length(c.amount), c.amount) >= (length(k.minimum_deposit), k.minimum_deposit))"
 )
 """Parked deposits that nothing stands against now, by :func:`ledger.connect.parking_reason`, found by the
 database: however much dust lies before them, they are reached."""
-
-POLICY = frozenset({"below_minimum", "client_blocked", "deposits_closed"})
-"""Reasons of parked deposits that can be asked again, for policy may have changed."""
 
 
 def assign_case(tx: Tx, command: AssignCase) -> Outcome[CaseView]:
@@ -119,7 +120,8 @@ def _release_all(
     where = f"c.status = 'open' AND c.kind = 'parked' AND {where}"
     sql = f"{where} AND {RELEASABLE} ORDER BY c.ordinal LIMIT ?"
     cases = read_cases(tx.db, sql, (*arguments, limit))
-    (count,) = tx.db.execute(f"SELECT count(*) FROM unclaimed_case c WHERE {where}", arguments).fetchone()  # nosec B608
+    counting = f"SELECT count(*) FROM unclaimed_case c WHERE {where} AND {RELEASABLE}"  # nosec B608
+    (count,) = tx.db.execute(counting, arguments).fetchone()
     released = 0
     for case in cases:
         coin, deposit = tx.coin(case.currency), _deposit_of(tx, case)

@@ -38,11 +38,12 @@ def get_sweep_work(tx: Tx, command: GetSweepWork) -> tuple[PayoutWork, ...]:
         " WHERE b.currency = ? AND b.is_sweepable = 1 ORDER BY b.script_sequence",
         (coin.currency,),
     )
+    unannounced = _young_funding(tx, coin) if limit else {}
     work: list[PayoutWork] = []
     for sequence, amount, script, address, branch, index in rows.fetchall() if limit else ():
         if _is_busy(tx, coin, sequence) or tx.now_s < _rests_until(tx, coin, sequence, command.retry_s):
             continue
-        final = int(amount) - _young(tx, coin, sequence)
+        final = int(amount) - _young(tx, coin, sequence) - unannounced.get(sequence, 0)
         if final < max(coin.sweep_threshold, 1):
             continue
         work.append(
@@ -82,15 +83,33 @@ def _limit(tx: Tx, coin: CoinRow, command: GetSweepWork) -> int:
 
 
 def _young(tx: Tx, coin: CoinRow, sequence: int) -> int:
-    """Money of a script that is not final. Parked money is never called so, but a reorg undoes it as any
+    """Deposits of a script that are not final. Parked money is never called so, but a reorg undoes it as any
     other: it waits as long."""
-    final_height = (tip_height(tx, coin.chain) or 0) - coin.final_depth + 1
     rows = tx.db.execute(
         "SELECT amount FROM deposit WHERE script_sequence = ? AND currency = ?"
         " AND (status IN ('confirming', 'credited') OR (status = 'parked' AND block_height > ?))",
-        (sequence, coin.currency, final_height),
+        (sequence, coin.currency, _final_height(tx, coin)),
     )
     return sum(int(part) for (part,) in rows)
+
+
+def _young_funding(tx: Tx, coin: CoinRow) -> dict[int, int]:
+    """By script, money that is no deposit (it came to an address never given out) and not final yet."""
+    rows = tx.db.execute(
+        "SELECT m.script_sequence, m.delta FROM block b CROSS JOIN chain_movement m ON m.chain = b.chain"
+        " AND m.block_hash = b.block_hash JOIN journal j ON j.id = m.journal_id WHERE b.chain = ?"
+        " AND b.height > ? AND m.currency = ? AND m.is_disconnected = 0 AND j.kind = 'funding'",
+        (coin.chain, _final_height(tx, coin), coin.currency),
+    )
+    young: dict[int, int] = {}
+    for sequence, delta in rows:
+        young[sequence] = young.get(sequence, 0) + int(delta)
+    return young
+
+
+def _final_height(tx: Tx, coin: CoinRow) -> int:
+    """The highest block that no reorg may undo."""
+    return (tip_height(tx, coin.chain) or 0) - coin.final_depth + 1
 
 
 def _is_busy(tx: Tx, coin: CoinRow, sequence: int) -> bool:

@@ -14,10 +14,10 @@ import zmq.asyncio
 
 logger = logging.getLogger(__name__)
 
-TOPICS = (b"hashtx", b"rawtx", b"sequence")
+TOPICS = (b"hashtx", b"sequence")  # the small ones: what they say is not read
 KEPT_MAX = 100  # messages waiting here; the node drops what is more
-TAKEN_MAX = 1_000  # messages taken as one hint: a block repeats all its chain txs
-MESSAGE_BYTES_MAX = 4_000_000
+TAKEN_MAX = 3_000  # parts of messages taken as one hint: a block repeats all its chain txs
+PART_BYTES_MAX = 256  # 36 are usual; who says more is not heard until the subscription is opened again
 
 
 class Hints:
@@ -52,7 +52,7 @@ class Hints:
         socket = self._context.socket(zmq.SUB)
         socket.setsockopt(zmq.LINGER, 0)
         socket.setsockopt(zmq.RCVHWM, KEPT_MAX)
-        socket.setsockopt(zmq.MAXMSGSIZE, MESSAGE_BYTES_MAX)
+        socket.setsockopt(zmq.MAXMSGSIZE, PART_BYTES_MAX)
         for topic in TOPICS:
             socket.subscribe(topic)
         self._socket = socket
@@ -60,11 +60,11 @@ class Hints:
         return socket
 
     def _take(self, socket: zmq.asyncio.Socket) -> None:
-        """Throw away what lies there."""
+        """Throw away what lies there, part by part: however many a message has, one is held here."""
         plain: zmq.Socket[bytes] = zmq.Socket.shadow(socket.underlying)
         for _ in range(TAKEN_MAX):
             try:
-                plain.recv_multipart(zmq.NOBLOCK, copy=False)
+                plain.recv(zmq.NOBLOCK)
             except zmq.Again:
                 return
 

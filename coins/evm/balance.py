@@ -17,6 +17,8 @@ from config.schema import EvmCoinSettings, TokenSettings
 logger = logging.getLogger(__name__)
 
 _BUSY = frozenset({-32005})  # EIP-1474: too many requests; everything else is an answer
+_REVERTED = 3  # what nodes say when the contract itself ended a call
+_ENDED_BY_CONTRACT = ("revert", "invalid opcode", "invalid jump", "out of gas", "stack underflow")
 
 
 class BalanceChanges:
@@ -66,6 +68,7 @@ async def check_decimals(rpc: EvmRpc, tokens: Sequence[TokenSettings]) -> None:
     """Compare the configured decimals with those of the contracts; some contracts tell none.
 
     Raises WrongNetworkError where they differ: every amount would be wrong by a power of ten.
+    Raises RpcAnswerError where the node, not the contract, is the reason that there is no answer.
     """
     answers: list[str | RpcAnswerError] = await rpc.batch(
         [
@@ -73,8 +76,9 @@ async def check_decimals(rpc: EvmRpc, tokens: Sequence[TokenSettings]) -> None:
             for token in tokens
         ]
     )
-    _failures(answers)
     for token, answer in zip(tokens, answers, strict=True):
+        if isinstance(answer, RpcAnswerError) and not _is_of_contract(answer):
+            raise answer
         decimals = _number(answer)
         if decimals is None:
             logger.warning("%s: no contract at %s tells its decimals", token.currency, token.contract)
@@ -135,6 +139,12 @@ def _failures(answers: Sequence[Any]) -> list[RpcAnswerError]:
         if failure.code in _BUSY:
             raise failure
     return failures
+
+
+def _is_of_contract(failure: RpcAnswerError) -> bool:
+    """Whether the call was made and the contract ended it; an error of the node's own says nothing of it."""
+    words = failure.message.lower()
+    return failure.code == _REVERTED or any(each in words for each in _ENDED_BY_CONTRACT)
 
 
 def _number(answer: str | RpcAnswerError) -> int | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from actors.errors import OutcomeUnknown
 from coins.errors import (
     CoinError,
     NodeDataError,
@@ -13,6 +15,7 @@ from coins.errors import (
     NodeUnavailableError,
     WrongNetworkError,
 )
+from ledger.commands import ApplyChainDelta
 from ledger.operator_access import HoldCurrency
 from tests.actors.desk import Desk, open_desk
 from tests.actors.doors import DeskReader
@@ -96,6 +99,31 @@ async def test_d32_the_followed_node_was_wrong_and_turns_to_the_other_branch(tmp
         assert (await desk.state(), deposits(desk), credits(desk)) == ("open", ["orphaned"], 0)
         assert await desk.balance("bob") == (0, 0, 0)
         await desk.check_chain()
+
+
+async def test_d32_an_answer_lost_while_they_differed_leaves_no_credit_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_desk(tmp_path, environ=WITNESS) as desk:
+        await desk.pay("bob", 70_000)
+        desk.twin().part()
+        desk.twin().mine(3, [])
+        desk.chains["BTC"].mine(3)
+        ask = desk.directory.ask
+
+        async def ask_unheard(name: str, message: Any, *, timeout_s: float) -> Any:
+            answer = await ask(name, message, timeout_s=timeout_s)
+            if isinstance(message, ApplyChainDelta):
+                monkeypatch.undo()
+                raise OutcomeUnknown("too late")
+            return answer
+
+        monkeypatch.setattr(desk.directory, "ask", ask_unheard)
+        await desk.poke()
+        assert (desk.height(), deposits(desk)) == (103, ["confirming"])
+        desk.twin().rejoin()  # before the next look
+        await desk.pass_time(6)
+        assert (await desk.state(), deposits(desk), credits(desk)) == ("open", ["credited"], 1)
 
 
 async def test_d32_nodes_may_differ_above_the_depth_that_is_credited(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from coins.types import PayoutWork
-from ledger.commands import ReserveAttempt
+from coins.types import Branch, PayoutWork
+from ledger.commands import AnnounceHouseFunding, Idempotency, ReserveAttempt
 from ledger.errors import IllegalTransitionError
 from ledger.sweep_command import GetSweepWork, OpenTopUp
 from tests.fakes.coin import GAS_MAX, plan_payment
@@ -133,4 +133,27 @@ def test_a_sweep_that_works_ends_the_pauses(tmp_path: Path) -> None:
     assert till.onchain(token) == {"deposit": 0, "hot": 10_000}
     till.deposit("client0", 7_000, 6, token=token)
     assert len(give(till, token)) == 1
+    till.check()
+
+
+@pytest.mark.parametrize("is_announced", [False, True])
+def test_money_to_an_address_never_given_out_is_not_swept_before_it_is_final(
+    tmp_path: Path, is_announced: bool
+) -> None:
+    till, token = open_till(tmp_path)
+    assert [work.balance for work in give(till, token)] == [10_000]
+    lost = till.issue("client:bob:0", Branch.DEPOSIT)
+    tx = till.chain.pay((lost.script, 7_000), token=token)
+    if is_announced:
+        till.do(AnnounceHouseFunding(token, tx.txid, "olga", "ours", Idempotency("op:olga", "k", "h")))
+    for _ in range(5):
+        till.mine(1)
+        assert [work.balance for work in give(till, token)] == [10_000]
+    till.reorg(5, [[], [], [], [], []])
+    assert [work.balance for work in give(till, token)] == [10_000]
+    till.mine(1, [tx])
+    till.mine(4)
+    assert [work.balance for work in give(till, token)] == [10_000]
+    till.mine(1)
+    assert [work.balance for work in give(till, token)] == [10_000, 7_000]
     till.check()

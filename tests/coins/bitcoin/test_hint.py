@@ -61,8 +61,37 @@ async def test_d23_nonsense_is_a_hint_like_any_other(publisher: Publisher) -> No
     hints = Hints(publisher.url, "BTC")
     waiting = asyncio.create_task(hints.wait())
     await publisher.until_heard()
-    await publisher.say(b"rawtx", b"\xff" * 100_000, b"", b"", b"{")
+    await publisher.say(b"hashtx of nobody", b"\xff" * 200, b"", b"", b"{")
     await asyncio.wait_for(waiting, LONG_S)
+    hints.close()
+
+
+async def test_d23_a_publisher_that_says_too_much_is_heard_no_more(publisher: Publisher) -> None:
+    hints = Hints(publisher.url, "BTC")
+    waiting = asyncio.create_task(hints.wait())
+    await publisher.until_heard()
+    await publisher.say(b"hashtx", b"\xff" * (hint.PART_BYTES_MAX + 1))
+    await publisher.until_heard()  # the subscriptions end with the connection
+    assert not waiting.done()
+    waiting.cancel()
+    hints.close()
+    again = asyncio.create_task(hints.wait())
+    await publisher.until_heard()
+    await publisher.say(b"hashtx", bytes(32), bytes(4))
+    await asyncio.wait_for(again, LONG_S)
+    hints.close()
+
+
+async def test_d23_a_message_of_many_parts_is_taken_in_pieces(publisher: Publisher) -> None:
+    hints = Hints(publisher.url, "BTC")
+    waiting = asyncio.create_task(hints.wait())
+    await publisher.until_heard()
+    await publisher.say(b"hashtx", *[bytes(100)] * (2 * hint.TAKEN_MAX))
+    await asyncio.wait_for(waiting, LONG_S)
+    for _ in range(2):
+        await asyncio.wait_for(hints.wait(), LONG_S)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(hints.wait(), 0.05)
     hints.close()
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
-from coins.errors import WrongNetworkError
+from coins.errors import NodeUnavailableError, WrongNetworkError
 from coins.evm.balance import BalanceChanges, holdings_at
+from coins.evm.reader import EvmReader
 from coins.evm.rpc import EvmRpc
 from coins.evm.wire import Header, block_ref_of
 from coins.types import BlockRef, Location
+from tests.coins.evm.fake_node import FakeNode, RpcFailure, block, served
 from tests.coins.evm.world import eth_settings, opened, token_settings
 from tests.nodes.contract import deploy_token
 from tests.nodes.regtest import AnvilNode
@@ -57,3 +60,46 @@ async def test_e15_a_contract_of_other_decimals_is_refused_before_anything_is_re
         for _ in range(2):
             with pytest.raises(WrongNetworkError, match="USDT-ETH has 6 decimals, configured are 18"):
                 await coin.reader.identify()
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        RpcFailure(-32005, "too many requests"),
+        RpcFailure(-32603, "internal error"),
+        RpcFailure(-32000, "header not found"),
+        RpcFailure(-32601, "the method eth_call does not exist"),
+    ],
+)
+async def test_e15_decimals_that_a_node_did_not_answer_are_asked_for_again(trouble: RpcFailure) -> None:
+    answers: list[Any] = [trouble, trouble, "0x" + f"{6:064x}"]
+    node = FakeNode(eth_getBlockByNumber=block(), eth_call=lambda *_: answers.pop(0))
+    async with served(node):
+        settings = eth_settings(node.url, tokens=(token_settings("0x" + "66" * 20, decimals=18),))
+        reader = EvmReader(settings, EvmRpc(settings.node, settings.chain_id))
+        for _ in range(2):
+            with pytest.raises(NodeUnavailableError):
+                await reader.identify()
+        with pytest.raises(WrongNetworkError, match="has 6 decimals"):
+            await reader.identify()
+        await reader.close()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "0x",
+        RpcFailure(3, "no"),
+        RpcFailure(-32000, "execution reverted"),
+        RpcFailure(-32000, "invalid opcode: INVALID"),
+    ],
+)
+async def test_e15_a_contract_that_tells_no_decimals_is_asked_once(answer: Any) -> None:
+    node = FakeNode(eth_getBlockByNumber=block(), eth_call=answer)
+    async with served(node):
+        settings = eth_settings(node.url, tokens=(token_settings("0x" + "66" * 20),))
+        reader = EvmReader(settings, EvmRpc(settings.node, settings.chain_id))
+        for _ in range(2):
+            await reader.identify()
+        await reader.close()
+    assert sum(batch.count("eth_call") for batch in node.batches) == 1
