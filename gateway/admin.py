@@ -75,7 +75,7 @@ async def approve_withdrawal(call: Call[ApproveBody, None]) -> Reply:
 
 
 async def reject_withdrawal(call: Call[ReasonBody, None]) -> Reply:
-    """A held payout is refused; the client has the money back."""
+    """A held payout is refused, the client has the money back; or a refund, whose case opens again."""
     outcome = await call.ask(_decision(call, "reject"))
     return Reply(shown_payout(outcome.value, call.gateway.coins), 200, outcome.is_replayed)
 

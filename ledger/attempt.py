@@ -44,11 +44,12 @@ class AttemptEvent(StrEnum):
 
 _S, _E = AttemptState, AttemptEvent
 _SENDER = (Who.SENDER,)
+_UNSENT = (Who.SENDER, Who.OWNER, Who.OPERATOR, Who.CHAIN)
 
 ATTEMPT: Mapping[tuple[AttemptState | None, AttemptEvent], Step[AttemptState]] = {
     (None, _E.RESERVED): Step(_S.PREPARED, None, _SENDER),
     (_S.PREPARED, _E.SIGNED): Step(_S.SIGNED, None, _SENDER),
-    (_S.PREPARED, _E.ABANDONED): Step(_S.ABANDONED, None, (Who.SENDER, Who.OWNER, Who.CHAIN)),
+    (_S.PREPARED, _E.ABANDONED): Step(_S.ABANDONED, None, _UNSENT),
     (_S.PREPARED, _E.CONFLICTED): Step(_S.ABANDONED, None),
     (_S.PREPARED, _E.OUTLIVED): Step(_S.ABANDONED, None),
     (_S.SIGNED, _E.ACCEPTED): Step(_S.BROADCAST, None, _SENDER),

@@ -205,7 +205,8 @@ class OpenWithdrawal(Command[Outcome[WithdrawalView]]):
 
 @dataclass(frozen=True, slots=True)
 class DecideWithdrawal(Command[Outcome[WithdrawalView]]):
-    """``cancel`` by the owner while not signed; ``approve`` or ``reject`` by an operator while held.
+    """``cancel`` by the owner while not signed; ``approve`` or ``reject`` by an operator while held; a refund
+    of a case is rejected until it is signed, and its case opens again.
 
     ``client_id`` or ``website`` restrict whose withdrawal it may be (else NotFoundError).
     An approval is of the payment whose ``digest`` the operator was shown; it leaves with the last one it

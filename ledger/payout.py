@@ -237,7 +237,8 @@ def _insert(tx: Tx, row: WithdrawalRow) -> None:
 def decide_withdrawal(tx: Tx, command: DecideWithdrawal) -> Outcome[WithdrawalView]:
     """Cancel, approve or reject; what ends it unsent gives the reserved money back.
 
-    It leaves with the last approval it needs; until then it is held.
+    It leaves with the last approval it needs; until then it is held. A refund of a case has no client who
+    could cancel it: an operator rejects it while nothing of it was signed.
     """
     if command.decision not in _DECISIONS:
         raise IllegalTransitionError(f"{command.decision!r} is no decision")
@@ -249,7 +250,8 @@ def decide_withdrawal(tx: Tx, command: DecideWithdrawal) -> Outcome[WithdrawalVi
     ):
         raise NotFoundError(f"withdrawal {command.withdrawal_id} does not exist")
     row, (event, who) = rows[0], _DECISIONS[command.decision]
-    if event is WithdrawalEvent.CANCELLED:
+    is_refund_queued = row.case_id is not None and row.status is WithdrawalState.APPROVED
+    if event is WithdrawalEvent.CANCELLED or (event is WithdrawalEvent.REJECTED and is_refund_queued):
         _refuse_started(tx, row)
     elif row.status is not WithdrawalState.HELD:
         raise NotHeldError(f"withdrawal {row.id} is {row.status}")

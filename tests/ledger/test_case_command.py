@@ -20,6 +20,7 @@ from ledger.errors import (
     ForbiddenAddressError,
     NotConfirmedError,
     NotFoundError,
+    NotHeldError,
     PayoutsHeldError,
 )
 from ledger.verify import verify_file
@@ -97,6 +98,38 @@ def test_a_refund_that_is_rejected_opens_the_case_again(tmp_path: Path) -> None:
     till.check()
     again = refund(till, case)
     assert again.withdrawal_id != view.withdrawal_id
+    till.check()
+    till.close()
+
+
+def test_a_queued_refund_is_rejected_until_it_is_signed_and_its_case_opens_again(tmp_path: Path) -> None:
+    till = Till(tmp_path)
+    till.chain.pay((till.hot.script, 500_000))
+    till.deposit("alice", 999, blocks=6)
+    till.deposit("bob", 50_000, blocks=3)
+    case = till.rows("SELECT id FROM unclaimed_case WHERE kind = 'parked'")[0][0]
+    assign(till, till.rows("SELECT id FROM unclaimed_case WHERE kind = 'funding'")[0][0], "house")
+    for is_planned in (False, True):
+        view = refund(till, case)
+        assert till.status(view.withdrawal_id or "") == "approved"
+        if is_planned:
+            till.reserve(till.work()[0])
+        till.decide(view.withdrawal_id or "", "reject")
+        assert till.status(view.withdrawal_id or "") == "rejected"
+        assert (states(till)[-1], till.balance("suspense:BTC")) == ("open", 999)
+        assert (till.attempts(), till.work()) == (["abandoned"] if is_planned else [], [])
+        with pytest.raises(NotHeldError):
+            till.decide(view.withdrawal_id or "", "reject")
+        till.check()
+    view = refund(till, case)
+    till.pay_all()
+    with pytest.raises(NotHeldError):
+        till.decide(view.withdrawal_id or "", "reject")
+    client = till.open("bob", 20_000)
+    with pytest.raises(NotHeldError):
+        till.decide(client.id, "reject")
+    till.mine(7)
+    assert "refunded" in states(till)
     till.check()
     till.close()
 
