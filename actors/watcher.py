@@ -122,6 +122,7 @@ class WatcherActor(AsyncioActor):
         index.add_scripts(state.scripts)
         for txid, output_index in state.outpoints:
             index.add_outpoint(Outpoint(txid, output_index))
+        self._slot.coin.reader.recall(state.seen)
         self._slot.loaded_seq = state.address_seq
         self._slot.address_seq = max(self._slot.address_seq, state.address_seq)
         self._known.clear()

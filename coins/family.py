@@ -8,7 +8,7 @@ Signer           its own process        the only holder of seeds (``coins/signer
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -85,6 +85,12 @@ class ChainReader(Protocol):
 
     async def holdings(self, scripts: Sequence[tuple[bytes, Location]]) -> Holdings:
         """What the node's own state says these scripts own, at one block (height and hash)."""
+
+    def recall(self, txids: Collection[str]) -> None:
+        """Payments to us that were shown as unconfirmed before this reader was opened.
+
+        Where a mempool is not told whole they are asked for by their txid, or they would look gone.
+        """
 
     async def is_in_chain_or_mempool(self, txid: str) -> bool | None:
         """True if the node holds it, False if it surely does not, None if it cannot tell."""

@@ -26,6 +26,9 @@ BLOCK_COLUMNS = "height, block_hash, parent_hash, time, work"
 STATES = frozenset(CurrencyState)
 """What a currency may be; ``disabled`` is for one that is not in the configuration now."""
 
+SEEN_MAX = 5_000
+"""Most unconfirmed payments that a watcher is told of; those beyond show as gone until they are mined."""
+
 
 def to_block(row: tuple[int, str, str, int, str | None]) -> BlockRef:
     """A BlockRef of a row selected as BLOCK_COLUMNS."""
@@ -238,6 +241,10 @@ def get_watch_state(tx: Tx, command: GetWatchState) -> WatchState:
         "SELECT txid, output_index FROM utxo WHERE chain = ? AND (spent_by IS NULL OR spent_height > ?)",
         (command.chain, undoable),
     )
+    seen = tx.db.execute(
+        "SELECT txid FROM deposit WHERE chain = ? AND status = 'seen' ORDER BY ordinal DESC LIMIT ?",
+        (command.chain, SEEN_MAX),
+    )
     return WatchState(
         blocks=blocks,
         scripts=tuple(row[0] for row in scripts),
@@ -245,6 +252,7 @@ def get_watch_state(tx: Tx, command: GetWatchState) -> WatchState:
         address_seq=address_seq(tx, command.chain),
         state=coin.watched_state,
         state_detail=coin.watched_detail,
+        seen=tuple(dict.fromkeys(row[0] for row in seen)),
     )
 
 

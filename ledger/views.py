@@ -242,7 +242,7 @@ class WatchState:
     """What a watcher needs to go on: anchor and recent blocks (newest first) and own scripts.
 
     ``outpoints`` are (txid, index) of outputs of ours that are unspent, or whose spend is not final.
-    ``state`` and ``state_detail`` are what the watcher reported last, whatever an operator set since.
+    ``state`` and ``state_detail`` are what the watcher reported last; ``seen`` the txids that clients see.
     """
 
     blocks: tuple[BlockRef, ...]
@@ -251,6 +251,7 @@ class WatchState:
     address_seq: int
     state: str = ""
     state_detail: str = ""
+    seen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

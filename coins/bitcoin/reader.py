@@ -232,6 +232,9 @@ class BitcoinReader:
             raise TypeError("index must be a coins.index.WatchIndex")
         return await self._mempool.read(index)
 
+    def recall(self, txids: Collection[str]) -> None:
+        """See ChainReader. The node tells its whole mempool."""
+
     async def holdings(self, scripts: Sequence[tuple[bytes, Location]]) -> Holdings:
         """See ChainReader. The node walks through its whole set of unspent outputs, so at one block."""
         if len(scripts) > HOLDINGS_SCRIPTS_MAX:

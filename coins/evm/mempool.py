@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from coins.evm.block import native_receipt
 from coins.evm.calldata import decode_transfer
 from coins.evm.quantity import parse_account, parse_hash, parse_small
@@ -26,6 +28,10 @@ class EvmMempool:
         self._contracts = {token.contract_script: token.currency for token in settings.tokens}
         self._rpc = rpc
         self._shown: set[str] = set()
+
+    def recall(self, txids: Collection[str]) -> None:
+        """These were shown in an earlier life."""
+        self._shown.update(list(txids)[: max(0, _SHOWN_MAX - len(self._shown))])
 
     async def view(self, own: set[bytes]) -> MempoolView:
         """Unconfirmed payments to ``own``.

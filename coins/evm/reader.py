@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from coins.ahead import ReadAhead
@@ -141,6 +141,10 @@ class EvmReader:
     async def mempool(self, index: WatchIndex) -> MempoolView:
         """Unconfirmed payments; see ``EvmMempool``."""
         return await self._mempool.view(_scripts(index))
+
+    def recall(self, txids: Collection[str]) -> None:
+        """See ChainReader."""
+        self._mempool.recall(txids)
 
     async def holdings(self, scripts: Sequence[tuple[bytes, Location]]) -> Holdings:
         """Balances of all accounts, tokens too, at one block: its hash is the same before and after.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
@@ -106,6 +106,7 @@ class DeskReader(FakeReader):
         self.trouble: BaseException | None = None
         self.bad_block: tuple[int, BaseException] | None = None
         self.blocks_read: list[int] = []
+        self.recalled: set[str] = set()
         self.identified = 0
         self._waiters: list[asyncio.Future[None]] = []
 
@@ -113,6 +114,9 @@ class DeskReader(FakeReader):
         if self.trouble is not None:
             raise self.trouble
         super()._answer()
+
+    def recall(self, txids: Collection[str]) -> None:
+        self.recalled.update(txids)
 
     async def identify(self) -> None:
         self.identified += 1

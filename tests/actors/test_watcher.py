@@ -83,6 +83,19 @@ async def test_d03_what_is_shown_and_no_longer_held_is_conflicted_at_the_next_lo
         assert await desk.balance("alice") == (0, 0, 0)
 
 
+async def test_d03_after_a_restart_the_reader_is_told_what_was_shown(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        tx = await desk.pay("alice", 50_000)
+        await desk.poke()
+        chain = desk.chains["BTC"]
+    async with open_desk(tmp_path, is_started=False) as desk:
+        desk.chains["BTC"] = chain
+        await desk.start()
+        await desk.rest()
+        assert desk.readers["BTC"].recalled == {tx.txid}
+        assert deposits(desk.path) == ["seen"]
+
+
 def deposits(path: Path) -> list[str]:
     return [str(status) for (status,) in rows(path, "SELECT status FROM deposit ORDER BY id")]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from coins.codec import encode_plan
@@ -116,6 +116,9 @@ class FakeReader:
     async def peers(self) -> int:
         self._answer()
         return self.peer_count
+
+    def recall(self, txids: Collection[str]) -> None:
+        """The whole mempool is told."""
 
     async def sent_count(self, script: bytes) -> int:
         self._answer()

@@ -11,6 +11,7 @@ from coins.types import BlockRef
 from ledger.commands import GetWatchState, RegisterCoin, SetAnchor, SetCurrencyState
 from ledger.errors import IdentityChangedError, UnknownCurrencyError
 from tests.ledger.books import ANCHOR, BTC, NOW, do, make_books, open_store, rows
+from tests.ledger.till import Till
 
 
 def test_a_new_currency_is_down_until_its_node_was_asked(tmp_path: Path) -> None:
@@ -85,4 +86,15 @@ def test_the_watch_state_of_a_fresh_chain_is_its_anchor(tmp_path: Path) -> None:
     store = make_books(tmp_path)
     state = do(store, GetWatchState("BTC"))
     assert (state.blocks, state.scripts, state.outpoints, state.address_seq) == ((ANCHOR,), (), (), 0)
+    assert state.seen == ()
     store.close()
+
+
+def test_d03_a_watcher_is_told_what_clients_were_shown_as_unconfirmed(tmp_path: Path) -> None:
+    till = Till(tmp_path)
+    first, second = till.deposit("alice", 50_000), till.deposit("bob", 60_000)
+    till.look()
+    assert sorted(till.do(GetWatchState("BTC")).seen) == sorted((first.txid, second.txid))
+    till.mine(1, [first])
+    assert till.do(GetWatchState("BTC")).seen == (second.txid,)
+    till.close()
