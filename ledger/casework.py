@@ -55,7 +55,7 @@ POLICY = frozenset({"below_minimum", "client_blocked", "deposits_closed"})
 """Reasons of parked deposits that can be asked again, for policy may have changed."""
 
 RELEASABLE = (
-    f"c.reason IN ({', '.join(map(repr, sorted(POLICY)))})"
+    f"c.reason IN ({', '.join(map(repr, sorted(POLICY)))})"  # nosec B608 - constants of this module
     " AND NOT EXISTS (SELECT 1 FROM client_block b WHERE b.client_id = c.client_id)"
     " AND EXISTS (SELECT 1 FROM coin k WHERE k.currency = c.currency AND k.deposits = 'open'"
     " AND k.hold IS NULL AND (length(c.amount), c.amount) >= (length(k.minimum_deposit), k.minimum_deposit))"
