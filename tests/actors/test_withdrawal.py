@@ -322,7 +322,7 @@ async def test_a_reorg_of_a_payout_pays_it_neither_twice_nor_back(tmp_path: Path
         await desk.check_chain()
 
 
-async def test_a_sent_chain_tx_that_the_node_forgot_is_sent_again(tmp_path: Path) -> None:
+async def test_w10_a_sent_chain_tx_that_the_node_forgot_is_sent_again(tmp_path: Path) -> None:
     async with open_desk(tmp_path) as desk:
         await desk.fund("alice", FUNDS)
         view = await desk.withdraw("alice", AMOUNT)

@@ -53,6 +53,31 @@ def test_reserving_is_idempotent_and_hides_what_is_reserved(till: Till) -> None:
     assert not offered & {u.outpoint for u in plan.inputs}
 
 
+def test_w48_reserved_inputs_survive_a_restart_of_everything(till: Till) -> None:
+    plan = a_plan(till)
+    till.do(ReserveAttempt("at_a", plan))
+    till.reopen()
+    till.open("alice", 60_000)
+    offered = {u.outpoint for u in till.work()[0].utxos}
+    assert offered
+    assert not offered & {u.outpoint for u in plan.inputs}
+    with pytest.raises(InputsTakenError):
+        till.do(ReserveAttempt("at_b", replace(plan_payment(till.work()[0]), inputs=plan.inputs)))
+
+
+def test_w41_two_payers_are_one_claim(till: Till) -> None:
+    """Whoever plans the same payout with other inputs at the same time can reserve nothing."""
+    till.open("alice", 50_000)
+    (work,) = till.work()
+    plan = plan_payment(work)
+    rest = tuple(utxo for utxo in work.utxos if utxo not in plan.inputs)
+    assert rest
+    till.do(ReserveAttempt("at_a", plan))
+    with pytest.raises(IllegalTransitionError, match="could both be mined"):
+        till.do(ReserveAttempt("at_b", replace(plan_payment(replace(work, utxos=rest)))))
+    assert till.attempts() == ["prepared"]
+
+
 def test_inputs_of_another_intent_are_taken(till: Till) -> None:
     plan = a_plan(till)
     till.open("alice", 50_000)
@@ -164,7 +189,7 @@ def test_in_doubt_nothing_is_given_out_to_be_signed_and_what_is_signed_stays_in_
     assert (work.state, work.signed) == ("signed", bytes_)
 
 
-def test_an_unknown_answer_is_attention_and_releases_nothing(till: Till) -> None:
+def test_w50_an_unknown_answer_is_attention_and_releases_nothing(till: Till) -> None:
     plan = a_plan(till)
     till.do(ReserveAttempt("at_a", plan))
     bytes_ = signed(plan)

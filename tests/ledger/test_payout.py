@@ -188,6 +188,18 @@ def test_states_that_refuse_and_states_that_queue(
             till.open("alice", 10_000)
 
 
+def test_w19_a_key_that_was_forgotten_pays_nothing_again(till: Till) -> None:
+    """Idempotency keys are kept for a time, an external_id for ever."""
+    request = till.opening("alice", 10_000, 1)
+    first = till.do(request).value
+    till.now_s += 400 * 86_400
+    till.open("alice", 10_000)  # a batch in which what is old is pruned
+    assert till.rows("SELECT 1 FROM idempotency WHERE key = 'key-1'") == []
+    with pytest.raises(ExternalIdUsedError) as refused:
+        till.do(replace(request, id="wd_other"))
+    assert refused.value.existing_id == first.id
+
+
 def test_an_unknown_currency_is_refused(till: Till) -> None:
     with pytest.raises(UnknownCurrencyError):
         till.open("alice", 10_000, currency="XYZ")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import coins
 from coins.bitcoin.rpc import RpcClient
 from coins.bitcoin.spender import BitcoinSpender
 from coins.errors import NodeDataError, SignerError
@@ -70,3 +73,12 @@ class Swapped(FakeSigner):
 
     async def sign(self, plan: Any) -> SignedTx:
         return await super().sign(planned(amount=200_000))
+
+
+def test_w04_no_wallet_call_that_pays_by_itself_is_ever_made() -> None:
+    """Asked again after a lost answer it would pay again: only raw bytes that were recorded are sent."""
+    rooms = Path(coins.__file__).parent
+    paying = re.compile(r"""["'](sendtoaddress|sendmany|sendall|send|bumpfee|eth_sendTransaction)["']""")
+    found = [(file.name, paying.findall(file.read_text())) for file in rooms.rglob("*.py")]
+    assert found
+    assert [each for each in found if each[1]] == []
