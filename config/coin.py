@@ -41,9 +41,9 @@ class NodeSettings(Section):
     """Largest answer that is read."""
     rest: bool = True
     """Whether blocks are read by the node's REST interface (-rest=1), several times cheaper."""
-    read_ahead_blocks: Annotated[int, Field(ge=1, le=256)] = 16
+    read_ahead_blocks: Annotated[int, Field(ge=1, le=256)] = 64
     """Most blocks fetched ahead of the one that is being read while catching up."""
-    read_ahead_mb: Annotated[int, Field(ge=1, le=1_024)] = 32
+    read_ahead_mb: Annotated[int, Field(ge=1, le=1_024)] = 64
     """Size of the blocks fetched ahead at which fetching pauses."""
     poll_interval_s: Seconds = 5.0
     """Pause between two questions for the tip; where the node can wait for it, how long each one waits."""
@@ -93,7 +93,7 @@ class CoinBase(CurrencySettings):
     signer_fee_percent_max: Annotated[int, Field(ge=1, le=100)] = 10
     """Highest fee the signer accepts, in percent of what is moved, where it is above the price of a plain
     payment at the highest rate allowed."""
-    blocks_per_step: Annotated[int, Field(ge=1, le=1_000)] = 10
+    blocks_per_step: Annotated[int, Field(ge=1, le=1_000)] = 25
     """Most blocks handed to the ledger in one step while catching up."""
     node: NodeSettings
     """The currency's own node: the one that is followed."""

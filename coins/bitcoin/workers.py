@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 Fetched = tuple[bytes, Outline]
 MARGIN_S = 20.0  # for the outline: hundreds of times what the largest block takes
 FAILURES_MAX = 5
-DEPTH = 2  # questions to one worker at a time: it need not wait until we have read its answer
+DEPTH = 4
 _ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -46,6 +46,12 @@ async def part(shop: Shop, second: BitcoinNode, ours: int, theirs: int) -> int:
     return fork
 
 
+async def heard(shop: Shop) -> None:
+    """The second node answers now; after an answer of no use it is left alone for a while."""
+    up = f'cashier_node_up{{currency="{shop.currency}",node="witness"}} 1.0'
+    await shop.until(partial(asyncio.to_thread, shop.stage._metrics), lambda text: up in text)
+
+
 async def named(shop: Shop, fork: int, second: BitcoinNode) -> None:
     """Health, metrics and list of currencies tell of the disagreement, with both hashes."""
     row = await shop.until_state("disagree")
@@ -85,6 +91,7 @@ async def test_d32_two_bitcoinds_part_and_agree_again(
     await shop.fund("alice", "0.50000000", blocks=12)
     await asyncio.to_thread(relay, first, second)
     await shop.until_state("open")
+    await heard(shop)
 
     await asyncio.to_thread(shop.pay, await shop.address("bob"), "0.20000000")
     fork = await part(shop, second, ours=3, theirs=3)
