@@ -43,10 +43,10 @@ async def test_w01_w28_kill_at_each_step_of_a_bump_pays_once(
     stage.spawn()
     await stage.until_ready()
     done = await shop.until_withdrawal(order["id"], "final", mine=True)
-    # On a slow machine a third candidate may have become due meanwhile.
-    states = [attempt["state"] for attempt in done["attempts"]]
-    assert states == ["replaced"] * (len(states) - 1) + ["mined"]
-    assert len(states) in (2, 3)
-    assert done["txid"] == done["attempts"][-1]["txid"]
+    # On a slow machine a third candidate may have become due meanwhile, and not be sent before the block.
+    mined = [attempt["txid"] for attempt in done["attempts"] if attempt["state"] == "mined"]
+    assert mined == [done["txid"]]
+    others = [attempt["state"] for attempt in done["attempts"] if attempt["state"] != "mined"]
+    assert others in (["replaced"], ["replaced", "replaced"])
     assert shop.anvil.balance(payee) == WEI
     shop.check_books()
