@@ -13,6 +13,8 @@ from ledger.case_view import CaseEntry as CaseEntry
 from ledger.case_view import CasesReleased as CasesReleased
 from ledger.case_view import CaseView as CaseView
 from ledger.case_view import ClientBlock as ClientBlock
+from ledger.gauge_view import CurrencyGauges as CurrencyGauges
+from ledger.gauge_view import Gauges as Gauges
 from ledger.house_view import HouseMovementView as HouseMovementView
 from ledger.operator_view import AuditView as AuditView
 from ledger.operator_view import OperatorCredentials as OperatorCredentials
@@ -334,34 +336,6 @@ class BooksView:
     at: BlockRef | None
     accounts: dict[str, int]
     onchain: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class CurrencyGauges:
-    """What operators watch of one currency. ``hot`` is what payouts can spend; fees and payments are sums."""
-
-    currency: str
-    state: str
-    decimals: int
-    oldest_unsigned_at: int | None
-    oldest_unconfirmed_at: int | None
-    attention: int
-    cases: int
-    hot: int
-    paid_in_week: int
-    network_fees: int
-
-
-@dataclass(frozen=True, slots=True)
-class Gauges:
-    """All currencies, the last event, what webhooks have not brought to the website yet, the panic stop."""
-
-    currencies: tuple[CurrencyGauges, ...]
-    last_sequence: int
-    deliveries_waiting: int
-    oldest_delivery_at: int | None
-    deliveries_dead: int
-    is_stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,7 @@ async def test_a_website_that_is_gone_gets_no_more_of_it(tmp_path: Path, website
         website.say(410)
         await desk.address("alice")
         await until_recorded(desk, "SELECT 1 FROM delivery WHERE state = 'dead' AND last_status = 410", 1)
+        assert rows(desk.path, "SELECT attempts FROM delivery WHERE last_status = 410") == [(1,)]
 
 
 async def test_what_the_website_asks_for_is_kept(tmp_path: Path, website: Website) -> None:

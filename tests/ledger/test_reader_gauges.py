@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ledger.connection import connect
+from ledger.gauge_view import Gauges
 from ledger.queries import GetGauges
 from ledger.reader_gauges import get_gauges
 from ledger.snapshot import Snapshot
@@ -17,6 +18,7 @@ def test_empty_books_have_nothing_to_watch(tmp_path: Path) -> None:
     db = connect(store.path)
     gauges = get_gauges(Snapshot(db, NOW), GetGauges())
     db.close()
+    assert isinstance(gauges, Gauges)
     (btc,) = gauges.currencies
     assert (btc.currency, btc.decimals, btc.hot, btc.attention, btc.cases) == ("BTC", 8, 0, 0, 0)
     assert (btc.oldest_unsigned_at, btc.oldest_unconfirmed_at, btc.paid_in_week) == (None, None, 0)
