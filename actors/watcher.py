@@ -355,7 +355,7 @@ class WatcherActor(AsyncioActor):
             tuple(self._known),
             address_seq,
             settings.max_reorg,
-            self._step,
+            self._slot.coin.turns.at_once(self._step),
             self._examiner.examine,
         )
         self.actor_ref.tell(seen)

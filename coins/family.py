@@ -9,9 +9,10 @@ Signer           its own process        the only holder of seeds (``coins/signer
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from coins.turns import Turns
 from coins.types import (
     AttemptPlan,
     Block,
@@ -163,6 +164,7 @@ class Coin:
 
     ``witness`` reads a second node of the same chain, where one is configured: its word is compared with
     the first one's, nothing is ever booked from it. ``bumper`` is there where payments can be replaced.
+    Catching up gives way by ``turns``.
     """
 
     currency: str
@@ -173,3 +175,4 @@ class Coin:
     index: WatchIndex
     witness: ChainReader | None = None
     bumper: Bumper | None = None
+    turns: Turns = field(default_factory=Turns)

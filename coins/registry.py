@@ -29,8 +29,9 @@ async def open_coin(
     signer does.
     """
     opener = cast(Callable[[CoinSettings, Signer, int, Turns], Awaitable[Coin]], _package(settings).open_coin)
-    coin = await opener(settings, signer, process_workers, turns or Turns())
-    return replace(coin, witness=open_witness(settings))
+    turns = turns or Turns()
+    coin = await opener(settings, signer, process_workers, turns)
+    return replace(coin, witness=open_witness(settings), turns=turns)
 
 
 def open_reader(settings: CoinSettings, process_workers: int = 0) -> ChainReader:

@@ -331,6 +331,7 @@ class BitcoinReader:
 
     async def _fetch(self, block_hash: str) -> tuple[bytes, Outline | None]:
         """A block's bytes; while far behind by a worker, with what it found out about them."""
+        await self._turns.fetch()
         if self._is_far_behind and self._is_rest_on:
             found = await self._workers.fetch(block_hash, self._forms)
             if found is not None:

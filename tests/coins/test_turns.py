@@ -36,13 +36,40 @@ async def test_without_an_end_of_callers_it_goes_on_all_the_same() -> None:
             await asyncio.wait_for(made.rest(), 10)
 
 
-async def test_with_nobody_served_one_turn_of_the_loop_is_enough() -> None:
+async def test_a_request_that_has_just_come_in_is_served_before_the_next_step() -> None:
     made = Turns()
+    loop = asyncio.get_running_loop()
     order: list[str] = []
-    asyncio.get_running_loop().call_soon(order.append, "somebody else")
+
+    def readable() -> None:  # its bytes are read, then its handler starts, then it is being served
+        loop.call_soon(loop.call_soon, order.append, "served")
+
+    loop.call_soon(readable)
     await made.rest()
     order.append("the work")
-    assert order == ["somebody else", "the work"]
+    assert order == ["served", "the work"]
+
+
+async def test_while_callers_come_few_blocks_are_written_at_once_and_fetches_queue(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [100.0]
+    made = Turns(lambda: now[0])
+    assert made.at_once(25) == 25
+    with made.first():
+        assert made.at_once(25) == turns.PRESSED_BLOCKS
+    now[0] += turns.PRESSED_S / 2
+    assert (made.at_once(25), made.at_once(1)) == (turns.PRESSED_BLOCKS, 1)
+    monkeypatch.setattr(turns, "FETCH_S", 60.0)
+    fetches = [asyncio.create_task(made.fetch()) for _ in range(2)]
+    await asyncio.wait(fetches, timeout=0.01)
+    assert not any(each.done() for each in fetches)
+    for each in fetches:
+        each.cancel()
+    await asyncio.wait(fetches)
+    now[0] += turns.PRESSED_S
+    assert made.at_once(25) == 25
+    await asyncio.wait_for(made.fetch(), 10)
 
 
 async def test_a_caller_that_fails_is_served_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
