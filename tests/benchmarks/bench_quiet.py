@@ -27,9 +27,9 @@ from tests.demo.stage import START_S, Stage
 from tests.demo.website import Website
 from tests.nodes.regtest import BitcoinNode
 
-BLOCKS, OWN, ROUNDS = 400, 2, 5
+BLOCKS, OWN, ROUNDS = 250, 2, 5
 PER_SECOND, CONNECTIONS = 100, 16
-SECONDS = 15.0
+SECONDS = 20.0
 POLL_S = 0.05
 BAR = 2.0
 
