@@ -125,6 +125,7 @@ class Payer:
             work = replace(work, change=await self._change_for(work.intent_id))
         try:
             plan = spender.plan(work, quote)
+            await spender.vet(plan)
         except PayeeRefusedError as error:
             await self._refuse(error)
             return False

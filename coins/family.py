@@ -128,6 +128,13 @@ class Spender(Protocol):
     def plan(self, work: PayoutWork, quote: FeeQuote) -> AttemptPlan:
         """Pure. Raises PlanError when it cannot be done now."""
 
+    async def vet(self, plan: AttemptPlan) -> None:
+        """Ask the node, before anything is reserved or signed, whether it would relay what a plan pays.
+
+        Raises PayeeRefusedError for payees it never relays, PlanError when it refuses the chain tx as a
+        whole, NodeUnavailableError.
+        """
+
     async def sign(self, plan: AttemptPlan) -> SignedTx:
         """Signed by the signer (or the node's wallet), decoded and compared with the plan.
 

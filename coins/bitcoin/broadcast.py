@@ -48,6 +48,22 @@ DECISIONS: tuple[tuple[int | None, str, BroadcastOutcome], ...] = (
 )
 
 
+PAYEE_FAULTS = (
+    "dust",
+    "scriptpubkey",
+    "datacarrier",
+    "multi-op-return",
+    "bare-multisig",
+    "oversized-op-return",
+)
+"""How reasons begin that are about an output as it is: whenever it is asked, and whoever spends for it."""
+
+
+def blames_payee(reason: str) -> bool:
+    """Whether a ``reject-reason`` says of an output that the node never relays it."""
+    return reason.lower().startswith(PAYEE_FAULTS)
+
+
 def decide(code: int | None, text: str) -> BroadcastResult:
     """Outcome of an RPC error (``code`` given) or of a ``reject-reason`` (``code`` -26)."""
     lowered = text.lower()

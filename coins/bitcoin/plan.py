@@ -159,6 +159,13 @@ def unsigned_tx(plan: AttemptPlan) -> Tx:
     )
 
 
+def probes(plan: AttemptPlan) -> list[tuple[str, Tx]]:
+    """For each payee, by its intent, an unsigned chain tx that pays nobody else: whether nodes relay it."""
+    bare = replace(unsigned_tx(plan), outputs=())
+    paid = zip((plan.intent_id, *plan.more), plan.outputs, strict=False)
+    return [(intent_id, replace(bare, outputs=(TxOut(out.amount, out.script),))) for intent_id, out in paid]
+
+
 def check_signed(plan: AttemptPlan, raw_hex: str) -> SignedTx:
     """Compare signed bytes with their plan: nothing but signatures may have been added.
 

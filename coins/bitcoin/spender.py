@@ -7,12 +7,12 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from coins.bitcoin.answer import as_bool, as_hash, as_list, as_object, as_text
-from coins.bitcoin.broadcast import decide
+from coins.bitcoin.broadcast import blames_payee, decide
 from coins.bitcoin.bump import bump_plan
-from coins.bitcoin.plan import Terms, check_signed, plan_payout, unsigned_tx
+from coins.bitcoin.plan import Terms, check_signed, plan_payout, probes, unsigned_tx
 from coins.bitcoin.rpc import RpcClient, RpcError
 from coins.bitcoin.select import Limits
-from coins.errors import CoinError, NodeDataError, SignerError
+from coins.errors import CoinError, NodeDataError, PayeeRefusedError, PlanError, SignerError
 from coins.family import Signer
 from coins.types import (
     AttemptPlan,
@@ -58,6 +58,23 @@ class BitcoinSpender:
         limits = Limits(quote.fee_rate_sat_vb, settings.dust, settings.max_tx_fee, settings.fee_rate.fallback)
         return Terms(limits, settings.signer_tx_cap, settings.rbf)
 
+    async def vet(self, plan: AttemptPlan) -> None:
+        """See Spender. Nodes judge the outputs before they look at signatures, so none is needed.
+
+        Whatever else they say of unsigned bytes says nothing about the signed ones.
+        """
+        refused = await self._refusal(unsigned_tx(plan).serialize().hex())
+        if refused is None or not blames_payee(refused):
+            return
+        reasons = {}
+        for intent_id, probe in probes(plan):
+            reason = await self._refusal(probe.serialize().hex())
+            if reason is not None and blames_payee(reason):
+                reasons[intent_id] = f"the node does not relay this payment: {reason}"
+        if reasons:
+            raise PayeeRefusedError(reasons)
+        raise PlanError(f"the node does not relay the chain tx: {refused}", "node")
+
     async def sign(self, plan: AttemptPlan) -> SignedTx:
         """See Spender."""
         if self._settings.custody == "node":
@@ -71,7 +88,8 @@ class BitcoinSpender:
     async def broadcast(self, signed: SignedTx) -> BroadcastResult:
         """See Spender. The node's own check comes first, so that a bad chain tx is never sent on."""
         try:
-            refusal = await self._test(signed)
+            reason = await self._refusal(signed.raw)
+            refusal = None if reason is None else decide(_REJECTED_CODE, reason)
             if refusal is not None and refusal.outcome is BroadcastOutcome.REJECTED:
                 return refusal
             txid = as_hash(await self._rpc.call("sendrawtransaction", signed.raw), "sendrawtransaction")
@@ -87,15 +105,15 @@ class BitcoinSpender:
             return refusal
         return BroadcastResult(BroadcastOutcome.ACCEPTED)
 
-    async def _test(self, signed: SignedTx) -> BroadcastResult | None:
-        """What ``testmempoolaccept`` says against it (older nodes take exactly one per call)."""
-        answers = as_list(await self._rpc.call("testmempoolaccept", [signed.raw]), "testmempoolaccept")
+    async def _refusal(self, raw: str) -> str | None:
+        """What ``testmempoolaccept`` says against some bytes (older nodes take exactly one per call)."""
+        answers = as_list(await self._rpc.call("testmempoolaccept", [raw]), "testmempoolaccept")
         if len(answers) != 1:
             raise NodeDataError(f"testmempoolaccept: one chain tx asked, {len(answers)} answers")
         answer = as_object(answers[0], "testmempoolaccept")
         if as_bool(answer.get("allowed"), "allowed"):
             return None
-        return decide(_REJECTED_CODE, as_text(answer.get("reject-reason"), "reject-reason"))
+        return as_text(answer.get("reject-reason"), "reject-reason")
 
     async def _sign_by_wallet(self, plan: AttemptPlan) -> str:
         """Raw hex signed by the node's wallet."""

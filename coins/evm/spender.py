@@ -115,6 +115,9 @@ class EvmSpender:
         """See Bumper; within the configured highest price."""
         return bump_plan(work, quote, self._settings.max_fee_wei)
 
+    async def vet(self, plan: AttemptPlan) -> None:
+        """Nothing to ask: a node relays any payment that its sender can pay for, and the chain decides."""
+
     async def sign(self, plan: AttemptPlan) -> SignedTx:
         """Signed by the signer; the bytes are decoded and compared with the plan. Raises SignerError."""
         token = self._settings.token_of(plan.currency)

@@ -104,6 +104,27 @@ async def test_w49_one_that_cannot_be_paid_is_given_back_and_the_others_go(tmp_p
         assert reason == [("dust",)]
 
 
+async def test_w49_one_that_the_node_refuses_is_given_back_before_anything_is_signed(tmp_path: Path) -> None:
+    async with open_desk(tmp_path, environ=GATHER) as desk:
+        ids = await five(desk)
+        bad, seen = f"pay_{ids[0]}", []
+
+        async def vet(plan: AttemptPlan) -> None:
+            seen.append((plan.intent_id, *plan.more))
+            if bad in seen[-1]:
+                raise PayeeRefusedError({bad: "the node does not relay this payment: dust"})
+
+        desk.spenders["BTC"].vet = vet  # type: ignore[method-assign]
+        await desk.pass_time(35)
+        assert [len(each) for each in seen] == [5, 4]
+        assert await statuses(desk, ids) == ["rejected"] + ["broadcast"] * 4
+        assert [state for _, state, _ in desk.attempts()] == ["broadcast"]
+        await desk.mine(6)
+        assert (await statuses(desk, ids)).count("final") == 4
+        assert await desk.balance("alice") == (FUNDS - 2 * (AMOUNT + FEE), 0, 0)
+        await desk.check_chain()
+
+
 async def test_w49_what_the_signer_refuses_together_it_may_sign_one_by_one(tmp_path: Path) -> None:
     async with open_desk(tmp_path, environ=GATHER) as desk:
         ids = await five(desk)

@@ -202,6 +202,10 @@ class FakeSpender:
     def bump(self, work: StuckWork, quote: FeeQuote) -> AttemptPlan | None:
         return bump_payment(work) if work.is_next or work.is_stopped else None
 
+    async def vet(self, plan: AttemptPlan) -> None:
+        if self.is_down:
+            raise NodeUnavailableError("the node is down")
+
     async def sign(self, plan: AttemptPlan) -> SignedTx:
         tx = to_tx(plan)
         return SignedTx(tx.txid, tx.encode())

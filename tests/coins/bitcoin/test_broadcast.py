@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from coins.bitcoin.broadcast import decide
+from coins.bitcoin.broadcast import blames_payee, decide
 from coins.types import BroadcastOutcome
 
 KNOWN, UNKNOWN, REJECTED = BroadcastOutcome.KNOWN, BroadcastOutcome.UNKNOWN, BroadcastOutcome.REJECTED
@@ -47,3 +47,24 @@ KNOWN, UNKNOWN, REJECTED = BroadcastOutcome.KNOWN, BroadcastOutcome.UNKNOWN, Bro
 def test_w02_each_answer_has_one_meaning(code: int | None, text: str, outcome: BroadcastOutcome) -> None:
     result = decide(code, text)
     assert (result.outcome, result.detail) == (outcome, text)
+
+
+@pytest.mark.parametrize(
+    ("reason", "is_blamed"),
+    [
+        ("dust", True),
+        ("dust-nonanchor", True),
+        ("scriptpubkey", True),
+        ("tx-size", False),
+        ("missing-inputs", False),
+        ("txn-mempool-conflict", False),
+        ("min relay fee not met, 0 < 110", False),
+        ("bad-witness-nonstandard", False),
+        ("mempool-script-verify-flag-failed (Witness program hash mismatch)", False),
+        ("non-mandatory-script-verify-flag (Witness program hash mismatch)", False),
+    ],
+)
+def test_w49_only_a_reason_about_an_output_gives_a_payee_back(reason: str, is_blamed: bool) -> None:
+    assert blames_payee(reason) is is_blamed
+    if is_blamed:
+        assert decide(-26, reason).outcome is REJECTED

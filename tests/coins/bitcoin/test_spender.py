@@ -9,14 +9,17 @@ from typing import Any
 import pytest
 
 import coins
+from coins.bitcoin.plan import plan_payout
 from coins.bitcoin.rpc import RpcClient
 from coins.bitcoin.spender import BitcoinSpender
-from coins.errors import NodeDataError, SignerError
+from coins.bitcoin.wire import decode_tx
+from coins.errors import NodeDataError, NodeUnavailableError, PayeeRefusedError, PlanError, SignerError
 from coins.family import Coin
-from coins.types import BroadcastOutcome, FeeQuote, SignedTx
+from coins.types import AttemptPlan, BroadcastOutcome, FeeQuote, SignedTx
 from tests.coins.bitcoin.fake_node import FakeNode, Raw, Refusal, text
 from tests.coins.bitcoin.setup import FakeSigner, coin_settings
-from tests.coins.bitcoin.test_sign import planned
+from tests.coins.bitcoin.test_plan import work
+from tests.coins.bitcoin.test_sign import planned, terms, utxos
 
 
 async def test_the_fee_stays_within_its_bounds(fake_node: FakeNode, fake_coin: Coin) -> None:
@@ -51,6 +54,59 @@ async def test_w02_a_broadcast_without_a_clear_answer_is_unknown(
     fake_node.results["testmempoolaccept"] = allowed
     fake_node.answers = [text(200, ""), text(200, "")]
     assert (await fake_coin.spender.broadcast(signed)).outcome is BroadcastOutcome.UNKNOWN
+
+
+def batch_of(count: int) -> AttemptPlan:
+    """A plan that pays so many, with change."""
+    return plan_payout(work([20_000] * count, utxos(6)), terms())
+
+
+UNSIGNED = "mandatory-script-verify-flag-failed (Witness program hash mismatch)"
+
+
+async def test_w49_payees_that_the_node_refuses_are_named_before_anything_is_signed(
+    fake_node: FakeNode, fake_coin: Coin
+) -> None:
+    plan = batch_of(3)
+    bad = {plan.outputs[1].script}
+    asked: list[int] = []
+
+    def answer(raws: list[str]) -> list[dict[str, object]]:
+        (raw,) = raws
+        outputs = decode_tx(bytes.fromhex(raw)).outputs
+        asked.append(len(outputs))
+        reason = "dust" if bad & {out.script for out in outputs} else UNSIGNED
+        return [{"allowed": False, "reject-reason": reason}]
+
+    fake_node.results["testmempoolaccept"] = answer
+    with pytest.raises(PayeeRefusedError) as refused:
+        await fake_coin.spender.vet(plan)
+    assert list(refused.value.reasons) == [plan.more[0]]
+    assert asked == [len(plan.outputs), 1, 1, 1]
+    assert "dust" in refused.value.reasons[plan.more[0]]
+    bad.clear()
+    await fake_coin.spender.vet(plan)
+    assert asked[4:] == [len(plan.outputs)]
+
+
+async def test_w49_what_is_no_payees_fault_gives_nobody_back(fake_node: FakeNode, fake_coin: Coin) -> None:
+    plan = batch_of(2)
+    assert plan.change is not None
+    for reason in ("missing-inputs", "txn-mempool-conflict", "min relay fee not met, 0 < 82", UNSIGNED):
+        fake_node.results["testmempoolaccept"] = [{"allowed": False, "reject-reason": reason}]
+        await fake_coin.spender.vet(plan)
+    change = plan.change.script.hex()
+
+    def answer(raws: list[str]) -> list[dict[str, object]]:
+        return [{"allowed": False, "reject-reason": "dust" if change in raws[0] else UNSIGNED}]
+
+    fake_node.results["testmempoolaccept"] = answer
+    with pytest.raises(PlanError, match="chain tx: dust") as refused:
+        await fake_coin.spender.vet(plan)
+    assert not isinstance(refused.value, PayeeRefusedError)
+    fake_node.results["testmempoolaccept"] = Refusal(-28)
+    with pytest.raises(NodeUnavailableError):
+        await fake_coin.spender.vet(plan)
 
 
 async def test_a_signer_that_names_another_txid_is_refused(fake_coin: Coin) -> None:
