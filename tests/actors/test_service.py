@@ -74,6 +74,11 @@ async def test_stopping_twice_or_unstarted_is_harmless(tmp_path: Path) -> None:
     service = Till(tmp_path, "BTC").service()
     await service.stop()
     await service.stop()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    await service.start()
+    await service.stop()
+    await service.stop()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def fails(till: Till) -> StartError:

@@ -17,6 +17,7 @@ from tests.coins.bitcoin.setup import FakeSigner, settings_for
 from tests.nodes.regtest import BitcoinNode, free_port
 
 LONG_S = 20.0
+SILENCE_S = 0.2
 
 
 class Publisher:
@@ -51,9 +52,16 @@ async def test_many_messages_are_one_hint(publisher: Publisher) -> None:
     await publisher.until_heard()
     await publisher.say(b"hashtx", bytes(32), bytes(4))
     await asyncio.wait_for(waiting, LONG_S)
-    for number in range(50):
+    messages = 50
+    for number in range(messages):
         await publisher.say(b"hashtx", bytes([number]) * 32, bytes(4))
     await asyncio.wait_for(hints.wait(), LONG_S)
+    heard = 1
+    with pytest.raises(TimeoutError):
+        while heard < messages:
+            await asyncio.wait_for(hints.wait(), SILENCE_S)  # what was still under way
+            heard += 1
+    assert heard < messages
     hints.close()
 
 
