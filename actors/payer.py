@@ -23,6 +23,7 @@ from coins.errors import (
     SignerSilentError,
 )
 from coins.types import (
+    CPFP,
     AttemptPlan,
     Branch,
     BroadcastOutcome,
@@ -133,7 +134,7 @@ class Payer:
         return await self._reserve_and_send(plan)
 
     async def bump(self, work: StuckWork) -> bool:
-        """Send a further candidate of a payment that is not mined; False when it needs none now.
+        """Send a further candidate, or a child, of a payment that is not mined; False when it needs none now.
 
         Raises PlanError (nothing was reserved), NodeUnavailableError, WrongNetworkError, SignerError.
         """
@@ -145,7 +146,8 @@ class Payer:
         if plan is None:
             return False
         failpoint("bump.planned")
-        logger.info("%s: %s is sent again at a higher price", self._slot.currency, plan.intent_id)
+        how = "gets a child that pays for both" if plan.kind == CPFP else "is sent again at a higher price"
+        logger.info("%s: %s %s", self._slot.currency, work.plan.intent_id, how)
         return await self._reserve_and_send(plan)
 
     async def _reserve_and_send(self, plan: AttemptPlan) -> bool:

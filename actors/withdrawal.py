@@ -17,7 +17,7 @@ from actors.policy import doubled
 from actors.slot import CoinSlot
 from actors.ticking import Tick, TickingActor
 from coins.errors import CoinError, InvalidAddressError, PlanError, SignerError
-from coins.types import ForeignAddress, StuckWork
+from coins.types import CPFP, ForeignAddress, StuckWork
 from config.schema import ActorSettings, BitcoinCoinSettings
 from ledger.commands import GetPayoutWork, GetStuckWork, OpenWithdrawal, RefundCase, SetWaiting
 from ledger.errors import (
@@ -169,7 +169,7 @@ class WithdrawalActor(PayingActor, AnsweringActor):
     that starts from the ledger's rows, so that a lost hint or a crash changes nothing.
     """
 
-    KINDS = frozenset({"payout", "top_up", "cancel"})
+    KINDS = frozenset({"payout", "top_up", "cancel", CPFP})
 
     async def on_receive(self, message: object) -> object:
         """Take a request, or work."""

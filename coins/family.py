@@ -147,12 +147,13 @@ class Spender(Protocol):
 
 
 class Bumper(Protocol):
-    """What a family does about a payment that is not mined, where the network's nodes replace."""
+    """What a family does about a payment that is not mined."""
 
     def bump(self, work: StuckWork, quote: FeeQuote) -> AttemptPlan | None:
         """The same payment with the same nonce or inputs at a higher price, or nothing in its place where it
-        was stopped (kind ``cancel``); None when its price is not what it waits for. Pure. Raises PlanError
-        when it may not, or cannot, be paid more for now."""
+        was stopped (kind ``cancel``); where the network's nodes replace nothing, a child that pays for both
+        (kind ``cpfp``). None when its price is not what it waits for. Pure. Raises PlanError when it may not,
+        or cannot, be paid more for now."""
 
 
 class Signer(Protocol):
@@ -170,7 +171,8 @@ class Coin:
     """The bundle that ``open_coin`` gives for one currency.
 
     ``witness`` reads a second node of the same chain, where one is configured: its word is compared with
-    the first one's, nothing is ever booked from it. ``bumper`` is there where payments can be replaced.
+    the first one's, nothing is ever booked from it. ``bumper`` is there where more can be paid
+    for what was sent.
     Catching up gives way by ``turns``.
     """
 

@@ -249,6 +249,15 @@ class FeeQuote:
     base_fee_wei: int = 0
 
 
+CPFP = "cpfp"
+"""Kind of the plan of a child: it spends the unconfirmed change of a payout and pays for both."""
+
+
+def child_intent(txid: str) -> str:
+    """The intent of the one child that a chain tx of ours may have."""
+    return f"{CPFP}_{txid}"
+
+
 @dataclass(frozen=True, slots=True)
 class AttemptPlan:
     """One candidate chain tx, planned but not signed.
@@ -280,7 +289,8 @@ class StuckWork:
     ``plan`` is the newest candidate's. Account chains: ``spare`` is what its sender has free for a higher
     fee, in wei, and ``is_next`` whether its nonce is the one the chain waits for (the others wait for
     theirs); with ``is_stopped`` an operator does not want it paid any more: the next candidate pays nobody.
-    Bitcoin-like: ``utxos`` may be spent beside the inputs it has, ``change`` is its change script.
+    Bitcoin-like: ``utxos`` may be spent beside the inputs it has, ``change`` is its change script; ``txid``
+    is the candidate's where the node holds it, empty where nobody can tell.
     """
 
     plan: AttemptPlan
@@ -289,6 +299,7 @@ class StuckWork:
     is_stopped: bool = False
     utxos: tuple[Utxo, ...] = ()
     change: OwnScript | None = None
+    txid: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,8 +197,9 @@ class BitcoinCoinSettings(CoinBase):
     rbf: bool
     """Whether the network's nodes replace a transaction by one with a higher fee (BIP 125)."""
     bump_after_s: Annotated[int, Field(ge=10, le=604_800)] = 3_600
-    """Seconds after which a payout that is not mined is replaced at today's fee rate, where rbf is on and
-    that is higher; doubled with each time, up to 64 times as long."""
+    """Seconds after which a payout that is not mined is replaced at today's fee rate, where that is higher;
+    doubled with each time, up to 64 times as long. With rbf off its change is spent by a child that pays for
+    both (CPFP), once."""
     batch_max: Annotated[int, Field(ge=1, le=500)] = 50
     """Most payouts that one chain transaction makes; 1: each goes alone."""
     batch_interval_s: Annotated[int, Field(ge=0, le=86_400)] = 0

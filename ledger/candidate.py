@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from coins.types import AttemptPlan, BroadcastOutcome
+from coins.types import CPFP, AttemptPlan, BroadcastOutcome
 from ledger.attempt import ATTEMPT, LIVE, AttemptEvent, AttemptState
 from ledger.attempt_row import CANCEL, AttemptRow, is_cancel, plan_text, read_attempts, to_work
 from ledger.batch import PAYABLE, payees_of, record_payees
+from ledger.child import open_child
 from ledger.coin_row import CoinRow
 from ledger.commands import (
     AbandonAttempt,
@@ -79,6 +80,8 @@ def reserve_attempt(tx: Tx, command: ReserveAttempt) -> AttemptWork:
 
 def _check_intent(tx: Tx, coin: CoinRow, plan: AttemptPlan) -> list[WithdrawalRow]:
     """The plan is of an open intent and pays exactly what it says; answers the withdrawals it pays."""
+    if plan.kind == CPFP:
+        open_child(tx, coin, plan)
     row = tx.db.execute(
         "SELECT i.kind, i.status, i.currency, i.withdrawal_id, s.script, i.amount FROM intent i"
         " LEFT JOIN own_script s ON s.sequence = i.script_sequence WHERE i.id = ?",
@@ -93,6 +96,8 @@ def _check_intent(tx: Tx, coin: CoinRow, plan: AttemptPlan) -> list[WithdrawalRo
         return [_check_cancel(tx, plan, str(row[3]))]
     if row[3] is not None:
         return payees_of(tx, coin, plan)
+    if plan.kind == CPFP:
+        return []
     _check_internal(tx, coin, plan, row[4], int(row[5]))
     return []
 
@@ -161,6 +166,11 @@ def _reserve_inputs(tx: Tx, coin: CoinRow, attempt_id: str, plan: AttemptPlan) -
     """Reserve every input. Raises InputsTakenError when one is gone, taken or not spendable (any more)."""
     for utxo in plan.inputs:
         outpoint = (utxo.outpoint.txid, utxo.outpoint.index)
+        if plan.kind == CPFP:  # in no block yet: it is reserved when it is mined
+            tx.db.execute(
+                "INSERT INTO attempt_input VALUES (?, ?, ?, ?)", (attempt_id, coin.chain, *outpoint)
+            )
+            continue
         taken = tx.db.execute(
             "SELECT a.intent_id FROM utxo u JOIN attempt a ON a.id = u.reserved_by WHERE u.chain = ?"
             " AND u.txid = ? AND u.output_index = ? AND u.spent_by IS NULL AND u.amount = ?",

@@ -11,6 +11,7 @@ from ledger.attempt_row import read_attempts
 from ledger.block_book import BlockBook, add_to_script
 from ledger.case import CaseEvent, CaseState
 from ledger.case_row import read_cases
+from ledger.child import restore_children
 from ledger.connect import OF_RECEIPT, unexplained_of
 from ledger.deposit import DepositEvent, DepositState
 from ledger.deposit_row import DepositRow, read_deposits
@@ -221,6 +222,7 @@ def _restore_conflicted(book: BlockBook) -> None:
         rows = read_attempts(book.tx.db, CONFLICTED_BY_BLOCK, (currency, *block * 3))
         for attempt in rows:
             move_attempt(book.tx, attempt, AttemptEvent.RESTORED, Who.CHAIN, "the conflict is undone")
+            restore_children(book.tx, attempt)
 
 
 def _undo_cases(book: BlockBook) -> None:

@@ -13,6 +13,7 @@ from coins.types import StuckWork
 from ledger.attempt import AttemptEvent, AttemptState
 from ledger.attempt_row import AttemptRow, is_cancel, plan_of, read_attempts
 from ledger.candidate import IN_BLOCK
+from ledger.child import HAS_CHILD
 from ledger.coin_row import CoinRow
 from ledger.commands import GetStuckWork, StopWithdrawal
 from ledger.context import Tx
@@ -39,9 +40,11 @@ DOUBLINGS_MAX = 6
 NEWEST_SENT = (
     "a.currency = ? AND a.state IN ('broadcast', 'unknown') AND NOT EXISTS"
     " (SELECT 1 FROM attempt n WHERE n.intent_id = a.intent_id AND (n.state IN ('mined', 'reverted')"
-    " OR (n.rowid > a.rowid AND n.state <> 'abandoned'))) ORDER BY a.sender, a.nonce, a.rowid"
+    " OR (n.rowid > a.rowid AND n.state <> 'abandoned')))"
+    f" AND i.kind <> 'cpfp' AND NOT {HAS_CHILD} ORDER BY a.sender, a.nonce, a.rowid"  # nosec B608
 )
-"""The newest candidate of each intent, where that was sent and none is in a block."""
+"""The newest candidate of each intent, where that was sent and none is in a block. What has a child is not
+replaced, which would undo the child, and gets no second one."""
 
 
 CANDIDATES = "i.withdrawal_id = ? AND a.state <> 'abandoned' ORDER BY a.rowid"
@@ -81,7 +84,8 @@ def _work(tx: Tx, coin: CoinRow, row: AttemptRow, stopped: bool) -> StuckWork:
     plan, sender = plan_of(row), row.sender
     if sender is None:
         change = own_script(tx, coin.currency, f"change:{row.intent_id}")
-        return StuckWork(plan, utxos=spendable(tx, coin), change=change)
+        txid = row.txid if row.state is AttemptState.BROADCAST else None
+        return StuckWork(plan, utxos=spendable(tx, coin), change=change, txid=txid or "")
     lane = tx.db.execute(
         "SELECT next_nonce FROM nonce_lane WHERE chain = ? AND sender = ?", (coin.chain, sender)
     ).fetchone()

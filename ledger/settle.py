@@ -15,6 +15,7 @@ from ledger.attempt_row import PAYS, AttemptRow, is_cancel, plan_of, read_attemp
 from ledger.block_book import BlockBook, Owner
 from ledger.case import CaseEvent
 from ledger.case_row import read_cases
+from ledger.child import outlive_children
 from ledger.coin_row import CoinRow
 from ledger.context import Tx
 from ledger.deposit import DepositEvent, DepositState
@@ -160,6 +161,7 @@ def _outlive(tx: Tx, intent_id: str, winner_id: str) -> None:
     )
     for other in others:
         move_attempt(tx, other, AttemptEvent.OUTLIVED, Who.CHAIN)
+        outlive_children(tx, other)
 
 
 def release(tx: Tx, row: WithdrawalRow, by: str, reason: str) -> None:

@@ -10,6 +10,7 @@ from ledger import accounts
 from ledger.attempt import AttemptEvent
 from ledger.attempt_row import AttemptRow, read_attempts
 from ledger.block_book import BlockBook, Owner
+from ledger.child import conflict_children, drop_unsigned_child
 from ledger.connect import Change, book_movement
 from ledger.errors import BlockRefusedError
 from ledger.journal import Posting
@@ -105,7 +106,8 @@ def _book_own(
         raise BlockRefusedError(f"{txid} pays out {-rest} more than it spends")
     if rest:
         postings.append(Posting(accounts.network_fee(currency), clearing, rest))
-    journal_id = book.post("payout", "attempt", attempt.id, postings, txid)
+    kind = "payout" if attempt.withdrawal_id is not None else attempt.kind
+    journal_id = book.post(kind, "attempt", attempt.id, postings, txid)
     open_released(book, attempt, txid)
     _move_inputs(book, txid, inputs, journal_id)
     for change in changes:
@@ -167,6 +169,7 @@ def include_attempt(book: BlockBook, attempt: AttemptRow, is_success: bool) -> N
             moved = move_withdrawal(book.tx, row, WithdrawalEvent.INCLUDED, Who.CHAIN)
             if not is_success and not withdrawal.attention:
                 tell_withdrawal(book.tx, moved, "withdrawal.attention")
+    drop_unsigned_child(book.tx, attempt)
     if attempt.withdrawal_id is None:
         move_sweep(book.tx, attempt.intent_id, SweepEvent.INCLUDED, final_height)
 
@@ -207,6 +210,7 @@ def _mark_conflicts(book: BlockBook, inputs: Sequence[Input]) -> None:
 def conflict_attempt(book: BlockBook, row: AttemptRow, detail: str) -> None:
     """A chain tx that is not ours took an attempt's input or nonce. Nothing is released."""
     moved = move_attempt(book.tx, row, AttemptEvent.CONFLICTED, Who.CHAIN, detail)
+    conflict_children(book.tx, row, detail)
     if moved.state == "conflicted":
         for withdrawal in paid_withdrawals(book, row):
             set_attention(book.tx, withdrawal.id, True)

@@ -41,7 +41,7 @@ async def open_coin(
         deriver=deriver,
         spender=spender,
         index=WatchIndex(),
-        bumper=spender if settings.rbf else None,
+        bumper=spender,
     )
 
 

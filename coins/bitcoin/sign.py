@@ -39,7 +39,7 @@ from coins.bitcoin.plan import check_signed, unsigned_tx
 from coins.bitcoin.select import INPUTS_MAX, tx_vsize
 from coins.bitcoin.wire import SIGHASH_ALL, Tx, TxOut, decode_tx, p2wpkh_sighashes
 from coins.errors import SignerError
-from coins.types import AttemptPlan, Branch, OwnScript, SignedTx
+from coins.types import CPFP, AttemptPlan, Branch, OwnScript, SignedTx
 from config.schema import BitcoinCoinSettings
 
 _CHANGE_VSIZE = 31  # virtual bytes of a P2WPKH output
@@ -57,12 +57,14 @@ def sign_plan(seed: bytes, settings: BitcoinCoinSettings, plan: AttemptPlan) -> 
 
     Raises SignerError, and has signed nothing then, when: the payload is not the chain tx that the
     plan describes; an input or the change is not a script of this seed; fee, fee rate, amount or
-    number of inputs is outside the configured bounds.
+    number of inputs is outside the configured bounds; a child pays anywhere but back to its change script.
     """
-    if plan.currency != settings.currency or plan.kind != "payout":
+    if plan.currency != settings.currency or plan.kind not in ("payout", CPFP):
         raise SignerError(f"no {plan.kind} of {plan.currency} is signed with the key of {settings.currency}")
     tx = unsigned_tx(plan)
     _check_bounds(plan, settings)
+    if plan.kind == CPFP:
+        _check_child(plan)
     keys = [_own_key(seed, settings, utxo.own) for utxo in plan.inputs]
     if plan.change is not None:
         if plan.change.branch is not Branch.CHANGE:
@@ -103,6 +105,12 @@ def _check_bounds(plan: AttemptPlan, settings: BitcoinCoinSettings) -> None:
     if len(plan.inputs) > INPUTS_MAX:
         raise SignerError(f"{len(plan.inputs)} inputs are more than {INPUTS_MAX}")
     vsize = tx_vsize([utxo.own.script for utxo in plan.inputs], [out.script for out in plan.outputs])
+    if plan.fee < vsize * settings.fee_rate.min:
+        raise SignerError(
+            f"fee {plan.fee} for {vsize} bytes is below the lowest rate {settings.fee_rate.min}"
+        )
+    if plan.kind == CPFP:  # pays for its parent too, whose size is not told here, and moves nothing out
+        return
     # Change not worth its output and its spending some day went to the fee: that much more is right.
     rates = settings.fee_rate
     spared = _CHANGE_VSIZE * rates.max + max(settings.dust, _INPUT_VSIZE * rates.fallback)
@@ -110,15 +118,20 @@ def _check_bounds(plan: AttemptPlan, settings: BitcoinCoinSettings) -> None:
         raise SignerError(
             f"fee {plan.fee} for {vsize} bytes is above the highest rate {settings.fee_rate.max}"
         )
-    if plan.fee < vsize * settings.fee_rate.min:
-        raise SignerError(
-            f"fee {plan.fee} for {vsize} bytes is below the lowest rate {settings.fee_rate.min}"
-        )
     paid = sum(out.amount for out in plan.outputs[: 1 + len(plan.more)])
     if paid > settings.signer_tx_cap:
         raise SignerError(f"amount {paid} is above signer_tx_cap {settings.signer_tx_cap}")
     if len(plan.more) >= settings.batch_max:
         raise SignerError(f"{1 + len(plan.more)} payees are more than batch_max {settings.batch_max}")
+
+
+def _check_child(plan: AttemptPlan) -> None:
+    """It spends one output of our change and pays it back to the same script, less the fee."""
+    scripts = [out.script for out in plan.outputs]
+    own = [utxo.own for utxo in plan.inputs]
+    is_back = len(own) == 1 and scripts == [own[0].script] and own[0].branch is Branch.CHANGE
+    if not is_back or plan.change is not None or plan.more:
+        raise SignerError("a child pays one change output back to its own script, and nobody else")
 
 
 def _sign(tx: Tx, spent: list[TxOut], keys: list[bytes]) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any
 from coins.bitcoin.answer import as_bool, as_hash, as_list, as_object, as_text
 from coins.bitcoin.broadcast import blames_payee, decide
 from coins.bitcoin.bump import bump_plan
+from coins.bitcoin.child import child_plan
 from coins.bitcoin.plan import Terms, check_signed, plan_payout, probes, unsigned_tx
 from coins.bitcoin.rpc import RpcClient, RpcError
 from coins.bitcoin.select import Limits
@@ -51,7 +52,8 @@ class BitcoinSpender:
 
     def bump(self, work: StuckWork, quote: FeeQuote) -> AttemptPlan | None:
         """See Bumper."""
-        return bump_plan(work, self._terms(quote))
+        plan = bump_plan if self._settings.rbf else child_plan
+        return plan(work, self._terms(quote))
 
     def _terms(self, quote: FeeQuote) -> Terms:
         settings = self._settings

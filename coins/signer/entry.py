@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from coins.codec import encode_plan
-from coins.types import AttemptPlan
+from coins.types import CPFP, AttemptPlan
 
-STAYS = frozenset({"sweep", "cancel"})
+STAYS = frozenset({"sweep", "cancel", CPFP})
 """Kinds that pay nobody outside the house; each family proves that before it signs one."""
 _KEY_USE = b"signer record 1"
 

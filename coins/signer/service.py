@@ -24,15 +24,15 @@ from coins.errors import SignerError
 from coins.signer.entry import STAYS, entry_of
 from coins.signer.limits import Caps, RequestRate, check_fee
 from coins.signer.record import SignedRecord
-from coins.types import AttemptPlan, SignedTx
+from coins.types import CPFP, AttemptPlan, SignedTx
 from config.schema import BitcoinCoinSettings, CoinSettings, EvmCoinSettings, SignerSettings, TokenSettings
 
 Coins = Mapping[str, BitcoinCoinSettings | EvmCoinSettings]
 """The currencies whose keys the seed holds, by name."""
 
-NONCE_FAMILIES = frozenset({"evm"})
-"""Families with nonces; their ``sign_plan`` proves that a sweep stays in the house, and that a cancel
-pays nobody."""
+STAYS_OF = {"evm": frozenset({"sweep", "cancel"}), "bitcoin": frozenset({CPFP})}
+"""Kinds by family whose ``sign_plan`` proves that they stay in the house: a sweep goes to the hot account, a
+cancel pays nobody, a child pays change back to the script it lies on."""
 ACCOUNT_MAX = 1
 """Accounts whose public key is given: 0 deposits, 1 hot."""
 
@@ -128,7 +128,7 @@ class SignerService:
         """
         plan = _plan(request.get("plan"))
         settings = self._coin(plan.currency)
-        if plan.kind in STAYS and settings.family not in NONCE_FAMILIES:
+        if plan.kind in STAYS and plan.kind not in STAYS_OF[settings.family]:
             raise SignerError(f"{settings.currency} has no {plan.kind}")
         if len(plan.inputs) > self._settings.inputs_max:
             raise SignerError(f"more than {self._settings.inputs_max} inputs")

@@ -139,6 +139,7 @@ def test_same_plan_same_bytes(service: SignerService) -> None:
         (replace(plan_of(), inputs=(Utxo(Outpoint("aa", 0), 1, HOT),) * 501), "500 inputs"),
         (plan_of(output=TxOutput(b"\x77" * 20, "0x" + "77" * 20, 21 * ETHER)), "cap of .* per transaction"),
         (plan_of(DEPOSIT, "sweep"), "nowhere else"),
+        (replace(plan_of(), kind="cpfp"), "has no cpfp"),
     ],
 )
 def test_w21_an_altered_plan_is_refused(service: SignerService, plan: AttemptPlan, words: str) -> None:
