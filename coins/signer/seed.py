@@ -10,6 +10,7 @@ import hashlib
 import os
 import secrets
 import stat
+import time
 import unicodedata
 from pathlib import Path
 
@@ -24,6 +25,9 @@ ENTROPY_BYTES = 32
 PASSPHRASE_MIN = 8
 _FILE_MAX = 65_536
 _BIP39_ROUNDS = 2048
+_TOO_MUCH_WORK = "Excessive work"  # how the age library begins to say it
+_TRIES = 12
+_TRY_AGAIN_S = 0.2
 
 
 def generate_seed_file(path: Path, passphrase: str) -> None:
@@ -63,16 +67,35 @@ def load_seed(path: Path, passphrase: str) -> bytes:
     """The 64-byte BIP39 seed of a seed file. Raises SeedFileError; the text holds no secret."""
     data = _read(path)
     try:
-        mnemonic = _normal(pyrage.passphrase.decrypt(data, passphrase).decode())
+        mnemonic = _normal(_decrypted(path, data, passphrase).decode())
     except UnicodeDecodeError:
         raise SeedFileError(f"the seed file {path} holds no mnemonic") from None
-    except pyrage.DecryptError:
-        raise SeedFileError(
-            f"cannot open the seed file {path}: wrong passphrase, or the file is damaged"
-        ) from None
     if not _words().is_mnemonic_valid(mnemonic):
         raise SeedFileError(f"the seed file {path} holds no BIP39 mnemonic")
     return seed_of(mnemonic)
+
+
+def _decrypted(path: Path, data: bytes, passphrase: str) -> bytes:
+    """What an age file holds. Raises SeedFileError.
+
+    The age library first measures for some milliseconds how fast this machine is, and refuses a file whose
+    scrypt would take it much longer than a second. On a busy machine one such measurement says little.
+    """
+    for _ in range(_TRIES):
+        try:
+            found: bytes = pyrage.passphrase.decrypt(data, passphrase)
+            return found
+        except pyrage.DecryptError as error:
+            if not str(error).startswith(_TOO_MUCH_WORK):
+                raise SeedFileError(
+                    f"cannot open the seed file {path}: wrong passphrase, or the file is damaged"
+                ) from None
+        time.sleep(_TRY_AGAIN_S)
+    raise SeedFileError(
+        f"cannot open the seed file {path}: its scrypt work factor is too high for this machine, "
+        "or the machine is far too busy",
+        3,
+    )
 
 
 def seed_of(mnemonic: str) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pyrage  # type: ignore[import-untyped]
 import pytest
 
 from coins.eth_library import Language, Mnemonic
+from coins.signer import seed
 from coins.signer.errors import SeedFileError
 from coins.signer.seed import generate_seed_file, load_seed, seed_of, write_seed_file
 from tests.coins.signer.quick_age import encrypt
@@ -97,6 +99,38 @@ def test_a_flipped_bit_is_noticed(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(SeedFileError, match="damaged"):
         load_seed(path, PASSPHRASE)
+
+
+def too_dear(data: bytes) -> bytes:
+    """The same file, asking for 2^50 rounds of scrypt."""
+    return re.sub(rb"(-> scrypt \S+) \d+", rb"\1 50", data, count=1)
+
+
+def test_a_busy_machine_measures_its_speed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "seed.age"
+    put_seed_file(path)
+    opens, refused = pyrage.passphrase.decrypt, [too_dear(path.read_bytes())] * 3
+
+    def sometimes(data: bytes, passphrase: str) -> bytes:
+        opened: bytes = opens(refused.pop() if refused else data, passphrase)
+        return opened
+
+    monkeypatch.setattr(seed, "_TRY_AGAIN_S", 0.0)
+    monkeypatch.setattr(pyrage.passphrase, "decrypt", sometimes)
+    assert load_seed(path, PASSPHRASE) == seed_of(MNEMONIC)
+    assert not refused
+
+
+def test_a_seed_that_takes_years_to_open_is_refused_by_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "seed.age"
+    put_seed_file(path)
+    path.write_bytes(too_dear(path.read_bytes()))
+    monkeypatch.setattr(seed, "_TRY_AGAIN_S", 0.0)
+    with pytest.raises(SeedFileError, match="work factor is too high for this machine") as caught:
+        load_seed(path, PASSPHRASE)
+    assert PASSPHRASE not in str(caught.value)
 
 
 def test_a_file_others_may_read_and_a_missing_one(tmp_path: Path) -> None:
