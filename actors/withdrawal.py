@@ -202,7 +202,7 @@ class WithdrawalActor(PayingActor, AnsweringActor):
             timeout_s=self._timeout_s,
         )
         failpoint("withdrawal.opened")
-        self.actor_ref.tell(WorkReady())
+        self._want_work()
         return outcome
 
     async def _refund(self, request: RequestRefund) -> Outcome[CaseView]:
@@ -222,8 +222,13 @@ class WithdrawalActor(PayingActor, AnsweringActor):
             ),
             timeout_s=self._timeout_s,
         )
-        self.actor_ref.tell(WorkReady())
+        self._want_work()
         return outcome
+
+    def _want_work(self) -> None:
+        """What was committed is paid in the next round; one that is wanted already begins after this."""
+        if not self._is_wanted:
+            self.actor_ref.tell(WorkReady())
 
     def _parse(self, address: str, currency: str) -> ForeignAddress:
         """Where to pay to. Raises AddressRefusedError for what is no address of this network,

@@ -41,6 +41,7 @@ PATH_PATTERNS: Mapping[str, str] = {
     "id": r"^[a-z]{1,8}_[A-Za-z0-9_:.-]{1,160}$",
 }
 """The form of each part of a path that varies."""
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _PATHS = {name: re.compile(pattern, re.ASCII) for name, pattern in PATH_PATTERNS.items()}
 
 
@@ -195,7 +196,7 @@ def _key_header(request: web.Request) -> str:
 def _request_hash(request: web.Request, body: BaseModel | None) -> str:
     """SHA-256 over method, path and parsed body: spaces, order and left-out defaults make no difference."""
     parsed = None if body is None else body.model_dump(mode="json")
-    text = json.dumps(parsed, sort_keys=True, separators=(",", ":"))
+    text = _canonical(parsed)
     return hashlib.sha256(f"{request.method}\n{request.path}\n{text}".encode()).hexdigest()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -53,6 +54,7 @@ _AMOUNTS = frozenset({"amount", "fee", "chain", "books", "difference"})
 """Members of objects without a reply of their own that are amounts where they are numbers."""
 
 
+@lru_cache(maxsize=1024)
 def moment(at: int) -> str:
     """RFC 3339 of unix seconds, e.g. ``2026-01-31T12:00:00Z``."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

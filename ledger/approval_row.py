@@ -12,10 +12,13 @@ OPERATOR = "operator:"
 """What the name of an operator begins with, wherever it says by whom something was done."""
 
 
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
+
 def digest_of(**fields: str | int) -> str:
     """SHA-256 (hex) of the canonical JSON of what a payment is: members sorted, no spaces, all text."""
     plain = {name: str(value) for name, value in fields.items()}
-    return hashlib.sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(_canonical(plain).encode()).hexdigest()
 
 
 def read_approvals(db: Database, object_id: str) -> tuple[ApprovalView, ...]:

@@ -12,7 +12,6 @@ from ledger.accounts import Part
 from ledger.approval import approvals_needed, approve
 from ledger.attempt import AttemptEvent
 from ledger.attempt_row import PAYS, read_attempts
-from ledger.codec import to_dict
 from ledger.coin_row import CoinRow
 from ledger.commands import DecideWithdrawal, OpenWithdrawal, RefusePayout, SetWaiting
 from ledger.context import Tx
@@ -40,9 +39,9 @@ from ledger.maturity import immature
 from ledger.payable import cools, payment_of
 from ledger.settle import release
 from ledger.transition import move_attempt, move_withdrawal, note_history, tip_height
-from ledger.views import Outcome, WithdrawalView
+from ledger.views import HistoryEntry, Outcome, WithdrawalView
 from ledger.withdrawal import WITHDRAWAL, WithdrawalEvent, WithdrawalState
-from ledger.withdrawal_row import WithdrawalRow, read_withdrawals, reserve_of, source_of, to_view
+from ledger.withdrawal_row import WithdrawalRow, read_withdrawals, reserve_of, source_of, to_view, view_of
 
 TAKING_STATES = allowing("takes")
 """States in which a new withdrawal is taken; while a node is merely away, it is queued."""
@@ -106,8 +105,9 @@ def queue_payout(
     postings = (Posting(source_of(row), reserve_of(row), row.amount + row.fee),)
     tx.post(JournalEntry("withdrawal_opened", "withdrawal", row.id, postings, by, reason=reason))
     note_history(tx, row, by)
-    view = _view(tx, coin, row)
-    tx.emit(step.notify or "", "withdrawal", row.id, row.client_id, to_dict(view))
+    history = (HistoryEntry(row.status.value, tx.now_s, by),)
+    view = view_of(row, coin.confirmations, None, history)
+    tx.emit(step.notify or "", "withdrawal", row.id, row.client_id, tx.json_of(view))
     return view
 
 
@@ -163,8 +163,11 @@ def refuse_own_script(tx: Tx, coin: CoinRow, script: bytes) -> None:
 
 def _refuse_immature(tx: Tx, coin: CoinRow, client_id: str, needed: int) -> None:
     """Credits that are not deep enough yet stay in the house; they may be moved inside the books."""
+    held = immature(tx.db, client_id, coin.currency, tip_height(tx, coin.chain))
+    if not held:
+        return
     available = tx.balance(accounts.client(client_id, coin.currency, Part.AVAILABLE))
-    held = min(immature(tx.db, client_id, coin.currency, tip_height(tx, coin.chain)), available)
+    held = min(held, available)
     if available - held < needed <= available:
         raise InsufficientFundsError(
             f"{_shown(coin, held)} of the available balance is not withdrawable yet:"

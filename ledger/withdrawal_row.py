@@ -8,7 +8,7 @@ from ledger import accounts
 from ledger.accounts import Part
 from ledger.approval_row import digest_of, read_approvals
 from ledger.connection import Database
-from ledger.views import AttemptView, HistoryEntry, WithdrawalView
+from ledger.views import ApprovalView, AttemptView, HistoryEntry, WithdrawalView
 from ledger.withdrawal import WithdrawalState
 
 COLUMNS = (
@@ -114,6 +114,28 @@ def to_view(
         " ORDER BY a.rowid",
         (row.id,),
     )
+    return view_of(
+        row,
+        confirmations_required,
+        tip_height,
+        tuple(HistoryEntry(status, at, by) for status, at, by in history),
+        tuple(
+            AttemptView(attempt_id, txid, state, int(fee), at, int(share), payouts)
+            for attempt_id, txid, state, fee, share, payouts, at in attempts
+        ),
+        read_approvals(db, row.id) if row.approvals_needed else (),
+    )
+
+
+def view_of(
+    row: WithdrawalRow,
+    confirmations_required: int,
+    tip_height: int | None,
+    history: tuple[HistoryEntry, ...],
+    attempts: tuple[AttemptView, ...] = (),
+    approvals: tuple[ApprovalView, ...] = (),
+) -> WithdrawalView:
+    """The same of what is known already."""
     is_included = row.block_height is not None and tip_height is not None
     return WithdrawalView(
         id=row.id,
@@ -131,15 +153,12 @@ def to_view(
         confirmations_required=confirmations_required,
         block_height=row.block_height,
         created_at=row.created_at,
-        history=tuple(HistoryEntry(status, at, by) for status, at, by in history),
-        attempts=tuple(
-            AttemptView(attempt_id, txid, state, int(fee), at, int(share), payouts)
-            for attempt_id, txid, state, fee, share, payouts, at in attempts
-        ),
+        history=history,
+        attempts=attempts,
         digest=payment_digest(row),
         approvals_needed=row.approvals_needed,
         cooling_until=row.cooling_until,
         website=row.website,
         block_hash=row.block_hash,
-        approvals=read_approvals(db, row.id) if row.approvals_needed else (),
+        approvals=approvals,
     )

@@ -35,6 +35,7 @@ class Metrics:
         self._clock = clock
         self._all: dict[str, Any] = {}
         self._bound: dict[tuple[type, str], object] = {}
+        self._children: dict[tuple[str, ...], Any] = {}
         for spec in CATALOGUE:
             self._all[spec.name.removeprefix("cashier_")] = _make(spec, self.registry)
         ProcessCollector(registry=self.registry)
@@ -73,10 +74,18 @@ class Metrics:
             group = self._bound[kind, name] = make()
         return group
 
+    def _labelled(self, name: str, **labels: str) -> Any:
+        """A metric with these labels; looked up once, since that costs more than counting."""
+        key = (name, *labels.values())
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = self._all[name].labels(**labels)
+        return child
+
     def http_request(self, route: str, status: int, seconds: float) -> None:
         """Count a request. `route` is the template (`/v1/deposits/{id}`), never the path."""
-        self._all["http_requests_total"].labels(route=route, result=f"{status // 100}xx").inc()
-        self._all["http_request_seconds"].labels(route=route).observe(seconds)
+        self._labelled("http_requests_total", route=route, result=f"{status // 100}xx").inc()
+        self._labelled("http_request_seconds", route=route).observe(seconds)
 
     def ledger_batch(self, messages: int, seconds: float, *, is_committed: bool) -> None:
         """Count one database transaction of the ledger."""
@@ -87,7 +96,7 @@ class Metrics:
 
     def ledger_command(self, message: str, result: str) -> None:
         """Count one command by its kind and result (`done`, `replayed`, `refused`)."""
-        self._all["ledger_commands_total"].labels(message=message, result=result).inc()
+        self._labelled("ledger_commands_total", message=message, result=result).inc()
 
     def webhook_delivery(self, result: str) -> None:
         """Count one attempt to deliver an event (`accepted`, `refused`, `unreachable`)."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
+from operator import xor
 
 from coins.base58 import Base58Error, decode_check, encode_check
 from coins.errors import InvalidAddressError
@@ -19,6 +21,11 @@ ADDRESS_MAX = 90  # BIP 173; Base58 forms are far shorter
 _CHARSET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _VALUES = {letter: value for value, letter in enumerate(_CHARSET)}
 _GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
+# What the five bits that leave the checksum's register bring back into it, for each value of them.
+_FEEDBACK = tuple(
+    reduce(xor, (part for position, part in enumerate(_GENERATOR) if top >> position & 1), 0)
+    for top in range(32)
+)
 _BECH32, _BECH32M = 1, 0x2BC830A3
 _FIELD = 2**256 - 2**32 - 977  # of secp256k1
 _PRINTABLE = re.compile(r"[!-~]+", re.ASCII)
@@ -180,11 +187,7 @@ def _polymod(values: Iterable[int]) -> int:
     """Checksum of BIP 173."""
     state = 1
     for value in values:
-        top = state >> 25
-        state = (state & 0x1FFFFFF) << 5 ^ value
-        for position in range(5):
-            if top >> position & 1:
-                state ^= _GENERATOR[position]
+        state = (state & 0x1FFFFFF) << 5 ^ value ^ _FEEDBACK[state >> 25]
     return state
 
 

@@ -26,6 +26,7 @@ from ledger.errors import (
     NotHeldError,
     UnknownCurrencyError,
 )
+from ledger.withdrawal_row import read_withdrawals, to_view
 from tests.ledger.till import Till
 
 
@@ -44,6 +45,15 @@ def test_a_withdrawal_reserves_amount_and_fee(till: Till) -> None:
     assert [(h.status, h.by) for h in view.history] == [("approved", "key:shop")]
     assert till.client("alice") == (59_500, 40_500, 0, 0)
     assert till.events()[-1] == "withdrawal.approved"
+
+
+@pytest.mark.parametrize("amount", [40_000, 50_001])
+def test_the_answer_is_what_is_read_afterwards(till: Till, amount: int) -> None:
+    view = till.open("alice", amount)
+    db = till.store._db
+    assert db is not None
+    (row,) = read_withdrawals(db, "w.id = ?", (view.id,))
+    assert view == to_view(db, row, view.confirmations_required, None)
 
 
 def test_above_the_limit_it_is_held_until_an_operator_decides(till: Till) -> None:
