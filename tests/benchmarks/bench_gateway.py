@@ -42,7 +42,7 @@ from monitoring.metrics import Metrics
 from tests.benchmarks.bench_ledger import make_filled, running_ledger
 from tests.benchmarks.books import client_name
 from tests.benchmarks.http_load import pack
-from tests.benchmarks.statements import OneEach
+from tests.benchmarks.statements import GroupCommit, OneEach
 from tests.benchmarks.table import Row, row
 from tests.gateway.fake import SECRET, load_settings
 from tests.ledger.books import NOW, do
@@ -59,8 +59,8 @@ BALANCES_SQL = "SELECT name, balance FROM account WHERE client_id = ?"
 class BareHandlers:
     """What one would write in an afternoon: authenticate, read or write, answer."""
 
-    def __init__(self, reader: aiosqlite.Connection, writer: OneEach) -> None:
-        """``reader`` is a read-only connection, ``writer`` commits one transfer at a time."""
+    def __init__(self, reader: aiosqlite.Connection, writer: OneEach | GroupCommit) -> None:
+        """``reader`` is a read-only connection, ``writer`` commits transfers one by one or together."""
         self._reader = reader
         self._writer = writer
 
@@ -173,29 +173,31 @@ def read_request(key: NewKey, number: int) -> bytes:
     ).encode()
 
 
-def transfer_request(key: NewKey, run: str, number: int) -> bytes:
+def transfer_request(key: NewKey, run: str, number: int, clients: int = CLIENTS) -> bytes:
     """A signed POST of a transfer."""
     body = json.dumps(
         {
-            "from": client_name(number % CLIENTS),
-            "to": client_name((number + 1) % CLIENTS),
+            "from": client_name(number % clients),
+            "to": client_name((number + 1) % clients),
             "currency": "BTC",
             "amount": "0.00000123",
             "external_id": f"{run}-{number}",
             "reason": "bet",
         }
     ).encode()
+    return signed_post(
+        key.token, signing_secret(SECRET, key.id), "/v1/transfers", f"{run}-{number:08d}", body
+    )
+
+
+def signed_post(token: str, secret: str, target: str, name: str, body: bytes) -> bytes:
+    """A signed POST; ``name`` is its nonce and its idempotency key."""
     signed = signature.sign(
-        signing_secret(SECRET, key.id),
-        signed_at=int(time.time()),
-        nonce=f"{run}-{number:08d}",
-        method="POST",
-        target="/v1/transfers",
-        body=body,
+        secret, signed_at=int(time.time()), nonce=name, method="POST", target=target, body=body
     )
     head = (
-        f"POST /v1/transfers HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key.token}\r\n"
-        f"Idempotency-Key: {run}-{number}\r\n{signature.HEADER}: {signed}\r\n"
+        f"POST {target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
+        f"Idempotency-Key: {name}\r\n{signature.HEADER}: {signed}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
@@ -203,6 +205,11 @@ def transfer_request(key: NewKey, run: str, number: int) -> bytes:
 
 async def rate(port: int, requests: list[bytes], status: int) -> float:
     """Requests per second; every one must be answered with ``status``."""
+    return (await answered(port, requests, status))[0]
+
+
+async def answered(port: int, requests: list[bytes], status: int) -> tuple[float, list[float]]:
+    """Requests per second, and seconds that each reply took; every one must be answered with ``status``."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.benchmarks.http_load", str(port), str(CONNECTIONS),
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
@@ -211,7 +218,7 @@ async def rate(port: int, requests: list[bytes], status: int) -> float:
     result: dict[str, Any] = json.loads(out)
     if result["statuses"] != {str(status): len(requests)}:
         raise AssertionError(f"unexpected answers: {result['statuses']}")
-    return len(requests) / float(result["seconds"])
+    return len(requests) / float(result["seconds"]), list(result["waits"])
 
 
 async def _measure(ours_path: Path, bare_path: Path, key: NewKey) -> tuple[list[float], list[float]]:
@@ -245,13 +252,19 @@ def _books(folder: Path) -> tuple[Path, Path, NewKey]:
     first = folder / "ours"
     first.mkdir()
     path = make_filled(first, CLIENTS)
+    key = make_key(path)
+    shutil.copytree(first, folder / "bare")
+    return path, folder / "bare" / path.name, key
+
+
+def make_key(path: Path) -> NewKey:
+    """A website key in books that nobody has open."""
     key = new_key(secrets.token_bytes)
     store = SqliteStore(path, now_s=NOW)
     store.open()
     do(store, CreateKey(key.id, "shop", token_hash(key.token), ("read", "transfers"), "bench"))
     store.close()
-    shutil.copytree(first, folder / "bare")
-    return path, folder / "bare" / path.name, key
+    return key
 
 
 def rows() -> list[Row]:

@@ -98,7 +98,7 @@ async def rate_through_actor(directory: Directory, commands: list[PostTransfer],
 
 
 def rate_of_batches(
-    apply: Callable[[list[PostTransfer]], None], commands: list[PostTransfer], k: int
+    apply: Callable[[list[PostTransfer]], object], commands: list[PostTransfer], k: int
 ) -> float:
     """Transfers per second of a batch function given ``k`` at a time."""
     began = time.perf_counter()

@@ -3,7 +3,8 @@
     python -m tests.benchmarks.http_load PORT CONNECTIONS < requests
 
 Standard input holds the requests, each with its length (4 bytes, big-endian) before it. Prints one JSON line:
-seconds from the first byte sent to the last reply, and how many replies had which status.
+seconds from the first byte sent to the last reply, seconds that each reply took, and how many had which
+status.
 """
 
 from __future__ import annotations
@@ -31,14 +32,16 @@ def unpack(data: bytes) -> list[bytes]:
     return found
 
 
-async def client(port: int, requests: list[bytes], statuses: Counter[int]) -> None:
+async def client(port: int, requests: list[bytes], statuses: Counter[int], waits: list[float]) -> None:
     """One connection: a request, its whole reply, the next request."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     for request in requests:
+        sent = time.perf_counter()
         writer.write(request)
         head = await reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
         await reader.readexactly(length)
+        waits.append(time.perf_counter() - sent)
         statuses[int(head[9:12])] += 1
     writer.close()
 
@@ -46,10 +49,16 @@ async def client(port: int, requests: list[bytes], statuses: Counter[int]) -> No
 async def load(port: int, connections: int, requests: list[bytes]) -> dict[str, object]:
     """All requests over so many connections."""
     statuses: Counter[int] = Counter()
+    waits: list[float] = []
     shares = [requests[number::connections] for number in range(connections)]
     began = time.perf_counter()
-    await asyncio.gather(*(client(port, share, statuses) for share in shares))
-    return {"seconds": time.perf_counter() - began, "statuses": {str(key): n for key, n in statuses.items()}}
+    await asyncio.gather(*(client(port, share, statuses, waits) for share in shares))
+    seconds = time.perf_counter() - began
+    return {
+        "seconds": seconds,
+        "waits": waits,
+        "statuses": {str(key): n for key, n in statuses.items()},
+    }
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """A transfer as somebody would write it by hand: the same SQL statements, and nothing around them.
 
-Two ways to run them: :func:`apply_batch` in plain sqlite3, many transfers in one SQL transaction, and
-:class:`OneEach` through aiosqlite, one SQL transaction for each. A test holds the first against the
+Three ways to run them: :func:`apply_batch` in plain sqlite3, many transfers in one SQL transaction,
+:class:`GroupCommit` with whatever came while the batch before was written, and :class:`OneEach` through
+aiosqlite, one SQL transaction for each. A test holds the first against the
 product statement by statement, value by value, so the comparison cannot fall behind.
 """
 
@@ -133,13 +134,17 @@ def spend_row(nonce: SpentNonce) -> tuple[Any, ...]:
     return (nonce.key_id, nonce.nonce, nonce.expires_at)
 
 
-def apply_batch(db: sqlite3.Connection, commands: Sequence[PostTransfer], now_s: int) -> None:
-    """All transfers in one SQL transaction, each in its savepoint."""
+def apply_batch(
+    db: sqlite3.Connection, commands: Sequence[PostTransfer], now_s: int
+) -> list[str | RefusedError]:
+    """All transfers in one SQL transaction, each in its savepoint; their views as JSON, or why not."""
+    answers: list[str | RefusedError] = []
     execute, many = db.execute, db.executemany
     execute("BEGIN IMMEDIATE")
     for command in commands:
         nonce, key = command.nonce, command.idempotency
         if nonce is not None and execute(SPEND, spend_row(nonce)).rowcount == 0:
+            answers.append(RefusedError("this nonce was used"))
             continue
         execute("SAVEPOINT command")
         try:
@@ -164,11 +169,43 @@ def apply_batch(db: sqlite3.Connection, commands: Sequence[PostTransfer], now_s:
             view = view_text(command, now_s)
             execute(EVENT, event_row(command, now_s, execute(LAST_EVENT).fetchone()[0], view))
             execute(REPLY, reply_row(command, now_s, view))
-        except RefusedError:
+            answers.append(view)
+        except RefusedError as error:
             execute("ROLLBACK TO command")
+            answers.append(error)
         execute("RELEASE command")
     execute(LAST_COMMITTED).fetchone()
     execute("COMMIT")
+    return answers
+
+
+class GroupCommit:
+    """Transfers that come while a batch is written are the next batch; written in a thread."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        """``db`` is used by nobody else."""
+        self._db = db
+        self._waiting: list[tuple[PostTransfer, asyncio.Future[str]]] = []
+        self._lock = asyncio.Lock()
+
+    async def post(self, command: PostTransfer, now_s: int) -> str:
+        """Commit a transfer with its neighbours; its view as JSON. Raises RefusedError."""
+        done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._waiting.append((command, done))
+        async with self._lock:
+            if not done.done():
+                batch, self._waiting = self._waiting, []
+                await self._write(batch, now_s)
+        return await done
+
+    async def _write(self, batch: list[tuple[PostTransfer, asyncio.Future[str]]], now_s: int) -> None:
+        commands = [command for command, _ in batch]
+        answers = await asyncio.to_thread(apply_batch, self._db, commands, now_s)
+        for (_, done), answer in zip(batch, answers, strict=True):
+            if isinstance(answer, RefusedError):
+                done.set_exception(answer)
+            else:
+                done.set_result(answer)
 
 
 class OneEach:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import sqlite3
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from ledger.commands import SpentNonce
+from ledger.connection import connect
 from ledger.verify import verify_file
 from tests.benchmarks import __main__ as bench
 from tests.benchmarks import statements
@@ -80,6 +83,22 @@ def _traced_raw(folder: Path):  # type: ignore[no-untyped-def]
     spoken: list[str] = []
     db.set_trace_callback(spoken.append)
     return (lambda commands: statements.apply_batch(db, commands, NOW)), spoken
+
+
+async def test_group_commit_answers_each_with_its_own(tmp_path: Path) -> None:
+    nonces = [SpentNonce("key:1", name, NOW + 60) for name in ("one", "two", "one")]
+    commands = [transfers("group", number, 20, nonce=nonce) for number, nonce in enumerate(nonces)]
+    db = connect(filled(tmp_path / "group"))
+    try:
+        group = statements.GroupCommit(db)
+        posts = [group.post(command, NOW) for command in commands]
+        first, second, again = await asyncio.gather(*posts, return_exceptions=True)
+        written = db.execute("SELECT id FROM transfer WHERE website = 'shop' ORDER BY id").fetchall()
+    finally:
+        db.close()
+    assert [json.loads(str(view))["id"] for view in (first, second)] == ["tr_group_0", "tr_group_1"]
+    assert isinstance(again, statements.RefusedError)
+    assert written == [("tr_group_0",), ("tr_group_1",)]
 
 
 def test_a_row_is_held_against_its_bar() -> None:
