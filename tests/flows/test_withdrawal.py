@@ -7,13 +7,12 @@ import json
 import os
 import secrets
 import signal
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.demo.stage import ROOT, Stage
+from tests.demo.stage import Stage
 from tests.fakes.proxy import NodeProxy
 from tests.flows.conftest import MakeStage, OpenShop
 from tests.flows.process import children_of
@@ -111,7 +110,7 @@ async def test_w13_payouts_wait_for_funds_in_order(stage: Stage, open_shop: Open
 
 async def drain_the_house(shop: Shop) -> None:
     """Pay out what the clients of earlier tests still have, so that nothing else can be spent."""
-    for client in ("w02", "w11", "w14", "w15", "held"):
+    for client in ("w02", "w11", "w14", "held"):
         available = (await shop.balance(client))["available"]
         if float(available) > 0.001:
             order = await shop.withdraw(
@@ -137,46 +136,6 @@ async def test_w14_whole_balance_fee_included_leaves_exactly_nothing(
     balance = await shop.balance("w14")
     assert (balance["available"], balance["reserved"], balance["deficit"]) == (ZERO, ZERO, ZERO)
     shop.check_books()
-
-
-async def test_w15_200_withdrawals_of_everything_from_two_processes(
-    stage: Stage, open_shop: OpenShop
-) -> None:
-    shop = await open_shop(stage)
-    await shop.fund("w15", "0.30000000")
-    payee = await shop.chain.foreign_address()
-    task = {
-        "base_url": stage.base_url,
-        "key": stage.key["key"],
-        "signing_secret": stage.key["signing_secret"],
-        "order": shop.order("w15", "0.30000000", payee, fee_included=True),
-        "times": 100,
-    }
-    replies = [reply for part in await asyncio.gather(rush(task), rush(task)) for reply in part]
-    assert len(replies) == 200
-    taken = [reply for reply in replies if reply[0] == 201]
-    assert len(taken) == 1, replies
-    assert {tuple(reply) for reply in replies if reply[0] != 201} == {(409, "insufficient_funds")}
-    assert len(await shop.withdrawals("w15")) == 1
-    await shop.until_withdrawal(taken[0][1], "final", mine=True)
-    assert await shop.chain.received(payee) == 29_990_000
-    assert (await shop.balance("w15"))["available"] == ZERO
-    shop.check_books()
-
-
-async def rush(task: dict[str, Any]) -> list[Any]:
-    """Run one of the processes."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.flows.rush",
-        cwd=ROOT,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    out, _ = await process.communicate(json.dumps(task).encode())
-    assert process.returncode == 0
-    return list(json.loads(out))
 
 
 async def test_w16_w17_one_key_is_one_withdrawal_also_after_a_kill(stage: Stage, open_shop: OpenShop) -> None:
