@@ -9,11 +9,11 @@ from dataclasses import replace
 from actors.answering import AnsweringActor
 from actors.clock import Clock
 from actors.directory import Directory
-from actors.errors import DeliveryError
+from actors.errors import ColdAddressError, DeliveryError
 from actors.messages import IssueAddress, IssuedAddress, IssueScript
 from actors.registration import identity_fingerprint, registration
 from actors.slot import CoinSlot
-from coins.errors import CoinError
+from coins.errors import CoinError, InvalidAddressError
 from coins.types import LOCATION_OF, Branch, OwnScript
 from config.schema import ActorSettings, EvmCoinSettings
 from ledger.commands import GetUnrecorded, RecordScript, ReserveScript, SetCurrencyState
@@ -52,6 +52,7 @@ class AddressActor(AnsweringActor):
             "ledger", registration(self._slot.settings, fingerprint), timeout_s=self._timeout_s
         )
         await self._register_tokens()
+        await self._ensure_cold()
         if self._slot.settings.custody == "node":
             self.spawn(self._until_there(self._recover), "recover")
         else:
@@ -171,6 +172,8 @@ class AddressActor(AnsweringActor):
             "ledger", GetUnrecorded(self._slot.currency), timeout_s=self._timeout_s
         )
         for reserved in found:
+            if reserved.branch is Branch.COLD:  # of the configuration, recorded by its own step
+                continue
             own = await self._derive(reserved.branch, reserved.index)
             logger.warning("%s: %s was reserved and never given out", self.address, own.address)
             await self._record(reserved.purpose, own, None)
@@ -178,6 +181,30 @@ class AddressActor(AnsweringActor):
     async def _ensure_hot(self) -> None:
         """The hot address exists from the start."""
         await self._own(Branch.HOT, HOT_PURPOSE)
+
+    async def _ensure_cold(self) -> None:
+        """Watch the cold addresses before a block is read; one that was configured once stays watched.
+
+        Raises ColdAddressError for what is no address of this network, or is another address of ours.
+        """
+        for name, settings in self._slot.currencies.items():
+            if settings.cold_address is None:
+                continue
+            try:
+                foreign = self._slot.coin.deriver.parse(settings.cold_address)
+            except InvalidAddressError as error:
+                raise ColdAddressError(f"cold_address of {name} {error}") from error
+            if any(foreign.script == token.contract_script for token in self._slot.tokens):
+                raise ColdAddressError(f"cold_address of {name} is the contract of a token")
+            purpose = f"cold:{foreign.address}"
+            index = await self._directory.ask(
+                "ledger", ReserveScript(self._slot.currency, Branch.COLD, purpose), timeout_s=self._timeout_s
+            )
+            own = OwnScript(foreign.script, foreign.address, Branch.COLD, index)
+            try:
+                await self._record(purpose, own, None)
+            except IdentityChangedError as error:
+                raise ColdAddressError(f"cold_address of {name} is an address of ours: {error}") from error
 
     async def _until_there(self, get: Callable[[], Awaitable[None]]) -> None:
         """A wallet or ledger that does not answer is asked again."""

@@ -84,6 +84,10 @@ class ReplyError(WiringError):
     """A handler returned ``NO_REPLY`` without ``defer()``, or deferred and answered as well."""
 
 
+class ColdAddressError(ActorError):
+    """The configured cold address is not one that money may be moved to."""
+
+
 class CancelledByOtherError(ActorError):
     """Something an actor awaited was cancelled by somebody else than the one who ends the actor."""
 

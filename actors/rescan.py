@@ -16,7 +16,7 @@ from coins.errors import NodeBehindError, NodeUnavailableError, UnsupportedError
 from coins.family import ChainReader, WatchIndex
 from coins.signer.client import SignerClient
 from coins.signer.process import SignerProcess
-from coins.types import LOCATION_OF, Block, Branch, Outpoint
+from coins.types import DERIVED, LOCATION_OF, Block, Branch, Outpoint
 from config.schema import Settings
 from ledger.commands import RecordScript, ReserveScript
 from ledger.errors import StoreLockedError, StoreOpenError
@@ -131,7 +131,7 @@ async def _beyond(
         raise UnsupportedError(
             f"{currency}: addresses of custody {coin_settings.custody} follow from no seed"
         )
-    branches = tuple(Branch) if coin_settings.family == "bitcoin" else (Branch.DEPOSIT,)
+    branches = DERIVED if coin_settings.family == "bitcoin" else (Branch.DEPOSIT,)
     issued = {branch: dict(book.issued).get(branch.value, 0) for branch in branches}
     signer = SignerProcess(config, start_timeout_s=settings.signer.start_timeout_s)
     try:

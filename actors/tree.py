@@ -32,7 +32,7 @@ from actors.address import AddressActor
 from actors.childspec import ChildSpec
 from actors.clock import Clock
 from actors.directory import Directory
-from actors.errors import ActorError
+from actors.errors import ActorError, ColdAddressError
 from actors.gateway import GatewayActor, Server
 from actors.gauges import GaugesActor
 from actors.identity import Ids
@@ -174,7 +174,7 @@ class Tree:
             self._actor(
                 f"address:{currency}",
                 lambda: AddressActor.start(slot, parts.directory, parts.clock, bounds),
-                never_restart_on=(IdentityChangedError,),
+                never_restart_on=(IdentityChangedError, ColdAddressError),
             ),
             self._actor(
                 f"watcher:{currency}",

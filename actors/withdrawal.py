@@ -19,7 +19,7 @@ from actors.ticking import Tick, TickingActor
 from coins.errors import CoinError, InvalidAddressError, PlanError, SignerError
 from coins.types import CPFP, ForeignAddress, StuckWork
 from config.schema import ActorSettings, BitcoinCoinSettings
-from ledger.commands import GetPayoutWork, GetStuckWork, OpenWithdrawal, RefundCase, SetWaiting
+from ledger.commands import GetPayoutWork, GetStuckWork, OpenWithdrawal, ProposeCold, RefundCase, SetWaiting
 from ledger.errors import (
     AddressRefusedError,
     DomainError,
@@ -78,6 +78,7 @@ class PayingActor(TickingActor):
         self._directory = directory
         self._timeout_s = settings.ask_timeout_s
         self._batch = settings.tick_batch
+        self._ids = ids
         self._payer = Payer(slot, directory, clock, ids, settings.ask_timeout_s, metrics, self.KINDS)
         self._waiting: dict[str, str | None] = {}
         self._told: dict[str, str] = {}
@@ -169,7 +170,7 @@ class WithdrawalActor(PayingActor, AnsweringActor):
     that starts from the ledger's rows, so that a lost hint or a crash changes nothing.
     """
 
-    KINDS = frozenset({"payout", "top_up", "cancel", CPFP})
+    KINDS = frozenset({"payout", "cold", "top_up", "cancel", CPFP})
 
     async def on_receive(self, message: object) -> object:
         """Take a request, or work."""
@@ -248,6 +249,7 @@ class WithdrawalActor(PayingActor, AnsweringActor):
         try:
             if await self._payer.resume():
                 await self._bump_stuck()
+            await self._propose_cold()
         except CoinError as error:
             for currency in self._slot.currencies:
                 await self._hold(currency, error)
@@ -264,6 +266,20 @@ class WithdrawalActor(PayingActor, AnsweringActor):
         if refusal is not None:
             raise refusal
         return has_more
+
+    async def _propose_cold(self) -> None:
+        """Propose what is above a ceiling to operators, at most one movement per currency."""
+        for currency, settings in self._slot.currencies.items():
+            if settings.cold_address is None or settings.hot_ceiling is None:
+                continue
+            cold = self._slot.coin.deriver.parse(settings.cold_address)
+            target = settings.hot_ceiling if settings.hot_target is None else settings.hot_target
+            command = ProposeCold(
+                self._ids.new("wd"), currency, cold.address, cold.script, settings.hot_ceiling, target
+            )
+            view = await self._directory.ask("ledger", command, timeout_s=self._timeout_s)
+            if view is not None:
+                logger.warning("%s: %s to the cold address waits for an approval", currency, view.id)
 
     async def _pay(self, currency: str) -> bool:
         """Pay in order until nothing is left, or something is missing; True when there is surely more."""

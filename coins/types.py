@@ -25,13 +25,18 @@ class Branch(StrEnum):
     DEPOSIT = "deposit"  # account 0, external chain: one per client address
     HOT = "hot"  # account 1, external chain: index 0 is where the house sends funds
     CHANGE = "change"  # account 1, internal chain: fresh per payout (Bitcoin-like only)
+    COLD = "cold"  # of the configuration: watched and paid to, its key is nowhere in the house
 
 
 LOCATION_OF = {
     Branch.DEPOSIT: Location.DEPOSIT,
     Branch.HOT: Location.HOT,
     Branch.CHANGE: Location.HOT,
+    Branch.COLD: Location.COLD,
 }
+
+DERIVED = (Branch.DEPOSIT, Branch.HOT, Branch.CHANGE)
+"""Branches whose scripts follow from the seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +219,8 @@ class Payee:
 class PayoutWork:
     """One intent that needs a chain tx, with everything planning may use.
 
-    ``kind`` is ``payout``, ``sweep`` or ``top_up`` (gas for a deposit account). ``source`` is the paying
+    ``kind`` is ``payout``, ``cold`` (house money to the cold address), ``sweep`` or ``top_up`` (gas for a
+    deposit account). ``source`` is the paying
     account on Ethereum (hot account, the deposit account for a sweep) and ``nonce`` the next free one of
     its lane. ``change`` is where the rest goes on Bitcoin-like chains. ``balance`` is what the ledger has
     ``onchain`` at the source (Ethereum), in ``currency``; ``gas_balance``, for a token only, what it has

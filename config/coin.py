@@ -124,6 +124,8 @@ class CoinBase(CurrencySettings):
 
     @model_validator(mode="after")
     def _check_nodes(self) -> Self:
+        if self.cold_address is not None and self.custody == "node":
+            raise problem('cold_address needs custody "seed": the signer checks where such money goes')
         if self.witness_required and self.witness is None:
             raise problem("witness_required needs a second node: [witness], or two tables in nodes")
         if self.witness is not None and self.witness.url == self.node.url:

@@ -101,7 +101,10 @@ class CurrencySettings(Section):
     hot_target: AmountOrNone = None
     """What the hot wallet should hold; without it the floor, and the ceiling."""
     hot_ceiling: AmountOrNone = None
-    """Spendable money above which an alarm says how much to take to a cold place, down to hot_target."""
+    """Spendable money above which an alarm says how much to take to a cold place, down to hot_target; with a
+    cold_address that is proposed to operators."""
+    cold_address: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """The address of this network, its key outside the house, that money above hot_ceiling is moved to."""
     session_withdrawal_cap: Amount
     """Most that one client session may withdraw when the website set no limit of its own."""
     client_day_limit: AmountOrNone = None
@@ -197,6 +200,8 @@ class CurrencySettings(Section):
         bounds = [each for each in (self.hot_floor, self.hot_target, self.hot_ceiling) if each is not None]
         if bounds != sorted(bounds):
             raise problem("hot_floor, hot_target and hot_ceiling must not fall")
+        if self.cold_address is not None and self.hot_ceiling is None:
+            raise problem("cold_address needs hot_ceiling: what is above it is moved there")
         if self.second_approval_above is not None and self.second_approval_above <= self.approval_above:
             raise problem("second_approval_above must be more than approval_above")
         if self.day_limit is not None and self.day_limit < self.maximum_withdrawal:

@@ -22,6 +22,7 @@ def operator_withdrawal(view: WithdrawalView, coins: Coins) -> OperatorWithdrawa
     """The same with what operators approve."""
     return OperatorWithdrawalReply(
         **dict(withdrawal(view, coins)),
+        kind=view.kind,
         website=view.website,
         block_hash=view.block_hash,
         digest=view.digest,

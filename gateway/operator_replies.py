@@ -23,8 +23,12 @@ class ApprovalReply(Model):
 
 
 class OperatorWithdrawalReply(WithdrawalReply):
-    """The same for operators; ``digest`` stands for exactly this payment and is sent back to approve it."""
+    """The same for operators; ``digest`` stands for exactly this payment and is sent back to approve it.
 
+    ``kind`` is ``payout``, or ``cold`` for house money that is to go to the cold address.
+    """
+
+    kind: str
     website: str
     block_hash: str | None
     digest: str

@@ -30,7 +30,7 @@ def fee_shares(fee: int, count: int) -> list[int]:
 
 
 def payees_of(tx: Tx, coin: CoinRow, plan: AttemptPlan) -> list[WithdrawalRow]:
-    """The withdrawals that a plan of kind ``payout`` pays, in the order of its outputs.
+    """The withdrawals that a plan of kind ``payout`` or ``cold`` pays, in the order of its outputs.
 
     Raises IllegalTransitionError when one of them cannot be paid (any more), is not paid what it asks for,
     or is paid twice, and when an output is neither a payee's nor our change.
@@ -62,12 +62,12 @@ def _payee(tx: Tx, plan: AttemptPlan, intent_id: str, number: int) -> Withdrawal
     """The withdrawal of an intent, which output ``number`` pays exactly."""
     rows = read_withdrawals(
         tx.db,
-        "w.id = (SELECT i.withdrawal_id FROM intent i WHERE i.id = ? AND i.kind = 'payout'"
+        "w.id = (SELECT i.withdrawal_id FROM intent i WHERE i.id = ? AND i.kind = ?"
         " AND i.status = 'open' AND i.currency = ?)",
-        (intent_id, plan.currency),
+        (intent_id, plan.kind, plan.currency),
     )
     if not rows:
-        raise IllegalTransitionError(f"intent {intent_id} is not an open payout of {plan.currency}")
+        raise IllegalTransitionError(f"intent {intent_id} is not an open {plan.kind} of {plan.currency}")
     withdrawal, output = rows[0], plan.outputs[number]
     if withdrawal.status not in PAYABLE:
         raise IllegalTransitionError(f"withdrawal {withdrawal.id} is {withdrawal.status}")

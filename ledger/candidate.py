@@ -26,7 +26,7 @@ from ledger.stop import stopped
 from ledger.transition import move_attempt, move_withdrawal, save_withdrawal, set_attention
 from ledger.views import AttemptWork
 from ledger.withdrawal import WithdrawalEvent, WithdrawalState
-from ledger.withdrawal_row import PAID_BY, WithdrawalRow, read_withdrawals
+from ledger.withdrawal_row import COLD, PAID_BY, WithdrawalRow, read_withdrawals
 from ledger.work import SPENDABLE, hot_script, is_stopped, next_nonce, spendable_arguments
 
 IN_BLOCK = frozenset({AttemptState.MINED, AttemptState.REVERTED})
@@ -87,8 +87,8 @@ def _check_intent(tx: Tx, coin: CoinRow, plan: AttemptPlan) -> list[WithdrawalRo
         " LEFT JOIN own_script s ON s.sequence = i.script_sequence WHERE i.id = ?",
         (plan.intent_id,),
     ).fetchone()
-    kind = "payout" if plan.kind == CANCEL else plan.kind
-    if row is None or row[1] != "open" or row[0] != kind or row[2] != plan.currency or not plan.outputs:
+    kinds = ("payout", COLD) if plan.kind == CANCEL else (plan.kind,)
+    if row is None or row[1] != "open" or row[0] not in kinds or row[2] != plan.currency or not plan.outputs:
         raise IllegalTransitionError(f"intent {plan.intent_id} is not an open {plan.kind} of {plan.currency}")
     if plan.more and plan.kind != "payout":
         raise IllegalTransitionError(f"a {plan.kind} pays nobody else")

@@ -17,7 +17,7 @@ from ledger.disconnect import disconnect
 from ledger.errors import BlockRefusedError, ParentMismatchError, ReorgTooDeepError, StaleAddressesError
 from ledger.send import connect_sends, mirrored_sends
 from ledger.settle import settle
-from ledger.spend import connect_spends, own_attempts
+from ledger.spend import announced_spends, connect_spends, own_attempts
 from ledger.token_send import connect_token_sends
 from ledger.views import DeltaApplied
 
@@ -87,9 +87,10 @@ def _connect(book: BlockBook, block: Block) -> int:
     sends = {s.txid for s in block.sent} | {s.txid for s in block.token_sends}
     attempts = own_attempts(book, sorted({s.txid for s in block.spends} | sends))
     spending = frozenset(s.txid for s in block.spends if s.txid in attempts)
+    announced = announced_spends(book, block, attempts)
     mirrored = mirrored_sends(book, block, attempts)
-    changes = connect_receipts(book, block, spending, mirrored)
-    connect_spends(book, block, attempts, changes)
+    changes = connect_receipts(book, block, spending | announced, mirrored)
+    connect_spends(book, block, attempts, changes, announced)
     moved = connect_token_sends(book, block, attempts, mirrored)
     connect_sends(book, block, attempts, mirrored, moved)
     return settle(book)

@@ -37,6 +37,7 @@ from ledger.lane_command import StopWithdrawal as StopWithdrawal
 from ledger.payout_command import AbandonAttempt as AbandonAttempt
 from ledger.payout_command import GetPayoutWork as GetPayoutWork
 from ledger.payout_command import GetUnsettledAttempts as GetUnsettledAttempts
+from ledger.payout_command import ProposeCold as ProposeCold
 from ledger.payout_command import RecordBroadcast as RecordBroadcast
 from ledger.payout_command import RecordSigned as RecordSigned
 from ledger.payout_command import RefusePayout as RefusePayout

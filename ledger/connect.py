@@ -41,7 +41,8 @@ def connect_receipts(
 ) -> dict[str, list[Change]]:
     """Book every receipt by the role of its script; answers the change outputs by txid.
 
-    ``own_txids`` are chain tx of the block that spend outputs of ours by an attempt of ours.
+    ``own_txids`` are chain tx of the block that spend outputs of ours by an attempt of ours, or from cold
+    storage as announced.
     ``mirrored`` are the sends between our accounts, booked with the sending side.
     """
     changes: dict[str, list[Change]] = {}
@@ -301,10 +302,8 @@ def _book_funding(book: BlockBook, coin: CoinRow, owner: Owner, receipt: Receipt
     What an earlier reorg of the same receipt left unexplained is made good first.
     """
     ref_id = f"{receipt.txid}:{receipt.position}"
-    is_announced = book.tx.db.execute(
-        "SELECT 1 FROM house_movement WHERE currency = ? AND txid = ?", (coin.currency, receipt.txid)
-    ).fetchone()
-    target = accounts.house(coin.currency) if is_announced else accounts.suspense(coin.currency)
+    is_house = is_announced(book, coin.currency, receipt.txid)
+    target = accounts.house(coin.currency) if is_house else accounts.suspense(coin.currency)
     location = accounts.onchain(coin.currency, owner.location)
     short = min(unexplained_of(book.tx, coin.currency, OF_RECEIPT, (ref_id,)), receipt.amount)
     postings = []
@@ -317,10 +316,20 @@ def _book_funding(book: BlockBook, coin: CoinRow, owner: Owner, receipt: Receipt
     key = (coin.currency, receipt.txid, receipt.position)
     for case in read_cases(book.tx.db, "c.id = ? AND c.status = 'open'", (book.case_id("shortage", *key),)):
         move_case(book.tx, case, CaseEvent.VANISHED, Who.CHAIN, "chain", "the receipt was mined again")
-    if not is_announced and receipt.amount > short:
+    if not is_house and receipt.amount > short:
         reason = receipt.doubt or _unannounced(owner)
         amount = receipt.amount - short
         book.open_case("funding", key[0], amount, receipt.txid, receipt.position, reason, None, owner)
+
+
+def is_announced(book: BlockBook, currency: str, txid: str) -> bool:
+    """Whether an operator told of a chain tx of the house before it was mined."""
+    return (
+        book.tx.db.execute(
+            "SELECT 1 FROM house_movement WHERE currency = ? AND txid = ?", (currency, txid)
+        ).fetchone()
+        is not None
+    )
 
 
 def _unannounced(owner: Owner) -> str:

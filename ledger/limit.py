@@ -57,16 +57,17 @@ def allowed_now(tx: Tx, coin: CoinRow, amounts: Sequence[int]) -> int:
     """How many of these payouts, in this order, the velocity limit of their currency lets be signed now.
 
     None is above the limit by itself: see :data:`FITS`.
-    Counted against it are payouts signed within the last 24 hours, and those reserved to be signed next.
+    Counted against it are payouts signed within the last 24 hours, and those reserved to be signed next; what
+    goes to the cold address is not.
     """
     if coin.day_limit is None:
         return len(amounts)
     rows = tx.db.execute(
         "SELECT w.amount FROM withdrawal w JOIN withdrawal_history h ON h.withdrawal_id = w.id"
-        " WHERE h.status = 'signed' AND h.at > ? AND w.currency = ?"
+        " WHERE h.status = 'signed' AND h.at > ? AND w.currency = ? AND w.kind = 'payout'"
         " UNION ALL SELECT w.amount FROM withdrawal w JOIN attempt_payout p ON p.withdrawal_id = w.id"
         " JOIN attempt a ON a.id = p.attempt_id WHERE a.currency = ? AND a.state = 'prepared'"
-        " AND w.status = 'approved'",
+        " AND w.status = 'approved' AND w.kind = 'payout'",
         (tx.now_s - DAY_S, coin.currency, coin.currency),
     )
     room = coin.day_limit - sum(int(amount) for (amount,) in rows)

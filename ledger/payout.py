@@ -41,7 +41,15 @@ from ledger.settle import release
 from ledger.transition import move_attempt, move_withdrawal, note_history, tip_height
 from ledger.views import HistoryEntry, Outcome, WithdrawalView
 from ledger.withdrawal import WITHDRAWAL, WithdrawalEvent, WithdrawalState
-from ledger.withdrawal_row import WithdrawalRow, read_withdrawals, reserve_of, source_of, to_view, view_of
+from ledger.withdrawal_row import (
+    COLD,
+    WithdrawalRow,
+    read_withdrawals,
+    reserve_of,
+    source_of,
+    to_view,
+    view_of,
+)
 
 TAKING_STATES = allowing("takes")
 """States in which a new withdrawal is taken; while a node is merely away, it is queued."""
@@ -95,15 +103,19 @@ def open_withdrawal(tx: Tx, command: OpenWithdrawal) -> Outcome[WithdrawalView]:
 def queue_payout(
     tx: Tx, coin: CoinRow, row: WithdrawalRow, who: Who, by: str, reason: str = ""
 ) -> WithdrawalView:
-    """Reserve a new withdrawal's money and queue its payout, or hold it for an approval by its amount."""
-    needed = approvals_needed(coin, row.amount)
+    """Reserve a new withdrawal's money and queue its payout, or hold it for an approval by its amount.
+
+    What goes to the cold address is always held, and reserves nothing: it is paid to ourselves.
+    """
+    needed = max(approvals_needed(coin, row.amount), int(row.kind == COLD))
     event = WithdrawalEvent.OPENED_ABOVE_LIMIT if needed else WithdrawalEvent.OPENED
     step = advance(WITHDRAWAL, None, event, who)
     waiting_for = "approval" if needed else "cooling" if cools(tx, row) else None
     row = replace(row, status=step.to, waiting_for=waiting_for, approvals_needed=needed)
     _insert(tx, row)
-    postings = (Posting(source_of(row), reserve_of(row), row.amount + row.fee),)
-    tx.post(JournalEntry("withdrawal_opened", "withdrawal", row.id, postings, by, reason=reason))
+    if row.kind != COLD:
+        postings = (Posting(source_of(row), reserve_of(row), row.amount + row.fee),)
+        tx.post(JournalEntry("withdrawal_opened", "withdrawal", row.id, postings, by, reason=reason))
     note_history(tx, row, by)
     history = (HistoryEntry(row.status.value, tx.now_s, by),)
     view = view_of(row, coin.confirmations, None, history)
@@ -206,7 +218,7 @@ def _insert(tx: Tx, row: WithdrawalRow) -> None:
     tx.db.execute(
         "INSERT INTO withdrawal (id, ordinal, website, external_id, client_id, session_id, currency, amount,"
         " fee, address, script, status, waiting_for, created_at, case_id, approvals_needed,"
-        " cooling_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " cooling_until, kind) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             row.id,
             row.ordinal,
@@ -225,12 +237,13 @@ def _insert(tx: Tx, row: WithdrawalRow) -> None:
             row.case_id,
             row.approvals_needed,
             row.cooling_until,
+            row.kind,
         ),
     )
     tx.db.execute(
         "INSERT INTO intent (id, kind, currency, withdrawal_id, amount, status, created_at)"
-        " VALUES (?, 'payout', ?, ?, ?, 'open', ?)",
-        (f"pay_{row.id}", row.currency, row.id, str(row.amount), row.created_at),
+        " VALUES (?, ?, ?, ?, ?, 'open', ?)",
+        (f"pay_{row.id}", row.kind, row.currency, row.id, str(row.amount), row.created_at),
     )
 
 
@@ -240,8 +253,9 @@ def _insert(tx: Tx, row: WithdrawalRow) -> None:
 def decide_withdrawal(tx: Tx, command: DecideWithdrawal) -> Outcome[WithdrawalView]:
     """Cancel, approve or reject; what ends it unsent gives the reserved money back.
 
-    It leaves with the last approval it needs; until then it is held. A refund of a case has no client who
-    could cancel it: an operator rejects it while nothing of it was signed.
+    It leaves with the last approval it needs; until then it is held. A refund of a case, and what
+    goes to the cold address, has no client who could cancel it: an operator rejects it while nothing of it
+    was signed.
     """
     if command.decision not in _DECISIONS:
         raise IllegalTransitionError(f"{command.decision!r} is no decision")
@@ -253,8 +267,9 @@ def decide_withdrawal(tx: Tx, command: DecideWithdrawal) -> Outcome[WithdrawalVi
     ):
         raise NotFoundError(f"withdrawal {command.withdrawal_id} does not exist")
     row, (event, who) = rows[0], _DECISIONS[command.decision]
-    is_refund_queued = row.case_id is not None and row.status is WithdrawalState.APPROVED
-    if event is WithdrawalEvent.CANCELLED or (event is WithdrawalEvent.REJECTED and is_refund_queued):
+    is_house = row.case_id is not None or row.kind == COLD
+    is_queued = is_house and row.status is WithdrawalState.APPROVED
+    if event is WithdrawalEvent.CANCELLED or (event is WithdrawalEvent.REJECTED and is_queued):
         _refuse_started(tx, row)
     elif row.status is not WithdrawalState.HELD:
         raise NotHeldError(f"withdrawal {row.id} is {row.status}")

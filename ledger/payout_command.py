@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from coins.types import AttemptPlan, BroadcastResult, PayoutWork
 from ledger.request import Command
-from ledger.views import AttemptWork
+from ledger.views import AttemptWork, WithdrawalView
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,24 @@ class GetPayoutWork(Command[tuple[PayoutWork, ...]]):
     limit: int = 1
     gather_s: int = 0
     urgent_above: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProposeCold(Command[WithdrawalView | None]):
+    """Propose to move what the hot wallet has above ``target`` to the cold address, once it has more than
+    ``ceiling`` beyond what open payouts will take.
+
+    At most one movement of a currency is open until it is final; a rejected one is proposed again when its
+    amount would be another by more than a tenth. None: nothing to propose, payouts are held, or the script
+    of the address is not recorded as cold.
+    """
+
+    id: str
+    currency: str
+    address: str
+    script: bytes
+    ceiling: int
+    target: int
 
 
 @dataclass(frozen=True, slots=True)

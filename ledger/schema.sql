@@ -254,7 +254,7 @@ CREATE TABLE withdrawal (
     block_height INTEGER,
     block_hash TEXT,
     due_height INTEGER,                       -- the block at which the next step is due, while mined
-    created_at INTEGER NOT NULL, case_id TEXT REFERENCES unclaimed_case (id), approvals_needed INTEGER NOT NULL DEFAULT 0, cooling_until INTEGER,
+    created_at INTEGER NOT NULL, case_id TEXT REFERENCES unclaimed_case (id), approvals_needed INTEGER NOT NULL DEFAULT 0, cooling_until INTEGER, kind TEXT NOT NULL DEFAULT 'payout' CHECK (kind IN ('payout', 'cold')),
     UNIQUE (website, external_id)
 ) STRICT;
 
@@ -587,4 +587,6 @@ CREATE TABLE payout_stop (
 ) STRICT;
 
 CREATE UNIQUE INDEX payout_stop_open ON payout_stop ((1)) WHERE started_at IS NULL;
+
+CREATE INDEX withdrawal_cold ON withdrawal (currency, ordinal) WHERE kind = 'cold';
 

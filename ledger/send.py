@@ -7,7 +7,7 @@ from ledger import accounts
 from ledger.attempt_row import AttemptRow, is_cancel, plan_of, read_attempts
 from ledger.block_book import BlockBook, Owner, add_to_script
 from ledger.coin_row import CoinRow
-from ledger.connect import Mirrored
+from ledger.connect import Mirrored, is_announced
 from ledger.errors import BlockRefusedError
 from ledger.journal import Posting
 from ledger.spend import (
@@ -16,7 +16,9 @@ from ledger.spend import (
     open_released,
     paid_withdrawals,
     payee_postings,
+    withdrawn,
 )
+from ledger.withdrawal_row import COLD
 
 
 def mirrored_sends(book: BlockBook, block: Block, attempts: dict[str, AttemptRow]) -> Mirrored:
@@ -33,7 +35,7 @@ def mirrored_sends(book: BlockBook, block: Block, attempts: dict[str, AttemptRow
         if owner is None or recipient is None:
             continue
         attempt = attempts.get(txid)
-        is_internal = attempt is not None and attempt.withdrawal_id is None
+        is_internal = attempt is not None and (attempt.withdrawal_id is None or attempt.kind == COLD)
         if is_internal or (attempt is None and owner.location is not Location.DEPOSIT):
             found.add((txid, position, recipient))
     return frozenset(found)
@@ -70,10 +72,15 @@ def connect_sends(
         _note_nonce(book, tx)
         if attempt is not None:
             include_attempt(book, attempt, tx.is_success and pays and (is_native or tx.txid in moved))
-        else:
+        elif not _is_from_cold(book, owner, coin.currency, tx.txid):
             reason = "no attempt of ours is this chain tx"
             book.open_case("unexplained", coin.currency, value, tx.txid, "value", reason, None, owner)
             _mark_conflicts(book, tx)
+
+
+def _is_from_cold(book: BlockBook, owner: Owner, currency: str, txid: str) -> bool:
+    """Whether somebody used the key of the cold address and told so before."""
+    return owner.location is Location.COLD and is_announced(book, currency, txid)
 
 
 def _refuse_used_nonce(book: BlockBook, tx: AccountTx) -> None:
@@ -141,6 +148,8 @@ def _book_value(
         for withdrawal in withdrawals:
             paid_from = accounts.onchain(withdrawal.currency, owner.location)
             postings += payee_postings(withdrawal, paid_from)
+    elif attempt is None and _is_from_cold(book, owner, coin.currency, tx.txid):
+        postings += withdrawn(book, coin.currency, source, tx.amount, tx.txid, "cold")
     else:
         postings.append(Posting(accounts.unexplained(coin.currency), source, tx.amount))
     kind = "internal" if is_internal else "payout" if withdrawals else "unexplained"

@@ -26,7 +26,7 @@ from ledger.machine import Who
 from ledger.sweep import SweepEvent
 from ledger.transition import move_attempt, move_case, move_deposit, move_sweep, move_withdrawal
 from ledger.withdrawal import WithdrawalEvent, WithdrawalState
-from ledger.withdrawal_row import WithdrawalRow, read_withdrawals, reserve_of, source_of, stop_of
+from ledger.withdrawal_row import COLD, WithdrawalRow, read_withdrawals, reserve_of, source_of, stop_of
 
 DUE_DEPOSITS = "d.chain = ? AND d.status = ? AND d.due_height <= ? ORDER BY d.due_height, d.ordinal"
 DUE_CREDITS = (
@@ -165,7 +165,9 @@ def _outlive(tx: Tx, intent_id: str, winner_id: str) -> None:
 
 
 def release(tx: Tx, row: WithdrawalRow, by: str, reason: str) -> None:
-    """Give a withdrawal's reserved money back where it came from (contra of its opening)."""
+    """Give a withdrawal's reserved money back where it came from (contra of its opening), if it has any."""
+    if row.kind == COLD:
+        return
     opened = tx.db.execute(
         "SELECT id FROM journal WHERE ref_type = 'withdrawal' AND ref_id = ? AND kind = 'withdrawal_opened'",
         (row.id,),

@@ -11,14 +11,14 @@ from ledger.attempt import AttemptEvent
 from ledger.attempt_row import AttemptRow, read_attempts
 from ledger.block_book import BlockBook, Owner
 from ledger.child import conflict_children, drop_unsigned_child
-from ledger.connect import Change, book_movement
+from ledger.connect import Change, book_movement, is_announced
 from ledger.errors import BlockRefusedError
 from ledger.journal import Posting
 from ledger.machine import Who
 from ledger.sweep import SweepEvent
 from ledger.transition import move_attempt, move_sweep, move_withdrawal, set_attention, tell_withdrawal
 from ledger.withdrawal import RELEASED, WithdrawalEvent
-from ledger.withdrawal_row import PAID_BY, WithdrawalRow, read_withdrawals, reserve_of
+from ledger.withdrawal_row import COLD, PAID_BY, WithdrawalRow, read_withdrawals, reserve_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +41,93 @@ def own_attempts(book: BlockBook, txids: Sequence[str]) -> dict[str, AttemptRow]
 
 
 def connect_spends(
-    book: BlockBook, block: Block, attempts: dict[str, AttemptRow], changes: dict[str, list[Change]]
+    book: BlockBook,
+    block: Block,
+    attempts: dict[str, AttemptRow],
+    changes: dict[str, list[Change]],
+    announced: frozenset[str],
 ) -> None:
-    """Book every chain tx that spends outputs of ours, in the order of the block."""
+    """Book every chain tx that spends outputs of ours, in the order of the block.
+
+    ``announced`` are those that spend cold outputs alone and were told of before.
+    """
     by_txid: dict[str, list[Outpoint]] = {}
     for spend in block.spends:
         by_txid.setdefault(spend.txid, []).append(spend.outpoint)
     for txid, outpoints in by_txid.items():
         inputs = [_take(book, txid, outpoint) for outpoint in outpoints]
         attempt = attempts.get(txid)
-        if attempt is None:
+        if attempt is None and txid in announced:
+            _book_from_cold(book, txid, inputs, changes.get(txid, []))
+        elif attempt is None:
             _book_unexplained(book, txid, [i for i in inputs if i.amount])
             _mark_conflicts(book, inputs)
         else:
             _book_own(book, attempt, txid, inputs, changes.get(txid, []))
             include_attempt(book, attempt, is_success=True)
+
+
+def announced_spends(book: BlockBook, block: Block, attempts: dict[str, AttemptRow]) -> frozenset[str]:
+    """Chain tx that were announced and spend nothing of ours but cold outputs: somebody used the cold key."""
+    inputs: dict[str, list[Outpoint]] = {}
+    for spend in block.spends:
+        inputs.setdefault(spend.txid, []).append(spend.outpoint)
+    found = set()
+    for txid, outpoints in inputs.items():
+        if txid not in attempts and is_announced(book, book.chain, txid):
+            locations = {_location(book, block, outpoint) for outpoint in outpoints}
+            found |= {txid} if locations == {Location.COLD} else set()
+    return frozenset(found)
+
+
+def _location(book: BlockBook, block: Block, outpoint: Outpoint) -> Location | None:
+    """Where an output of ours lies, one of this very block too."""
+    row = book.tx.db.execute(
+        "SELECT location FROM utxo WHERE chain = ? AND txid = ? AND output_index = ?",
+        (book.chain, outpoint.txid, outpoint.index),
+    ).fetchone()
+    if row is not None:
+        return Location(row[0])
+    place = (outpoint.txid, str(outpoint.index))
+    scripts = [receipt.script for receipt in block.receipts if (receipt.txid, receipt.position) == place]
+    return book.owner(scripts[0]).location if scripts else None
+
+
+def _book_from_cold(book: BlockBook, txid: str, inputs: Sequence[Input], changes: Sequence[Change]) -> None:
+    """A transfer between locations; what left with it, the fee too, is the house's as far as it has any."""
+    currency = book.chain
+    clearing, rest = accounts.chain_tx(currency), 0
+    postings = []
+    for spent in inputs:
+        postings.append(Posting(clearing, accounts.onchain(currency, spent.owner.location), spent.amount))
+        rest += spent.amount
+    for change in changes:
+        location = accounts.onchain(currency, change.owner.location)
+        postings.append(Posting(location, clearing, change.receipt.amount))
+        rest -= change.receipt.amount
+    if rest < 0:
+        raise BlockRefusedError(f"{txid} brings {-rest} more than it spends")
+    postings += withdrawn(book, currency, clearing, rest, txid, "spend")
+    journal_id = book.post("from_cold", "chain_tx", txid, postings, txid)
+    _move_inputs(book, txid, inputs, journal_id)
+    for change in changes:
+        book_movement(book, book.coin(currency), change.owner, change.receipt, journal_id)
+
+
+def withdrawn(
+    book: BlockBook, currency: str, source: str, amount: int, txid: str, position: str
+) -> list[Posting]:
+    """What the house took out of cold storage as announced: out of its own money, and what is more than it
+    has is unexplained, with a case."""
+    house = accounts.house(currency)
+    covered = min(book.tx.balance(house), amount)
+    postings = [Posting(house, source, covered)] if covered else []
+    gone = amount - covered
+    if gone:
+        postings.append(Posting(accounts.unexplained(currency), source, gone))
+        reason = "more left the cold address than the house has"
+        book.open_case("unexplained", currency, gone, txid, position, reason, None)
+    return postings
 
 
 def _take(book: BlockBook, txid: str, outpoint: Outpoint) -> Input:
@@ -100,8 +172,9 @@ def _book_own(
         postings.append(Posting(location, clearing, change.receipt.amount))
         rest -= change.receipt.amount
     for withdrawal in paid_withdrawals(book, attempt):
-        postings += payee_postings(withdrawal, clearing)
-        rest -= withdrawal.amount
+        if withdrawal.kind != COLD:  # the cold address is ours: its output is one of the changes
+            postings += payee_postings(withdrawal, clearing)
+            rest -= withdrawal.amount
     if rest < 0:
         raise BlockRefusedError(f"{txid} pays out {-rest} more than it spends")
     if rest:
@@ -137,7 +210,7 @@ def payee_postings(withdrawal: WithdrawalRow, source: str) -> list[Posting]:
 def open_released(book: BlockBook, attempt: AttemptRow, txid: str) -> None:
     """A case for a withdrawal whose money was given back and that is paid now after all."""
     for withdrawal in paid_withdrawals(book, attempt):
-        if withdrawal.status in RELEASED:
+        if withdrawal.status in RELEASED and withdrawal.kind != COLD:
             reason = f"withdrawal {withdrawal.id} was {withdrawal.status} and is paid"
             book.open_case(
                 "unexplained", withdrawal.currency, withdrawal.amount, txid, withdrawal.id, reason, None

@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from coins.types import Block, TokenSend
+from coins.types import Block, Location, TokenSend
 from ledger import accounts
 from ledger.attempt_row import AttemptRow, plan_of
 from ledger.block_book import BlockBook, Owner, add_to_script
 from ledger.coin_row import CoinRow
-from ledger.connect import Mirrored
+from ledger.connect import Mirrored, is_announced
 from ledger.errors import BlockRefusedError
 from ledger.journal import Posting
 from ledger.send import meet_shortage
-from ledger.spend import paid_withdrawals, payee_postings
+from ledger.spend import paid_withdrawals, payee_postings, withdrawn
+from ledger.withdrawal_row import COLD
 
 UNREAD = "plan"
 """Position of a send that nobody saw, because the token is not watched now, and that is taken as done."""
@@ -87,7 +88,7 @@ def _book_own(page: _Page, attempt: AttemptRow, sends: Sequence[TokenSend]) -> b
     total = sum(send.amount for send in sends)
     paid = sum(send.amount for send in sends if send.recipient == payee.script)
     source, fee = accounts.onchain(coin.currency, owner.location), accounts.token_fee(coin.currency)
-    withdrawals = paid_withdrawals(book, attempt)
+    withdrawals = paid_withdrawals(book, attempt) if attempt.kind != COLD else []
     if withdrawals:
         if not paid or payee.amount not in (paid, total):
             return False
@@ -140,7 +141,9 @@ def _book_others(page: _Page, sends: Sequence[TokenSend]) -> None:
             target = accounts.onchain(coin.currency, book.owner(send.recipient).location)
             postings += [Posting(target, source, arrives)] if target != source else []
         gone = send.amount - arrives
-        if gone:
+        if gone and owner.location is Location.COLD and is_announced(book, coin.currency, send.txid):
+            postings += withdrawn(book, coin.currency, source, gone, send.txid, send.position)
+        elif gone:
             postings.append(Posting(accounts.unexplained(coin.currency), source, gone))
             reason = "token units left, and no attempt of ours is this send"
             book.open_case("unexplained", coin.currency, gone, send.txid, send.position, reason, None, owner)

@@ -124,6 +124,7 @@ class ApprovalView:
 class WithdrawalView:
     """A withdrawal with its whole story.
 
+    ``kind`` is ``payout``, or ``cold`` for house money on its way to the cold address.
     ``digest`` stands for exactly this payment: what operators approve. ``approvals_needed`` of them must,
     each another one; 0 when it leaves without. An address that is new to the client waits ``cooling_until``.
     """
@@ -151,6 +152,7 @@ class WithdrawalView:
     cooling_until: int | None = None
     website: str = ""
     block_hash: str | None = None
+    kind: str = "payout"
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ _OPENER = (Who.OWNER, Who.OPERATOR)  # an operator sends back what credits nobod
 
 WITHDRAWAL: Mapping[tuple[WithdrawalState | None, WithdrawalEvent], Step[WithdrawalState]] = {
     (None, _E.OPENED): Step(_S.APPROVED, "withdrawal.approved", _OPENER),
-    (None, _E.OPENED_ABOVE_LIMIT): Step(_S.HELD, "withdrawal.held", _OPENER),
+    (None, _E.OPENED_ABOVE_LIMIT): Step(_S.HELD, "withdrawal.held", (*_OPENER, Who.SENDER)),  # to cold
     (_S.HELD, _E.APPROVED): Step(_S.APPROVED, "withdrawal.approved", _OPERATOR),
     (_S.HELD, _E.REJECTED): Step(_S.REJECTED, "withdrawal.rejected", _OPERATOR),
     (_S.HELD, _E.CANCELLED): Step(_S.CANCELLED, "withdrawal.cancelled", _OWNER),

@@ -15,8 +15,11 @@ COLUMNS = (
     "w.id, w.ordinal, w.website, w.external_id, w.client_id, w.session_id, w.currency, w.amount, w.fee,"
     " w.address, w.script, w.status, w.waiting_for, w.attention, w.txid, w.block_height, w.block_hash,"
     " w.due_height, w.created_at, w.case_id, w.approvals_needed,"
-    " w.cooling_until"
+    " w.cooling_until, w.kind"
 )
+
+COLD = "cold"
+"""Kind of a withdrawal that moves house money to the cold address: it reserves nobody's money."""
 
 PAID_BY = "w.id IN (SELECT p.withdrawal_id FROM attempt_payout p WHERE p.attempt_id = ?) ORDER BY w.ordinal"
 """Condition: the withdrawals that the attempt given as argument pays."""
@@ -31,7 +34,8 @@ def stop_of(withdrawal_id: str) -> str:
 class WithdrawalRow:
     """One withdrawal. ``amount`` is what the payee gets, ``fee`` our service fee on top of it.
 
-    With a ``case_id`` it sends money back that credited nobody, and belongs to the house.
+    With a ``case_id`` it sends money back that credited nobody, and belongs to the house. So does one of the
+    kind ``cold``: it moves money to the cold address, and what it moves stays in the books.
     """
 
     id: str
@@ -56,6 +60,7 @@ class WithdrawalRow:
     case_id: str | None = None
     approvals_needed: int = 0
     cooling_until: int | None = None
+    kind: str = "payout"
 
 
 def reserve_of(row: WithdrawalRow) -> str:
@@ -161,4 +166,5 @@ def view_of(
         website=row.website,
         block_hash=row.block_hash,
         approvals=approvals,
+        kind=row.kind,
     )

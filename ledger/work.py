@@ -19,7 +19,7 @@ from ledger.machine import Who
 from ledger.stop import stopped
 from ledger.transition import move_attempt, tip_height
 from ledger.views import AttemptWork
-from ledger.withdrawal_row import stop_of
+from ledger.withdrawal_row import COLD, stop_of
 
 PAYING_STATES = allowing("pays")
 """States in which payouts are given out; in doubt about the node nothing is started."""
@@ -32,6 +32,7 @@ LARGEST, OLDEST = 400, 100
 
 SPENDABLE = (
     "u.currency = ? AND u.spent_by IS NULL AND u.reserved_by IS NULL AND u.amount <> '0'"
+    " AND u.location <> 'cold'"
     " AND coalesce((SELECT d.status = 'final' OR (d.status = 'parked' AND EXISTS (SELECT 1"
     " FROM unclaimed_case c WHERE c.deposit_id = d.id AND c.status NOT IN ('open', 'closed')))"
     " FROM deposit d WHERE d.chain = u.chain AND d.currency = u.currency AND d.txid = u.txid"
@@ -95,38 +96,43 @@ def hold_of(tx: Tx, coin: CoinRow) -> PayoutsHeldError | None:
 
 _APPROVED = (
     "SELECT i.id, w.script, w.address, w.amount FROM withdrawal w JOIN intent i ON i.withdrawal_id = w.id"
-    " WHERE w.currency = ? AND w.status = 'approved' AND coalesce(w.cooling_until, 0) <= ?"
+    " WHERE w.currency = ? AND w.kind = ? AND w.status = 'approved' AND coalesce(w.cooling_until, 0) <= ?"
     " AND NOT EXISTS (SELECT 1 FROM attempt_payout p JOIN attempt a ON a.id = p.attempt_id"
     " WHERE p.withdrawal_id = w.id AND a.state <> 'abandoned')"
 )
 
 
 def get_payout_work(tx: Tx, command: GetPayoutWork) -> tuple[PayoutWork, ...]:
-    """Approved withdrawals without an attempt, oldest first, then gas to send. Raises PayoutsHeldError."""
+    """Approved withdrawals without an attempt, oldest first, then what goes to the cold address, then gas to
+    send. Raises PayoutsHeldError."""
     coin = tx.coin(command.currency)
     most = most_at_once(coin)
     rows = tx.db.execute(
         f"{_APPROVED} AND {FITS} ORDER BY w.ordinal LIMIT ?",  # nosec B608
-        (coin.currency, tx.now_s, most, most, command.limit),
+        (coin.currency, "payout", tx.now_s, most, most, command.limit),
     ).fetchall()
-    is_waiting = bool(rows) or tx.db.execute(f"{_APPROVED} LIMIT 1", (coin.currency, tx.now_s)).fetchone()
+    to_cold = tx.db.execute(f"{_APPROVED} LIMIT 1", (coin.currency, COLD, tx.now_s)).fetchall()
+    waiting = (coin.currency, "payout", tx.now_s)
+    is_waiting = bool(rows or to_cold) or tx.db.execute(f"{_APPROVED} LIMIT 1", waiting).fetchone()
     held = hold_of(tx, coin)
     if is_waiting and held is not None:
         raise held
     allowed = rows[: allowed_now(tx, coin, [int(row[3]) for row in rows])]
-    top_ups = [] if allowed or held else _top_ups(tx, coin, command.limit)
-    if is_waiting and not allowed and not top_ups:
+    house = [(*row, COLD) for row in to_cold] or _top_ups(tx, coin, command.limit)
+    house = [] if allowed or held else house
+    if is_waiting and not allowed and not house:
         detail = f"what may leave of {coin.currency} within 24 hours has left"
         raise PayoutsHeldError(detail, waiting_for="limit")
     if coin.family in ACCOUNT_FAMILIES:
-        return _account_work(tx, coin, [(*row, "payout") for row in allowed] or top_ups)
-    payees = [Payee(row[0], TxOutput(row[1], row[2], int(row[3]))) for row in allowed]
-    if not payees or (len(rows) < command.limit and not _is_time(tx, command, payees)):
+        return _account_work(tx, coin, [(*row, "payout") for row in allowed] or house)
+    payees = [Payee(row[0], TxOutput(row[1], row[2], int(row[3]))) for row in allowed or to_cold]
+    is_payout = bool(allowed)
+    if not payees or (is_payout and len(rows) < command.limit and not _is_time(tx, command, payees)):
         return ()
     first = payees[0]
     work = PayoutWork(
         intent_id=first.intent_id,
-        kind="payout",
+        kind="payout" if is_payout else COLD,
         currency=coin.currency,
         output=first.output,
         utxos=spendable(tx, coin),

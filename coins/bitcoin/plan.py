@@ -37,7 +37,7 @@ def plan_payout(work: PayoutWork, terms: Terms) -> AttemptPlan:
     Raises PlanError when not even the oldest can be paid now, PayeeRefusedError for payouts that can
     never be paid.
     """
-    if work.kind != "payout":
+    if work.kind not in ("payout", "cold"):
         raise PlanError(f"a {work.kind} is not needed on this chain: payouts spend deposits directly")
     change = work.change
     if change is None:

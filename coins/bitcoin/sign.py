@@ -33,12 +33,12 @@ from coins.bip32 import (
     public_key_of,
     serialize,
 )
-from coins.bitcoin.address import script_of_key_hash
-from coins.bitcoin.derive import PATH_OF, PURPOSE, hash160
+from coins.bitcoin.address import parse_address, script_of_key_hash
+from coins.bitcoin.derive import PATH_OF, PURPOSE, hash160, network_of
 from coins.bitcoin.plan import check_signed, unsigned_tx
 from coins.bitcoin.select import INPUTS_MAX, tx_vsize
 from coins.bitcoin.wire import SIGHASH_ALL, Tx, TxOut, decode_tx, p2wpkh_sighashes
-from coins.errors import SignerError
+from coins.errors import InvalidAddressError, SignerError
 from coins.types import CPFP, AttemptPlan, Branch, OwnScript, SignedTx
 from config.schema import BitcoinCoinSettings
 
@@ -59,8 +59,10 @@ def sign_plan(seed: bytes, settings: BitcoinCoinSettings, plan: AttemptPlan) -> 
     plan describes; an input or the change is not a script of this seed; fee, fee rate, amount or
     number of inputs is outside the configured bounds; a child pays anywhere but back to its change script.
     """
-    if plan.currency != settings.currency or plan.kind not in ("payout", CPFP):
+    if plan.currency != settings.currency or plan.kind not in ("payout", "cold", CPFP):
         raise SignerError(f"no {plan.kind} of {plan.currency} is signed with the key of {settings.currency}")
+    if plan.kind == "cold":
+        _check_cold(plan, settings)
     tx = unsigned_tx(plan)
     _check_bounds(plan, settings)
     if plan.kind == CPFP:
@@ -76,6 +78,19 @@ def sign_plan(seed: bytes, settings: BitcoinCoinSettings, plan: AttemptPlan) -> 
     return signed
 
 
+def _check_cold(plan: AttemptPlan, settings: BitcoinCoinSettings) -> None:
+    """Money for the cold address pays the one of our own configuration and nobody beside it."""
+    if settings.cold_address is None:
+        raise SignerError(f"no cold_address of {settings.currency} is configured")
+    try:
+        cold = parse_address(settings.cold_address, network_of(settings)).script
+    except InvalidAddressError as error:
+        raise SignerError(f"the configured cold_address {error}") from None
+    payees = plan.outputs[:-1] if plan.change is not None else plan.outputs
+    if plan.more or [output.script for output in payees] != [cold]:
+        raise SignerError("this does not go to the configured cold_address alone")
+
+
 def _account(seed: bytes, settings: BitcoinCoinSettings, account: int) -> PrivateNode:
     """Private account node. Raises SignerError."""
     if account not in (0, 1):
@@ -88,6 +103,8 @@ def _account(seed: bytes, settings: BitcoinCoinSettings, account: int) -> Privat
 
 def _own_key(seed: bytes, settings: BitcoinCoinSettings, own: OwnScript) -> bytes:
     """Secret key of an own script, after the proof that the script is that key's."""
+    if own.branch not in PATH_OF:
+        raise SignerError(f"no key of this seed is on the branch {own.branch.value}")
     account, chain = PATH_OF[own.branch]
     try:
         secret = derive_private(_account(seed, settings, account), (chain, own.index)).secret

@@ -19,12 +19,12 @@ from coins.bip32 import (
     public_key_of,
     serialize,
 )
-from coins.errors import SignerError
+from coins.errors import InvalidAddressError, SignerError
 from coins.eth_library import Account
-from coins.evm.address import script_of_public_key, to_checksum
+from coins.evm.address import parse_address, script_of_public_key, to_checksum
 from coins.evm.derive import DEPOSIT_ACCOUNT, EXTERNAL, HOT_ACCOUNT
 from coins.evm.raw import check_signed, tx_fields
-from coins.evm.tx import CANCEL, SWEEP, TOP_UP, UnsignedTx, check_plan
+from coins.evm.tx import CANCEL, COLD, SWEEP, TOP_UP, UnsignedTx, check_plan
 from coins.types import AttemptPlan, Branch, SignedTx
 from config.schema import EvmCoinSettings
 
@@ -50,10 +50,24 @@ def sign_plan(seed: bytes, settings: EvmCoinSettings, plan: AttemptPlan) -> Sign
     _check_bounds(settings, plan, tx)
     if plan.kind == SWEEP and plan.outputs[0].script != _script(_key(seed, settings, Branch.HOT, 0)):
         raise SignerError("a sweep goes to our own hot account and nowhere else")
+    if plan.kind == COLD:
+        _check_cold(plan, (token or settings).cold_address)
     signed = Account.sign_transaction(tx_fields(tx), key.secret)
     result = SignedTx("0x" + signed.hash.hex(), "0x" + signed.raw_transaction.hex())
     check_signed(result, tx, _script(key))
     return result
+
+
+def _check_cold(plan: AttemptPlan, cold_address: str | None) -> None:
+    """Money for the cold address goes to the one of our own configuration and nowhere else."""
+    if cold_address is None:
+        raise SignerError(f"no cold_address of {plan.currency} is configured")
+    try:
+        cold = parse_address(cold_address).script
+    except InvalidAddressError as error:
+        raise SignerError(f"the configured cold_address {error}") from None
+    if plan.outputs[0].script != cold:
+        raise SignerError("this does not go to the configured cold_address")
 
 
 def _sender_key(seed: bytes, settings: EvmCoinSettings, plan: AttemptPlan) -> PrivateNode:

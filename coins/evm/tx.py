@@ -18,8 +18,11 @@ from coins.types import AttemptPlan
 PAYOUT = "payout"
 SWEEP = "sweep"
 TOP_UP = "top_up"
+COLD = "cold"
 CANCEL = "cancel"
 """Nothing to ourselves: uses up the nonce of a payment that was stopped, so that it can never be mined."""
+_KINDS = ((PAYOUT, COLD, SWEEP, TOP_UP, CANCEL), (PAYOUT, COLD, SWEEP))
+"""What is sent of the chain's own currency, and of a token."""
 _FIELDS = ("chain_id", "gas", "max_fee_wei", "nonce", "priority_fee_wei", "to", "value")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,77}", re.ASCII)
 _LIMITS = {"chain_id": 2**63, "gas": 2**63, "nonce": 2**64 - 1}  # EIP-2681 bounds the nonce
@@ -96,7 +99,7 @@ def check_plan(plan: AttemptPlan, currency: str, chain_id: int, contract: bytes 
     tx = decode_payload(plan.payload)
     if plan.currency != currency:
         raise SignerError(f"the plan is in {plan.currency[:20]!r}, not {currency}")
-    if plan.kind not in ((PAYOUT, SWEEP, TOP_UP, CANCEL) if contract is None else (PAYOUT, SWEEP)):
+    if plan.kind not in _KINDS[contract is not None]:
         raise SignerError("the plan is of an unknown kind")
     if plan.inputs or plan.change is not None or plan.sender is None or len(plan.outputs) != 1:
         raise SignerError("the plan has not the form of an account payment")

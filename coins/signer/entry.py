@@ -17,6 +17,8 @@ from coins.types import CPFP, AttemptPlan
 
 STAYS = frozenset({"sweep", "cancel", CPFP})
 """Kinds that pay nobody outside the house; each family proves that before it signs one."""
+COLD = "cold"
+"""The kind that goes to the configured cold address, which each family proves as well: no cap counts it."""
 _KEY_USE = b"signer record 1"
 
 
@@ -45,7 +47,7 @@ class Entry:
 
 def outgoing(plan: AttemptPlan) -> int:
     """Base units that leave the house by a plan: its outputs without the change."""
-    if plan.kind in STAYS:
+    if plan.kind in STAYS or plan.kind == COLD:
         return 0
     change = plan.change.script if plan.change is not None else None
     return sum(output.amount for output in plan.outputs if output.script != change)

@@ -275,16 +275,17 @@ def _withdrawals(db: sqlite3.Connection) -> Iterator[str]:
     yield from (f"I-09 withdrawal {key} is paid {n} times" for key, n in mined.items() if n > 1)
     debited = {row[0] for row in db.execute("SELECT ref_id FROM journal WHERE ref_type = 'withdrawal'")}
     reserve: dict[str, int] = defaultdict(int)
-    for row_id, client, currency, amount, fee, status, case_id in db.execute(
-        "SELECT id, client_id, currency, amount, fee, status, case_id FROM withdrawal"
+    for row_id, client, currency, amount, fee, status, case_id, kind in db.execute(
+        "SELECT id, client_id, currency, amount, fee, status, case_id, kind FROM withdrawal"
     ):
-        if row_id not in debited:
+        is_cold = kind == "cold"  # it goes to ourselves: nobody is debited
+        if (row_id in debited) is is_cold:
             yield f"I-17 withdrawal {row_id} was never debited"
         if status in ("confirmed", "final") and row_id not in mined:
             yield f"I-14 withdrawal {row_id} is {status} without a mined attempt"
         if status in RELEASED_STATES and row_id in mined:
             yield f"I-14 withdrawal {row_id} is {status} and paid"
-        if status not in RELEASED_STATES and row_id not in mined:
+        if status not in RELEASED_STATES and row_id not in mined and not is_cold:
             name = f"refund_payable:{currency}" if case_id else f"client:{client}:{currency}:reserved"
             reserve[name] += int(amount) + int(fee)
         states = [
