@@ -42,6 +42,7 @@ from coins.errors import InvalidAddressError, SignerError
 from coins.types import CPFP, AttemptPlan, Branch, OwnScript, SignedTx
 from config.schema import BitcoinCoinSettings
 
+COLD = "cold"
 _CHANGE_VSIZE = 31  # virtual bytes of a P2WPKH output
 _INPUT_VSIZE = 69  # and of the input that spends it
 
@@ -59,9 +60,9 @@ def sign_plan(seed: bytes, settings: BitcoinCoinSettings, plan: AttemptPlan) -> 
     plan describes; an input or the change is not a script of this seed; fee, fee rate, amount or
     number of inputs is outside the configured bounds; a child pays anywhere but back to its change script.
     """
-    if plan.currency != settings.currency or plan.kind not in ("payout", "cold", CPFP):
+    if plan.currency != settings.currency or plan.kind not in ("payout", COLD, CPFP):
         raise SignerError(f"no {plan.kind} of {plan.currency} is signed with the key of {settings.currency}")
-    if plan.kind == "cold":
+    if plan.kind == COLD:
         _check_cold(plan, settings)
     tx = unsigned_tx(plan)
     _check_bounds(plan, settings)
@@ -136,7 +137,7 @@ def _check_bounds(plan: AttemptPlan, settings: BitcoinCoinSettings) -> None:
             f"fee {plan.fee} for {vsize} bytes is above the highest rate {settings.fee_rate.max}"
         )
     paid = sum(out.amount for out in plan.outputs[: 1 + len(plan.more)])
-    if paid > settings.signer_tx_cap:
+    if plan.kind != COLD and paid > settings.signer_tx_cap:
         raise SignerError(f"amount {paid} is above signer_tx_cap {settings.signer_tx_cap}")
     if len(plan.more) >= settings.batch_max:
         raise SignerError(f"{1 + len(plan.more)} payees are more than batch_max {settings.batch_max}")

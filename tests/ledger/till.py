@@ -301,7 +301,8 @@ class Till:
 
     def onchain(self, currency: str = "") -> dict[str, int]:
         name = currency or self.currency
-        return {loc: self.balance(f"onchain:{name}:{loc}") for loc in ("deposit", "hot")}
+        held = {loc: self.balance(f"onchain:{name}:{loc}") for loc in ("deposit", "hot", "cold")}
+        return held if "cold" in {LOCATION_OF[own.branch] for own in self.scripts.values()} else _warm(held)
 
     def deposits(self, column: str = "status") -> list[Any]:
         return [row[0] for row in self.rows(f"SELECT {column} FROM deposit ORDER BY ordinal")]
@@ -330,6 +331,11 @@ class Till:
                 held = chain_holdings(self.chain, scripts, token)
                 said = {location.value: amount for location, amount in held.items()}
                 assert self.onchain(token) == {"deposit": 0, "hot": 0} | said
+
+
+def _warm(held: dict[str, int]) -> dict[str, int]:
+    """Without the cold location, which most tills do not have."""
+    return {location: amount for location, amount in held.items() if location != "cold"}
 
 
 _PARTS = ("available", "reserved", "pending")

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from coins.bitcoin.derive import XpubDeriver
+from coins.bitcoin.address import address_of
+from coins.bitcoin.derive import XpubDeriver, network_of
 from coins.bitcoin.plan import Terms, check_signed, plan_payout
 from coins.bitcoin.select import Limits
 from coins.bitcoin.sign import account_xpub, sign_plan
 from coins.bitcoin.wire import TxOut, decode_tx, p2wpkh_sighashes
 from coins.errors import PlanError, SignerError
-from coins.types import AttemptPlan, Branch, Outpoint, OwnScript, PayoutWork, TxOutput, Utxo
+from coins.types import AttemptPlan, Branch, Outpoint, OwnScript, Payee, PayoutWork, TxOutput, Utxo
 from tests.coins.bitcoin.setup import SEED, coin_settings
 
 SETTINGS = coin_settings("BTC")
@@ -136,6 +137,39 @@ def test_the_signer_refuses_what_is_not_right(
 ) -> None:
     with pytest.raises(SignerError, match=reason):
         sign_plan(SEED, SETTINGS, tamper(planned()))
+
+
+COLD_SCRIPT = bytes.fromhex("0020" + "03" * 31 + "04")
+WITH_COLD = coin_settings("BTC", cold_address=address_of(COLD_SCRIPT, network_of(SETTINGS)), hot_ceiling="1")
+
+
+def test_money_for_cold_goes_to_the_signers_own_cold_address_and_nowhere_else() -> None:
+    amount = SETTINGS.signer_tx_cap + 1  # nothing leaves the house: its caps do not count it
+    inputs = (Utxo(Outpoint("aa" * 32, 0), 2 * amount, own(Branch.HOT, 1)),)
+    work = PayoutWork(
+        "w1", "cold", "BTC", TxOutput(COLD_SCRIPT, "cold", amount), inputs, own(Branch.CHANGE, 99)
+    )
+    plan = plan_payout(work, terms())
+    signed = decode_tx(bytes.fromhex(sign_plan(SEED, WITH_COLD, plan).raw))
+    assert [out.script for out in signed.outputs] == [COLD_SCRIPT, own(Branch.CHANGE, 99).script]
+    elsewhere = replace(work, output=TxOutput(bytes.fromhex(PAYEES["p2wpkh"]), "thief", 250_000))
+    with pytest.raises(SignerError, match="configured cold_address alone"):
+        sign_plan(SEED, WITH_COLD, plan_payout(elsewhere, terms()))
+    both = replace(elsewhere, output=work.output, more=(Payee("w2", elsewhere.output),))
+    with pytest.raises(SignerError, match="configured cold_address alone"):
+        sign_plan(SEED, WITH_COLD, plan_payout(both, replace(terms(), pays_max=10**12)))
+    with pytest.raises(SignerError, match="no cold_address"):
+        sign_plan(SEED, SETTINGS, plan)
+    broken = WITH_COLD.model_copy(update={"cold_address": "1BoatSLRHtKNngkdXEeobR76b53LETtpyT"})
+    with pytest.raises(SignerError, match="configured cold_address is"):
+        sign_plan(SEED, broken, plan)
+
+
+def test_a_cold_output_has_no_key_here() -> None:
+    cold = OwnScript(bytes.fromhex(PAYEES["p2wpkh"]), "cold", Branch.COLD, 0)
+    plan = rebuilt(planned(), inputs=(Utxo(Outpoint("aa" * 32, 0), 10**7, cold),), amount=10**6)
+    with pytest.raises(SignerError, match="branch cold"):
+        sign_plan(SEED, WITH_COLD, plan)
 
 
 def test_the_same_input_twice_is_refused() -> None:

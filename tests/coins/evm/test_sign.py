@@ -49,6 +49,27 @@ def test_a_sweep_goes_to_the_hot_account_only() -> None:
         sign_plan(SEED, SETTINGS, plan_of(DEPOSIT, "sweep"))
 
 
+COLD = TxOutput(b"\x79" * 19 + b"\x01", "0x" + "79" * 19 + "01", ETHER)
+WITH_COLD = eth_settings(cold_address=COLD.address, hot_ceiling="1")
+
+
+def test_money_for_cold_goes_to_the_signers_own_cold_address_and_nowhere_else() -> None:
+    signed = sign_plan(SEED, WITH_COLD, plan_of(kind="cold", output=COLD))
+    assert Account.recover_transaction(signed.raw) == HOT.address
+    for plan, settings, words in (
+        (plan_of(kind="cold"), WITH_COLD, "not go to the configured cold_address"),
+        (plan_of(DEPOSIT, "cold", COLD), WITH_COLD, "not sent from a deposit account"),
+        (plan_of(kind="cold", output=COLD), SETTINGS, "no cold_address"),
+        (
+            plan_of(kind="cold", output=COLD),
+            WITH_COLD.model_copy(update={"cold_address": "bc1qelsewhere"}),
+            "configured cold_address is",
+        ),
+    ):
+        with pytest.raises(SignerError, match=words):
+            sign_plan(SEED, settings, plan)
+
+
 @pytest.mark.parametrize(
     ("plan", "words"),
     [

@@ -157,6 +157,17 @@ def test_the_day_cap_counts_payouts_and_leaves_sweeps_alone(service: SignerServi
     assert sign(service, plan_of(DEPOSIT, "sweep", home))["ok"] is True
 
 
+def test_money_for_cold_uses_no_cap_and_goes_nowhere_else(opened: Open) -> None:
+    cold = TxOutput(b"\x79" * 19 + b"\x01", "0x" + "79" * 19 + "01", 1_000 * ETHER)
+    service = opened(lambda: {"ETH": eth_settings(cold_address=cold.address, hot_ceiling="1")})
+    assert sign(service, plan_of(kind="cold", output=cold))["ok"] is True
+    assert sign(service, payout(10, 20 * ETHER))["ok"] is True
+    thief = replace(plan_of(nonce=11, kind="cold"), intent_id="w11")
+    assert "configured cold_address" in sign(service, thief)["reason"]
+    again = plan_of(nonce=12, kind="cold", output=cold)
+    assert "both could be mined" in sign(service, again)["reason"]
+
+
 def test_signatures_per_minute_are_bounded(opened: Open) -> None:
     service = opened(per_minute=1)
     assert sign(service, plan_of())["ok"] is True
