@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 HOT_PURPOSE = "hot"
 RETRY_S = 2.0
+SEED_LOOK = 50
+"""Indices of each branch that a cold address is compared with, whether they were given or not."""
 
 
 class AddressActor(AnsweringActor):
@@ -196,6 +198,8 @@ class AddressActor(AnsweringActor):
                 raise ColdAddressError(f"cold_address of {name} {error}") from error
             if any(foreign.script == token.contract_script for token in self._slot.tokens):
                 raise ColdAddressError(f"cold_address of {name} is the contract of a token")
+            if await self._is_of_the_seed(foreign.script):
+                raise ColdAddressError(f"cold_address of {name} has its key in the cashier's own seed")
             purpose = f"cold:{foreign.address}"
             index = await self._directory.ask(
                 "ledger", ReserveScript(self._slot.currency, Branch.COLD, purpose), timeout_s=self._timeout_s
@@ -205,6 +209,15 @@ class AddressActor(AnsweringActor):
                 await self._record(purpose, own, None)
             except IdentityChangedError as error:
                 raise ColdAddressError(f"cold_address of {name} is an address of ours: {error}") from error
+
+    async def _is_of_the_seed(self, script: bytes) -> bool:
+        """Whether a script is among the first of the seed, the hot account with them: recorded as cold it
+        could never become what it is."""
+        for branch in (Branch.DEPOSIT, Branch.HOT):
+            for index in range(SEED_LOOK):
+                if (await self._slot.coin.deriver.derive(branch, index)).script == script:
+                    return True
+        return False
 
     async def _until_there(self, get: Callable[[], Awaitable[None]]) -> None:
         """A wallet or ledger that does not answer is asked again."""

@@ -90,12 +90,12 @@ def _oldest(snapshot: Snapshot, currency: str, statuses: tuple[str, ...]) -> int
 
 
 def _paid_since(snapshot: Snapshot, currency: str, since: int) -> int:
-    """Sum of the withdrawals sent that were asked for since then; newest first, so old ones cost nothing."""
+    """Sum of the payouts sent that were asked for since then; newest first, so old ones cost nothing."""
     total = 0
     for status in PAID:
         for amount, created_at in snapshot.db.execute(
             "SELECT amount, created_at FROM withdrawal WHERE currency = ? AND status = ?"
-            " ORDER BY ordinal DESC",
+            " AND kind = 'payout' ORDER BY ordinal DESC",
             (currency, status),
         ):
             if created_at < since:

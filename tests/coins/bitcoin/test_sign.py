@@ -161,7 +161,7 @@ def test_money_for_cold_goes_to_the_signers_own_cold_address_and_nowhere_else() 
     with pytest.raises(SignerError, match="no cold_address"):
         sign_plan(SEED, SETTINGS, plan)
     broken = WITH_COLD.model_copy(update={"cold_address": "1BoatSLRHtKNngkdXEeobR76b53LETtpyT"})
-    with pytest.raises(SignerError, match="configured cold_address is"):
+    with pytest.raises(SignerError, match="configured cold_address belongs"):
         sign_plan(SEED, broken, plan)
 
 
