@@ -27,7 +27,7 @@ def environ(address: str = COLD.address, currency: str = "BTC") -> dict[str, str
 
 async def movements(desk: Desk) -> list[WithdrawalView]:
     page: Any = await desk.ask("ledger_reader", ListWithdrawals(Filter()))
-    return [view for view in page.items if view.kind == "cold"]
+    return [view for view in page.data if view.kind == "cold"]
 
 
 async def test_above_the_ceiling_it_is_proposed_approved_and_moved(tmp_path: Path) -> None:
@@ -64,8 +64,10 @@ async def test_a_wrong_cold_address_halts_its_currency_alone_and_leaves_nothing(
 
 
 async def test_an_address_once_cold_stays_watched(tmp_path: Path) -> None:
+    path = tmp_path
     for address in (COLD.address, foreign("newer").address):
         async with open_desk(tmp_path, environ=environ(address)) as desk:
             await desk.address("alice")
+            path = desk.path
     sql = "SELECT address FROM own_script WHERE location = 'cold' ORDER BY sequence"
-    assert rows(desk.path, sql) == [(COLD.address,), (foreign("newer").address,)]
+    assert rows(path, sql) == [(COLD.address,), (foreign("newer").address,)]

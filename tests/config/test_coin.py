@@ -70,6 +70,10 @@ BAD_POLICY: list[tuple[Edit, str]] = [
         ("max_reorg = 5", "max_reorg = 5\nwithdrawable_depth = 7"),
         "withdrawable_depth must be between confirmations and final_depth",
     ),
+    (
+        ('custody = "seed"', 'custody = "node"\ncold_address = "bc1q"\nhot_ceiling = "1"'),
+        'cold_address needs custody "seed"',
+    ),
     (("max_reorg = 5", 'max_reorg = 5\nfinality = "safe"'), "coins.BTC.finality: unknown key"),
 ]
 
@@ -77,7 +81,6 @@ BAD_LIMITS = [
     ('client_day_limit = "0.0000001"', "client_day_limit is smaller than minimum_withdrawal"),
     ('hot_floor = "2"\nhot_ceiling = "1"', "hot_floor, hot_target and hot_ceiling must not fall"),
     ('cold_address = "bc1q"', "cold_address needs hot_ceiling"),
-    ('cold_address = "bc1q"\nhot_ceiling = "1"\ncustody = "node"', 'cold_address needs custody "seed"'),
     ('second_approval_above = "0.1"', "second_approval_above must be more than approval_above"),
     ('client_month_limit = "0.0000001"', "client_month_limit is smaller than minimum_withdrawal"),
     (
