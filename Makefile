@@ -35,7 +35,7 @@ endef
 
 # The text after `##` is what `make help` shows.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-long fuzz check bench nodes nodes-up nodes-down nodes-mine nodes-pay lock clean venv-run venv-dev
+.PHONY: help install demo test test-long fuzz crash-matrix check bench nodes nodes-up nodes-down nodes-mine nodes-pay lock clean venv-run venv-dev
 MAKEFLAGS += --no-print-directory
 
 help: ## show this list
@@ -54,6 +54,9 @@ test-long: check nodes ## the same with the long rows in full
 
 fuzz: venv-dev nodes ## random payments, reorgs and kill -9 on the real nodes, 20 seeds each (ARGS="--family evm --seed 3")
 	@$(PY) -m tests.fuzz $(ARGS)
+
+crash-matrix: venv-dev nodes ## kill -9 at each named point of a withdrawal, on each currency (ARGS="--currency BTC --scene pay")
+	@$(PY) -m tests.crash $(ARGS)
 
 check: venv-dev ## format, lint, types, import rules, security lint; no test
 	@$(VENV)/bin/ruff format --check --quiet . || { $(call say,ruff format found files to format: $(VENV)/bin/ruff format .); }

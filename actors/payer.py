@@ -22,6 +22,7 @@ from coins.errors import (
     SignerError,
     SignerSilentError,
 )
+from coins.failpoint import failpoint
 from coins.types import (
     CPFP,
     AttemptPlan,
@@ -48,7 +49,6 @@ from ledger.errors import (
     InputsTakenError,
     PayoutsHeldError,
 )
-from ledger.failpoint import failpoint
 from ledger.views import AttemptWork
 from monitoring.metrics import Metrics
 
@@ -130,7 +130,7 @@ class Payer:
         except PayeeRefusedError as error:
             await self._refuse(error)
             return False
-        failpoint("payout.planned")
+        failpoint(f"{plan.kind}.planned")
         return await self._reserve_and_send(plan)
 
     async def bump(self, work: StuckWork) -> bool:
@@ -145,7 +145,7 @@ class Payer:
         plan = coin.bumper.bump(work, await coin.spender.quote())
         if plan is None:
             return False
-        failpoint("bump.planned")
+        failpoint("bump.planned" if plan.kind == work.plan.kind else f"{plan.kind}.planned")
         how = "gets a child that pays for both" if plan.kind == CPFP else "is sent again at a higher price"
         logger.info("%s: %s %s", self._slot.currency, work.plan.intent_id, how)
         return await self._reserve_and_send(plan)
@@ -159,7 +159,7 @@ class Payer:
         except (InputsTakenError, IllegalTransitionError) as error:
             logger.info("%s: %s has to be planned again: %s", self._slot.currency, plan.intent_id, error)
             return False
-        failpoint("payout.reserved")
+        failpoint(f"{plan.kind}.reserved")
         await self._sign_and_send(attempt)
         return True
 
@@ -211,7 +211,7 @@ class Payer:
             )
             raise
         self._count(attempt, "signed")
-        failpoint("payout.signed")
+        failpoint(f"{attempt.plan.kind}.signed")
         await self._record_and_send(attempt, signed)
 
     async def _record_and_send(self, attempt: AttemptWork, signed: SignedTx) -> None:
@@ -219,7 +219,7 @@ class Payer:
         recorded = await self._directory.ask(
             "ledger", RecordSigned(attempt.attempt_id, signed.txid, signed.raw), timeout_s=self._timeout_s
         )
-        failpoint("payout.recorded")
+        failpoint(f"{attempt.plan.kind}.recorded")
         if recorded.is_stopped:
             logger.warning("%s: %s is not sent: payouts are stopped", self._slot.currency, signed.txid)
             return
@@ -235,13 +235,13 @@ class Payer:
         if attempt.signed is None:
             raise AssertionError("unsigned bytes do not leave")
         result = await self._slot.coin.spender.broadcast(attempt.signed)
-        failpoint("payout.sent")
+        failpoint(f"{attempt.plan.kind}.sent")
         if result.outcome in (BroadcastOutcome.UNKNOWN, BroadcastOutcome.REJECTED):
             logger.warning("%s: %s: %s", self._slot.currency, attempt.signed.txid, result.detail)
         await self._directory.ask(
             "ledger", RecordBroadcast(attempt.attempt_id, result), timeout_s=self._timeout_s
         )
-        failpoint("payout.noted")
+        failpoint(f"{attempt.plan.kind}.noted")
 
     async def _is_lost(self, attempt: AttemptWork) -> bool:
         """Whether to send the same bytes again: the node does not surely hold them any more.

@@ -17,6 +17,7 @@ from actors.policy import doubled
 from actors.slot import CoinSlot
 from actors.ticking import Tick, TickingActor
 from coins.errors import CoinError, InvalidAddressError, PlanError, SignerError
+from coins.failpoint import failpoint
 from coins.types import CPFP, ForeignAddress, StuckWork
 from config.schema import ActorSettings, BitcoinCoinSettings
 from ledger.commands import GetPayoutWork, GetStuckWork, OpenWithdrawal, ProposeCold, RefundCase, SetWaiting
@@ -27,7 +28,6 @@ from ledger.errors import (
     PayoutsHeldError,
     UnknownCurrencyError,
 )
-from ledger.failpoint import failpoint
 from ledger.request import Request
 from ledger.views import CaseView, Outcome, WithdrawalView
 from monitoring.metrics import Metrics

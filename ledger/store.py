@@ -15,13 +15,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from coins.failpoint import failpoint, failpoints
 from ledger import dispatch, migrate
 from ledger.commands import ApplyChainDelta, ApplyMempool, Command
 from ledger.connection import BUSY_TIMEOUT_MS, connect, is_unavailable, make_private
 from ledger.context import Tx
 from ledger.dispatch import Result
 from ledger.errors import StoreLockedError, StoreOpenError, StoreUnavailableError
-from ledger.failpoint import failpoint
 
 DAY_S = 86_400
 PRUNE_EVERY_S = 60
@@ -150,14 +150,14 @@ class SqliteStore:
             results = [dispatch.execute(tx, command) for command in commands]
             self._prune(db, now_s)
             last_sequence = int(db.execute("SELECT coalesce(max(sequence), 0) FROM event").fetchone()[0])
-            failpoint("before-commit")
+            failpoints("before-commit", commands)
             db.execute("COMMIT")
         except BaseException as error:
             self._roll_back(db, tx)
             if isinstance(error, sqlite3.Error) and is_unavailable(error):
                 raise StoreUnavailableError(f"the database cannot be written: {error}") from error
             raise
-        failpoint("after-commit")
+        failpoints("after-commit", commands)
         self.last_event_sequence = last_sequence
         return results
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from coins.failpoint import failpoint
 from ledger import case_row, deposit_row, withdrawal_row
 from ledger.attempt import ATTEMPT, AttemptEvent, AttemptState
 from ledger.attempt_row import AttemptRow
@@ -73,6 +74,7 @@ def move_withdrawal(
     save_withdrawal(tx, moved)
     if not is_same:
         note_history(tx, moved, by or who.value)
+        failpoint(f"withdrawal.{moved.status}")
     if step.notify is not None:
         tell_withdrawal(tx, moved, step.notify)
     return moved

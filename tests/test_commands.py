@@ -16,6 +16,7 @@ COMMANDS = (
     "test",
     "test-long",
     "fuzz",
+    "crash-matrix",
     "check",
     "bench",
     "nodes-up",

@@ -21,6 +21,7 @@ from typing import Any, Protocol, cast
 
 from coins.codec import decode_plan
 from coins.errors import SignerError
+from coins.failpoint import failpoint
 from coins.signer.entry import STAYS, entry_of
 from coins.signer.limits import Caps, RequestRate, check_fee
 from coins.signer.record import SignedRecord
@@ -127,6 +128,7 @@ class SignerService:
         A plan that was signed before gives the same bytes again and counts once.
         """
         plan = _plan(request.get("plan"))
+        failpoint("signer.asked")
         settings = self._coin(plan.currency)
         if plan.kind in STAYS and plan.kind not in STAYS_OF[settings.family]:
             raise SignerError(f"{settings.currency} has no {plan.kind}")
@@ -143,8 +145,10 @@ class SignerService:
             if plan.currency == settings.currency:
                 check_fee(plan, settings.signer_fee_percent_max, settings.plain_fee_max)
         signed = family_signer(settings.family).sign_plan(self._seed, settings, plan)
+        failpoint("signer.signed")
         if is_new:
             self._record.append(entry)
+        failpoint("signer.recorded")
         return {"txid": signed.txid, "raw": signed.raw}
 
     def _coin(self, currency: object) -> BitcoinCoinSettings | EvmCoinSettings:

@@ -211,6 +211,20 @@ class Shop:
             await asyncio.sleep(POLL_S)
         raise AssertionError(f"not within {WAIT_S:.0f} s; last seen: {found}\n{self.stage.log_tail()}")
 
+    async def agree(self) -> None:
+        """After one more block the cashier's own look at the whole chain finds what the books hold."""
+        await self.mine()
+        mined_at = time.monotonic()
+
+        async def verdict() -> float | None:
+            found = await self.stage.gauges(self.currency)
+            age_s = found.get("cashier_reconciliation_age_seconds")
+            is_newer = age_s is not None and age_s < time.monotonic() - mined_at
+            return found.get("cashier_reconciliation_ok") if is_newer else None
+
+        is_ok = await self.until(verdict, lambda found: found is not None, mine=True)
+        assert is_ok == 1, "the chain and the books differ"
+
     def check_books(self) -> None:
         """The independent judge finds nothing wrong in the database."""
         assert check_books(self.stage.folder / "data" / "cashier.sqlite") == []

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from pathlib import Path
 
 import pytest
 
-from ledger.failpoint import VARIABLE
+from coins.failpoint import KILLED, VARIABLE
+from tests.crash.matrix import play
+from tests.crash.points import Point
 from tests.demo.chains import WEI, TokenChain
 from tests.demo.stage import Stage
 from tests.demo.story import Story
@@ -17,17 +20,16 @@ from tests.flows.conftest import MakeStage, OpenShop
 from tests.flows.shop import Shop
 from tests.flows.test_withdrawal_evm import hot_address
 
-KILLED = 137
 ON_THE_WAY = (
-    "before-commit:9",
-    "after-commit:5",
+    "before-commit:OpenWithdrawal:1",
     "withdrawal.opened:1",
     "payout.planned:1",
-    "payout.reserved:1",
+    "after-commit:ReserveAttempt:1",
     "payout.signed:1",
     "payout.recorded:1",
     "payout.sent:1",
     "payout.noted:1",
+    "withdrawal.confirmed:1",
 )
 ROUNDS_MAX = 6
 
@@ -100,3 +102,12 @@ async def test_w01_kill_at_each_step_pays_once(
         await website.close()
     assert crasher.fired == list(ON_THE_WAY)
     assert check_books(stage.folder / "data" / "cashier.sqlite") == []
+
+
+@pytest.mark.node
+@pytest.mark.timeout(240)
+async def test_w01_a_sample_of_the_matrix(tmp_path: Path) -> None:
+    """`make crash-matrix` plays all of it; here its own machinery is kept working."""
+    sample = [Point("pay", "signer.recorded:1"), Point("approve", "withdrawal.approved:1")]
+    verdicts = await play(tmp_path / "crash", "BTC", sample, lambda verdict: None)
+    assert [(verdict.point, verdict.wrong) for verdict in verdicts] == [(point, "") for point in sample]

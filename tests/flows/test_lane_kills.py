@@ -6,10 +6,9 @@ import asyncio
 
 import pytest
 
-from ledger.failpoint import VARIABLE
+from coins.failpoint import KILLED, VARIABLE
 from tests.demo.chains import WEI
 from tests.flows.conftest import MakeStage, OpenShop
-from tests.flows.test_crash_matrix import KILLED
 from tests.flows.test_lane import ready, until_candidates
 
 STEPS = (

@@ -1,0 +1,1 @@
+"""The crash matrix: the cashier is killed at each named point of a withdrawal, on each currency."""
