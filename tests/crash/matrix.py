@@ -106,6 +106,9 @@ class Matrix:
             await acting
             await scene.finish()
         except (SceneError, StageError, AssertionError, TimeoutError, OSError) as error:
+            self.stage.kill()  # the next scene begins with one that runs undisturbed
+            self.stage.spawn()
+            await self.stage.until_ready()
             return f"{type(error).__name__}: {error}"
         finally:
             if acting is not None:
@@ -147,12 +150,6 @@ class Matrix:
         with self.stage.log_path.open("rb") as log:
             log.seek(skip)
             return SIGNER_ENDED.encode() in log.read()
-
-    async def _rest(self) -> None:
-        """A cashier that runs undisturbed, for the next scene."""
-        self.stage.kill()
-        self.stage.spawn()
-        await self.stage.until_ready()
 
 
 async def play(folder: Path, currency: str, points: Sequence[Point] | None, tell: Tell) -> list[Verdict]:

@@ -125,10 +125,10 @@ class Scene:
         expect("base units at the payee", await self.shop.chain.received(payee), units)
 
     async def _debited(self, amount: Decimal) -> None:
-        """The client has so much less, and nothing is held."""
+        """The client has so much less, and nothing more is held."""
         after = await self.shop.balance(CLIENT)
         expect("debited", Decimal(self.before["available"]) - Decimal(after["available"]), amount)
-        expect("reserved", Decimal(after["reserved"]), Decimal(0))
+        expect("reserved", after["reserved"], self.before["reserved"])
 
 
 class Pay(Scene):
@@ -252,8 +252,8 @@ class Refund(Scene):
         await self.keep(refund)
 
     async def finish(self) -> None:
-        read = partial(self.operator.get, f"cases/{self.case_id}")
-        await self.shop.until(read, lambda row: row["status"] == "refunded", mine=True)
+        ask = partial(self.operator.get, f"cases/{self.case_id}")
+        await self.shop.until(partial(self.keep, ask), lambda row: row["status"] == "refunded", mine=True)
         await self.received(self.payees[0], self.amounts["parked"])
         await self._debited(Decimal(0))
         await self.agree()
