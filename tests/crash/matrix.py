@@ -101,20 +101,27 @@ class Matrix:
             self._spawn(scene, {VARIABLE: point.name})
             acting = asyncio.create_task(scene.act())
             await self._until_killed(point)
+            scene.is_killed = True
             self._spawn(scene, {})
             await self.stage.until_ready()
             await acting
             await scene.finish()
+            if scene.environment:
+                await self._start_anew()
         except (SceneError, StageError, AssertionError, TimeoutError, OSError) as error:
-            self.stage.kill()  # the next scene begins with one that runs undisturbed
-            self.stage.spawn()
-            await self.stage.until_ready()
+            await self._start_anew()
             return f"{type(error).__name__}: {error}"
         finally:
             if acting is not None:
                 acting.cancel()
                 await asyncio.gather(acting, return_exceptions=True)
         return ""
+
+    async def _start_anew(self) -> None:
+        """A cashier that runs undisturbed and as configured, for the next scene."""
+        self.stage.kill()
+        self.stage.spawn()
+        await self.stage.until_ready()
 
     def _spawn(self, scene: Scene, extra: dict[str, str]) -> None:
         """Start the cashier as the scene wants it."""
