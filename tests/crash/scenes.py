@@ -24,7 +24,7 @@ AMOUNTS: Mapping[str, Mapping[str, str]] = {
     "BTC": {"fund": "1", "pay": "0.02", "held": "0.06", "approval": "0.05", "parked": "0.02"},
     "LTC": {"fund": "5", "pay": "0.1", "held": "0.6", "approval": "0.5", "parked": "0.1"},
     "ETH": {"fund": "10", "pay": "0.1", "held": "0.6", "approval": "0.5", "parked": "0.1"},
-    "USDT-ETH": {"fund": "2000", "pay": "20", "held": "60", "approval": "50", "parked": "60"},
+    "USDT-ETH": {"fund": "2000", "pay": "20", "held": "60", "approval": "50", "parked": "40"},
 }
 
 
