@@ -15,8 +15,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.crash.matrix import Tell, Verdict, play
-from tests.crash.points import CURRENCIES, POINTS, Point, points_of
+from tests.crash.matrix import Tell, play
+from tests.crash.points import CURRENCIES, POINTS, points_of
+from tests.crash.table import Verdict, label, lines
 
 
 def main() -> int:
@@ -38,7 +39,7 @@ def main() -> int:
         ]
         print(f"{currency}: {len(points)} points", flush=True)
         found[currency] = asyncio.run(play(home / currency, currency, points, _teller(currency)))
-    _show(found)
+    print("", *lines(found), sep="\n")
     if any(verdict.wrong for verdicts in found.values() for verdict in verdicts):
         print(f"everything is in {home}")
         return 1
@@ -50,39 +51,12 @@ def main() -> int:
 def _teller(currency: str) -> Tell:
     def tell(verdict: Verdict) -> None:
         what = f"FAILED: {verdict.wrong}" if verdict.wrong else "paid once"
-        print(f"  {currency} {_label(verdict.point)} {verdict.took_s:5.1f} s  {what}", flush=True)
+        print(
+            f"  {currency} {label(verdict.point.scene, verdict.point.name)} {verdict.took_s:5.1f} s  {what}",
+            flush=True,
+        )
 
     return tell
-
-
-def _label(point: Point) -> str:
-    return f"{point.scene:8} {point.name:34}"
-
-
-def _show(found: dict[str, list[Verdict]]) -> None:
-    """One row per point, one column per currency, and why a field is empty."""
-    verdicts = {(currency, v.point): v for currency, rows in found.items() for v in rows}
-    print("\n" + _label(Point("scene", "point")) + "".join(f"{currency:>10}" for currency in found))
-    reasons: dict[str, str] = {}
-    for point in POINTS:
-        if not any((currency, point) in verdicts or currency in point.excluded for currency in found):
-            continue
-        fields = []
-        for currency in found:
-            verdict = verdicts.get((currency, point))
-            if verdict is not None:
-                fields.append("FAILED" if verdict.wrong else "once")
-            elif currency in point.excluded:
-                mark = reasons.setdefault(point.excluded[currency], f"[{len(reasons) + 1}]")
-                fields.append(mark)
-            else:
-                fields.append("not run")
-        print(_label(point) + "".join(f"{text:>10}" for text in fields))
-    for reason, mark in reasons.items():
-        print(f"{mark} cannot be reached: {reason}")
-    for currency, rows in found.items():
-        well = sum(not verdict.wrong for verdict in rows)
-        print(f"{currency}: {well} of {len(rows)} points: paid once and debited once")
 
 
 if __name__ == "__main__":

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from coins.failpoint import KILLED, VARIABLE
 from tests.crash.points import EVM, Point, points_of
 from tests.crash.scenes import AMOUNTS, CLIENT, SCENES, Scene, SceneError
+from tests.crash.table import Verdict
 from tests.demo.chains import WEI, TokenChain
 from tests.demo.stage import Stage, StageError
 from tests.flows.operator import Operator, appoint
@@ -20,15 +20,6 @@ from tests.flows.test_withdrawal_evm import hot_address
 FIRES_S = 60.0
 PAYMENTS = 3
 SIGNER_ENDED = f"exit code {KILLED}"
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What became of one point; ``wrong`` is empty when the money was paid once and debited once."""
-
-    point: Point
-    wrong: str
-    took_s: float
 
 
 Tell = Callable[[Verdict], None]

@@ -23,7 +23,6 @@ from tests.flows.test_withdrawal_evm import hot_address
 ON_THE_WAY = (
     "before-commit:OpenWithdrawal:1",
     "withdrawal.opened:1",
-    "payout.planned:1",
     "after-commit:ReserveAttempt:1",
     "payout.signed:1",
     "payout.recorded:1",
