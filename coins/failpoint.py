@@ -29,7 +29,7 @@ NAMES = frozenset(
         "signer.asked",
         "signer.signed",
         "signer.recorded",
-        *(f"{kind}.{step}" for kind in ("payout", "sweep", "top_up", "cancel") for step in STEPS),
+        *(f"{kind}.{step}" for kind in ("payout", "sweep", "top_up", "cancel", "cpfp") for step in STEPS),
         *(
             f"withdrawal.{state}"
             for state in ("approved", "signed", "broadcast", "confirmed", "final", "failed")

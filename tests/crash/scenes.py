@@ -203,6 +203,18 @@ class Bump(Settle):
         await super().finish()
 
 
+class Child(Bump):
+    """A withdrawal that is not mined gets a child that pays for both, where nothing is replaced."""
+
+    async def candidates(self, count: int) -> None:
+        """Wait until payout and child are at the node."""
+
+        async def waiting() -> list[str]:
+            return list(await self.shop.node.call("getrawmempool"))
+
+        await self.shop.until(waiting, lambda txids: len(txids) == count)
+
+
 class Stop(Settle):
     """An operator stops a withdrawal that was sent: its nonce is used up by a cancel."""
 
@@ -315,6 +327,7 @@ SCENES: Mapping[str, type[Scene]] = {
     "approve": Approve,
     "batch": Batch,
     "bump": Bump,
+    "child": Child,
     "stop": Stop,
     "refund": Refund,
     "sweep": Sweep,

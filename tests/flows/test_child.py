@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from ledger.failpoint import VARIABLE
+from coins.failpoint import KILLED, STEPS, VARIABLE
 from tests.demo.stage import Stage
 from tests.flows.conftest import MakeStage, OpenShop
 from tests.flows.shop import Shop
-from tests.flows.test_crash_matrix import KILLED
 from tests.nodes.regtest import BitcoinNode
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(180)]
@@ -107,14 +106,6 @@ def check_package(shop: Shop, parent: str, child: str) -> None:
     assert [each["scriptPubKey"]["hex"] for each in made["vout"]] == [change]
 
 
-STEPS = (
-    "bump.planned:1",
-    "payout.reserved:1",
-    "payout.signed:1",
-    "payout.recorded:1",
-    "payout.sent:1",
-    "payout.noted:1",
-)
 PATIENCE_S = 40.0
 
 
@@ -130,7 +121,7 @@ async def test_w01_w07_killed_at_each_step_of_a_child_there_is_one(
     parent = (await shop.until_withdrawal(order["id"], "broadcast"))["txid"]
     stage.kill()
     for step in STEPS:
-        stage.spawn(DEAR | {VARIABLE: step})
+        stage.spawn(DEAR | {VARIABLE: f"cpfp.{step}:1"})
         assert stage.process is not None
         code = await asyncio.to_thread(stage.process.wait, PATIENCE_S)
         assert (step, code) == (step, KILLED)
