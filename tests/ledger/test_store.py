@@ -230,10 +230,10 @@ def test_c6_nothing_is_seen_by_others_before_the_commit(
     store = make_books(tmp_path)
     fund(store, "alice", 100)
 
-    def look(name: str) -> None:
+    def look(name: str, commands: object) -> None:
         seen[name] = balance(store.path, "client:bob:BTC:available")
 
-    monkeypatch.setattr(store_module, "failpoint", look)
+    monkeypatch.setattr(store_module, "failpoints", look)
     do(store, transfer(1, "alice", "bob", 10))
     assert (seen["before-commit"], seen["after-commit"]) == (0, 10)
     store.close()
