@@ -3,11 +3,13 @@
 #   PYTHON   the interpreter the virtual environment is made with (default python3, at least 3.11)
 #   ARGS     passed on:  make test ARGS="tests/ledger -k deposit"   make bench ARGS=ledger
 #   ONCE     make demo ONCE=1 ends after the last step, with an exit code, instead of staying up
+#   STEADY_S make test-long STEADY_S=60: seconds for which withdrawals come steadily
 #   PROGRAM  of your own instead of a fetched one:  BITCOIND=…  LITECOIND=…  ANVIL=…
 
 PYTHON ?= python3
 ARGS ?=
 ONCE ?=
+STEADY_S ?= 600
 COIN ?= btc
 N ?= 1
 
@@ -49,8 +51,9 @@ demo: venv-run nodes ## three real nodes and the cashier on them, the main job s
 test: check nodes ## everything: checks, then all tests, real nodes included
 	@$(call pytest,)
 
-test-long: check nodes ## the same with the long rows in full
+test-long: check nodes ## the same with the long rows in full, then ten minutes of withdrawals (STEADY_S=60: one)
 	@$(call pytest,CASHIER_TEST_LONG=1)
+	@$(if $(ARGS),true,$(PY) -m tests.flows.steady $(STEADY_S))
 
 fuzz: venv-dev nodes ## random payments, reorgs and kill -9 on the real nodes, 20 seeds each (ARGS="--family evm --seed 3")
 	@$(PY) -m tests.fuzz $(ARGS)
