@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from coins.types import Branch, OwnScript
-from ledger.commands import AnnounceHouseFunding, ProposeCold, ReserveAttempt
+from ledger.commands import AnnounceHouseFunding, ProposeCold, ReserveAttempt, SetCurrencyState
 from ledger.errors import ApprovalRefusedError, IllegalTransitionError, NotHeldError
 from ledger.verify import verify_file
 from ledger.views import WithdrawalView
@@ -272,3 +272,21 @@ def test_what_leaves_cold_unannounced_is_unexplained_and_holds_payouts(till: Til
     fund(till, FLOAT)
     till.mine(6)
     assert propose(till) is None
+
+
+def test_a_tokens_money_goes_to_the_cold_address_by_its_event(tmp_path: Path) -> None:
+    till = opened(tmp_path, "ETH")
+    name = till.list_token()
+    till.do(SetCurrencyState(name, "open", ""))
+    tx = till.chain.pay((till.hot.script, FLOAT), token=name)
+    till.do(AnnounceHouseFunding(name, tx.txid, "op", "float"))
+    till.mine(6)
+    cold = cold_of(till)
+    view = till.do(ProposeCold("wd_token", name, cold.address, cold.script, CEILING, TARGET))
+    till.decide(view.id, "approve")
+    till.pay_all()
+    till.mine(7)
+    assert till.status("wd_token") == "final"
+    assert till.onchain(name) == {"deposit": 0, "hot": TARGET, "cold": FLOAT - TARGET}
+    till.check()
+    till.close()
