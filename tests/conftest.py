@@ -15,13 +15,19 @@ atexit.register(shutil.rmtree, _BITCOINLIB_FOLDER, ignore_errors=True)
 
 import pykka  # noqa: E402
 import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
 
 from tests.nodes.regtest import AnvilNode, BitcoinNode  # noqa: E402
 
 NODE_FIXTURES = frozenset(
     {"bitcoind", "litecoind", "anvil", "fresh_bitcoind", "fresh_litecoind", "fresh_anvil"}
 )
+IS_LONG = os.environ.get("CASHIER_TEST_LONG") == "1"
 FAUCET_BLOCKS = 20  # 20 coinbases: enough outputs that one test's unconfirmed chain does not block the next
+
+# The same examples in every run; the long run looks for new ones.
+settings.register_profile("same", derandomize=True)
+settings.load_profile("default" if IS_LONG else "same")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -29,7 +35,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if NODE_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.node)
-    if os.environ.get("CASHIER_TEST_LONG") == "1":
+    if IS_LONG:
         return
     long = [item for item in items if item.get_closest_marker("long")]
     if long:

@@ -8,7 +8,7 @@ from coins.bip32 import Bip32Error
 from coins.bitcoin.derive import XpubDeriver
 from coins.bitcoin.sign import account_xpub
 from coins.errors import SignerError, UnsupportedError
-from coins.types import Branch
+from coins.types import DERIVED, Branch
 from tests.coins.bitcoin.setup import SEED, coin_settings
 
 ZPUB = (
@@ -42,7 +42,7 @@ async def test_the_seeds_account_key_is_the_published_one() -> None:
 
 async def test_each_branch_and_index_has_its_own_script() -> None:
     deriver = XpubDeriver(MAIN, account_xpub(SEED, MAIN, 0), account_xpub(SEED, MAIN, 1))
-    scripts = {(await deriver.derive(branch, index)).script for branch in Branch for index in range(20)}
+    scripts = {(await deriver.derive(branch, index)).script for branch in DERIVED for index in range(20)}
     assert len(scripts) == 60
     for index in (-1, 2**31):
         with pytest.raises(Bip32Error):
