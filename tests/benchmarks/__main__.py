@@ -1,6 +1,6 @@
 """Measures the product against its bars.
 
-    python -m tests.benchmarks                  all of it, about thirteen minutes; keeps RESULTS.md
+    python -m tests.benchmarks                  all of it, about a quarter of an hour; keeps RESULTS.md
     python -m tests.benchmarks ledger gateway   only these; RESULTS.md stays as it is
 
 A missed bar is a MISS in the table and no failure. The exit code is 1 when a benchmark could not be

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -67,6 +68,10 @@ class MemoryNode:
                 return []
             case _:
                 raise AssertionError(f"{method} is not expected here")
+
+    async def call_text(self, method: str, *params: Any) -> bytes:
+        """One answer as JSON text."""
+        return json.dumps(await self.call(method, *params)).encode()
 
     async def batch(self, method: str, params: Sequence[Sequence[Any]]) -> list[Any]:
         """Many answers; a refusal is an element."""

@@ -15,6 +15,7 @@ from ledger.connection import connect
 from ledger.verify import verify_file
 from tests.benchmarks import __main__ as bench
 from tests.benchmarks import statements
+from tests.benchmarks.bench_deposits import measure
 from tests.benchmarks.bench_ledger import transfers
 from tests.benchmarks.books import fill
 from tests.benchmarks.table import machine, markdown, result_of, row
@@ -99,6 +100,12 @@ async def test_group_commit_answers_each_with_its_own(tmp_path: Path) -> None:
     assert [json.loads(str(view))["id"] for view in (first, second)] == ["tr_group_0", "tr_group_1"]
     assert isinstance(again, statements.RefusedError)
     assert written == [("tr_group_0",), ("tr_group_1",)]
+
+
+async def test_the_node_in_memory_serves_a_watcher_until_its_deposits_are_credited(tmp_path: Path) -> None:
+    ((confirming, in_ledger, _, _),) = await measure(tmp_path, clients=20, deposits=5, rounds=1)
+    assert 0 < in_ledger < confirming
+    assert check_books(tmp_path / "books.sqlite") == []
 
 
 def test_a_row_is_held_against_its_bar() -> None:
