@@ -8,9 +8,7 @@ from actors.messages import (
     GetWithdrawal,
     HoldCurrency,
     ListAudit,
-    ListKeys,
     ListWithdrawals,
-    RevokeKey,
     StopWithdrawal,
 )
 from gateway import render
@@ -19,7 +17,7 @@ from gateway.bodies import ApproveBody, AuditQuery, ListQuery, OptionalReasonBod
 from gateway.operator_render import operator_withdrawal as shown_payout
 from gateway.operator_replies import OperatorWithdrawalList
 from gateway.problem import ProblemError
-from gateway.replies import AuditList, KeyList
+from gateway.replies import AuditList
 from gateway.website import filter_of, limit_of
 
 Reasoned = Call[ReasonBody, None] | Call[OptionalReasonBody, None] | Call[ApproveBody, None]
@@ -96,18 +94,6 @@ def _decision(call: Reasoned, decision: str, digest: str = "") -> DecideWithdraw
         digest=digest,
         idempotency=call.idempotency,
     )
-
-
-async def list_keys(call: Call[None, None]) -> Reply:
-    """Website keys, revoked ones too; their secrets are not kept."""
-    views = await call.ask(ListKeys())
-    return Reply(KeyList(data=[render.key(view) for view in views]))
-
-
-async def revoke_key(call: Call[None, None]) -> Reply:
-    """A website key is useless from now on."""
-    await call.ask(RevokeKey(call.params["id"], call.operator.by))
-    return Reply(None, 204)
 
 
 async def list_audit(call: Call[None, AuditQuery]) -> Reply:

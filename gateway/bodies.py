@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from gateway.principal import Scope
 from gateway.role import Role
 from gateway.token import OPERATOR_NAME_PATTERN
 
@@ -131,6 +132,13 @@ class NewOperatorBody(Body):
 
     name: OperatorName
     roles: Roles
+
+
+class NewKeyBody(Body):
+    """A website key; ``website`` is the one business this cashier serves."""
+
+    website: Annotated[str, Field(pattern=r"^[^\x00-\x20\x7f]([^\x00-\x1f\x7f]{0,126}[^\x00-\x20\x7f])?$")]
+    scopes: Annotated[list[Annotated[Scope, Field(strict=False)]], Field(min_length=1, max_length=len(Scope))]
 
 
 class OperatorBody(Body):

@@ -1,8 +1,15 @@
-"""What the gateway answers to operators about payouts, member by member; the rest is in ``replies``."""
+"""What the gateway answers to operators alone, member by member; the rest is in ``replies``."""
 
 from __future__ import annotations
 
-from gateway.replies import Model, WithdrawalReply
+from gateway.replies import KeyReply, Model, WithdrawalReply
+
+
+class NewKeyReply(KeyReply):
+    """A new website key with its two secrets, shown this once."""
+
+    key: str
+    signing_secret: str
 
 
 class StopReply(Model):

@@ -69,6 +69,14 @@ def signing_secret(secret: bytes, key_id: str) -> str:
     return _derive(secret, f"signing:{key_id}")
 
 
+def key_secret(secret: bytes, key_id: str, salt: str) -> str:
+    """The secret part (64 hex digits) of a website key made over the API, so that a repeat gives the same.
+
+    ``salt`` is the request's Idempotency-Key: once that is forgotten nothing that is kept makes it again.
+    """
+    return _derive(secret, f"key:{key_id}:{salt}")
+
+
 def session_code(secret: bytes, session_id: str) -> str:
     """The one-time code of a client session: derived, so that a repeated request is given the same one."""
     return _derive(secret, f"code:{session_id}")

@@ -12,6 +12,7 @@ OPERATOR_NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 RandomBytes = Callable[[int], bytes]
 """Gives so many unpredictable bytes (``secrets.token_bytes``), handed in so that a test can repeat a run."""
 
+_KEY_ID = "key_"
 _KEY = re.compile(r"ck_([0-9a-f]{16})_[0-9a-f]{64}", re.ASCII)
 _SESSION = re.compile(r"cs_[0-9a-f]{64}", re.ASCII)
 _OPERATOR = re.compile(r"os_[0-9a-f]{64}", re.ASCII)
@@ -29,9 +30,18 @@ class NewKey:
 
 def new_key(random_bytes: RandomBytes) -> NewKey:
     """A website key ``ck_<id>_<secret>`` with 256 random bits; 64 bits of id tell keys apart in logs."""
-    number = random_bytes(8).hex()
-    token = f"ck_{number}_{random_bytes(32).hex()}"
-    return NewKey(f"key_{number}", token, token_hash(token))
+    return key_of(new_key_id(random_bytes), random_bytes(32).hex())
+
+
+def new_key_id(random_bytes: RandomBytes) -> str:
+    """The id ``key_<id>`` of a website key."""
+    return f"{_KEY_ID}{random_bytes(8).hex()}"
+
+
+def key_of(key_id: str, secret: str) -> NewKey:
+    """The website key with this id and this secret (64 hex digits)."""
+    token = f"ck_{key_id.removeprefix(_KEY_ID)}_{secret}"
+    return NewKey(key_id, token, token_hash(token))
 
 
 def new_session_token(random_bytes: RandomBytes) -> str:

@@ -43,14 +43,18 @@ class EndSession(Command[None]):
 
 
 @dataclass(frozen=True, slots=True)
-class CreateKey(Command[KeyView]):
-    """A website key; only the hash of its secret is kept. Scopes as in the contract."""
+class CreateKey(Command[Outcome[KeyView]]):
+    """A website key; only the hash of its secret is kept. Scopes as in the contract.
+
+    Errors: AlreadyExistsError (its id or secret; or the cashier serves another website).
+    """
 
     id: str
     website: str
     key_hash: str
     scopes: tuple[str, ...]
     by: str
+    idempotency: Idempotency | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 from ledger.commands import CreateKey, RevokeKey, UseNonce
 from ledger.context import Tx
 from ledger.errors import AlreadyExistsError, NotFoundError
-from ledger.views import KeyView
+from ledger.views import KeyView, Outcome
 
 KEY_COLUMNS = "id, website, scopes, created_at, revoked_at"
 
@@ -20,7 +20,7 @@ def to_key(row: tuple[str, str, str, int, int | None]) -> KeyView:
     return KeyView(key_id, website, tuple(json.loads(scopes)), created_at, revoked_at)
 
 
-def create_key(tx: Tx, command: CreateKey) -> KeyView:
+def create_key(tx: Tx, command: CreateKey) -> Outcome[KeyView]:
     """Write a new key. Neither its id nor its hash may be known already, nor another website.
 
     Clients, their money and the feed belong to the one website this cashier serves: a key of
@@ -42,7 +42,7 @@ def create_key(tx: Tx, command: CreateKey) -> KeyView:
         raise AlreadyExistsError(f"key {command.id} or its secret exists")
     data = {"website": command.website, "scopes": list(command.scopes)}
     tx.audit(command.by, "create_key", "key", command.id, data)
-    return to_key(row)
+    return Outcome(to_key(row))
 
 
 def revoke_key(tx: Tx, command: RevokeKey) -> KeyView:

@@ -17,6 +17,7 @@ from actors.messages import (
     CasesReleased,
     ChildView,
     ClientBlock,
+    CreateKey,
     CreateOperator,
     CreateSession,
     DecideWithdrawal,
@@ -112,6 +113,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "create_house_movement": {**REASON, "kind": "announce", "currency": "BTC", "txid": "ab" * 32},
     "stop_payouts": REASON,
     "start_payouts": {},
+    "create_key": {"website": "shop", "scopes": ["read"]},
     "create_operator": {"name": "bob", "roles": ["viewer"]},
     "change_operator": {"roles": ["sre"]},
     "assign_case": {"client_id": "alice", "reason": "she asked"},
@@ -138,6 +140,7 @@ def script(directory: FakeDirectory) -> None:
     directory.replies |= {
         AssignCase: Outcome(case_view(status="assigned")),
         BeginLogin: CREDENTIALS,
+        CreateKey: Outcome(KeyView("key_1", "shop", ("read",), NOW, None)),
         CreateOperator: Outcome(operator_view()),
         BlockDeposits: Outcome(ClientBlock("alice", NOW, "operator:op_1", "it is over")),
         GetCase: case_view(),

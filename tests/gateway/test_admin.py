@@ -240,18 +240,6 @@ async def test_the_audit_tells_who_and_why(house: House) -> None:
         ] == "BTC"
 
 
-async def test_a_website_key_is_listed_and_dead_once_revoked(house: House) -> None:
-    token = await house.operator()
-    (key,) = (await house.send("GET", "/v1/admin/keys", token)).data["data"]
-    assert (key["id"], key["website"], key["revoked_at"]) == (house.key_id, "shop", None)
-    assert (await house.send("DELETE", f"/v1/admin/keys/{house.key_id}", token)).status == 204
-    assert (await house.send("GET", "/v1/currencies", house.token)).status == 401
-    assert (await house.send("GET", "/v1/admin/keys", token)).data["data"][0]["revoked_at"]
-    assert (await house.send("DELETE", "/v1/admin/keys/key_none", token)).code == "not_found"
-    audit = (await house.send("GET", "/v1/admin/audit?action=revoke_key", token)).data["data"]
-    assert [(line["by_name"], line["object_id"]) for line in audit] == [("ann", house.key_id)]
-
-
 async def test_the_tree_is_shown_as_the_supervisors_tell_it() -> None:
     assert get_tree.__doc__
     async with running(script) as rig:

@@ -36,6 +36,7 @@ MAY: dict[str, set[Role]] = {
     "stop_withdrawal": {Role.PAYMENTS, Role.ADMIN},
     "list_audit": {Role.VIEWER, Role.SRE, Role.PAYMENTS, Role.ADMIN},
     "list_keys": {Role.ADMIN},
+    "create_key": {Role.ADMIN},
     "revoke_key": {Role.ADMIN},
     "list_operators": {Role.ADMIN},
     "create_operator": {Role.ADMIN},

@@ -30,7 +30,7 @@ async def scopes_of(path: Path, key_hash: str) -> tuple[str, ...] | None:
 
 async def test_a_key_is_made_in_a_new_database(tmp_path: Path) -> None:
     path = tmp_path / "books.sqlite"
-    assert administer(path, KEY, NOW).website == "shop"
+    assert administer(path, KEY, NOW).value.website == "shop"
     assert await scopes_of(path, KEY.key_hash) == ("read",)
 
 

@@ -16,7 +16,7 @@ KEY = CreateKey("key_1", "shop", "hash", ("read", "withdrawals"), "op:ann")
 
 def test_a_key_is_made_once_and_written_to_the_audit(tmp_path: Path) -> None:
     store = make_books(tmp_path)
-    view = do(store, KEY)
+    view = do(store, KEY).value
     assert (view.id, view.scopes, view.created_at, view.revoked_at) == ("key_1", KEY.scopes, NOW, None)
     for other in (replace(KEY, key_hash="hash-2"), replace(KEY, id="key_2")):
         with pytest.raises(AlreadyExistsError):
