@@ -86,10 +86,14 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """Chain tx ``txid`` consumed an outpoint of ours (Bitcoin-like chains)."""
+    """Chain tx ``txid`` consumed an outpoint of ours (Bitcoin-like chains).
+
+    ``paid_out`` is what its outputs bring altogether, ours and those of others.
+    """
 
     txid: str
     outpoint: Outpoint
+    paid_out: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from coins.types import BlockRef
+from coins.types import BlockRef, ForeignAddress
 from ledger import accounts
 from ledger.accounts import HOUSE, Part, is_client_id
 from ledger.block_book import BlockBook
@@ -45,8 +45,7 @@ from ledger.policy import Finality
 from ledger.settle import credit, credit_postings
 from ledger.transition import move_case, move_deposit
 from ledger.views import CasesReleased, CaseView, ClientBlock, Outcome
-from ledger.withdrawal import WithdrawalState
-from ledger.withdrawal_row import WithdrawalRow
+from ledger.withdrawal_row import new_withdrawal
 
 DOUBTED_STATES = frozenset({"behind", "stalled", "disagree", "down", "halted"})
 """States in which what a chain seems to say credits nobody."""
@@ -145,26 +144,14 @@ def refund_case(tx: Tx, command: RefundCase) -> Outcome[CaseView]:
     refuse_over_day_limit(coin, case.amount)
     if tx.db.execute("SELECT 1 FROM withdrawal WHERE id = ?", (command.withdrawal_id,)).fetchone():
         raise AlreadyExistsError(f"withdrawal {command.withdrawal_id} exists")
-    row = WithdrawalRow(
-        id=command.withdrawal_id,
-        ordinal=tx.next_ordinal(),
-        website="",
-        external_id=command.withdrawal_id,
-        client_id=HOUSE,
-        session_id=None,
-        currency=case.currency,
-        amount=case.amount,
-        fee=0,
-        address=command.address,
-        script=command.script,
-        status=WithdrawalState.APPROVED,
-        waiting_for=None,
-        attention=False,
-        txid=None,
-        block_height=None,
-        block_hash=None,
-        due_height=None,
-        created_at=tx.now_s,
+    payee = ForeignAddress(command.address, command.script)
+    row = new_withdrawal(
+        command.withdrawal_id,
+        tx.next_ordinal(),
+        case.currency,
+        case.amount,
+        payee,
+        tx.now_s,
         case_id=case.id,
     )
     queue_payout(tx, coin, row, Who.OPERATOR, command.by, command.reason)

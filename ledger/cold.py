@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from coins.types import Location
+from coins.types import ForeignAddress, Location
 from ledger import accounts
-from ledger.accounts import HOUSE
 from ledger.coin_row import CoinRow
 from ledger.commands import ProposeCold
 from ledger.context import Tx
@@ -19,7 +18,7 @@ from ledger.machine import Who
 from ledger.payout import queue_payout
 from ledger.views import WithdrawalView
 from ledger.withdrawal import WithdrawalState
-from ledger.withdrawal_row import COLD, WithdrawalRow, read_withdrawals
+from ledger.withdrawal_row import COLD, new_withdrawal, read_withdrawals
 from ledger.work import ACCOUNT_FAMILIES, free_balance, hold_of, hot_script, spendable
 
 MATERIAL = 10
@@ -46,28 +45,8 @@ def propose_cold(tx: Tx, command: ProposeCold) -> WithdrawalView | None:
     amount = min(excess, _movable(tx, coin))
     if own is None or amount < max(coin.dust, 1) or not _is_news(tx, coin, amount):
         return None
-    row = WithdrawalRow(
-        id=command.id,
-        ordinal=tx.next_ordinal(),
-        website="",
-        external_id=command.id,
-        client_id=HOUSE,
-        session_id=None,
-        currency=coin.currency,
-        amount=amount,
-        fee=0,
-        address=command.address,
-        script=command.script,
-        status=WithdrawalState.HELD,
-        waiting_for=None,
-        attention=False,
-        txid=None,
-        block_height=None,
-        block_hash=None,
-        due_height=None,
-        created_at=tx.now_s,
-        kind=COLD,
-    )
+    payee = ForeignAddress(command.address, command.script)
+    row = new_withdrawal(command.id, tx.next_ordinal(), coin.currency, amount, payee, tx.now_s, kind=COLD)
     return queue_payout(tx, coin, row, Who.SENDER, Who.SENDER.value, "above the ceiling of the hot wallet")
 
 

@@ -61,7 +61,7 @@ def connect_receipts(
         elif is_output and receipt.txid in own_txids:
             changes.setdefault(receipt.txid, []).append(Change(owner, receipt))
         else:
-            _book_funding(book, coin, owner, receipt)
+            book_funding(book, coin, owner, receipt)
     return changes
 
 
@@ -296,7 +296,7 @@ def insert_deposit(book: BlockBook, row: DepositRow) -> None:
 # -- house ---------------------------------------------------------------------------------------
 
 
-def _book_funding(book: BlockBook, coin: CoinRow, owner: Owner, receipt: Receipt) -> None:
+def book_funding(book: BlockBook, coin: CoinRow, owner: Owner, receipt: Receipt) -> None:
     """Money on a hot or cold script that is no change of ours: the house's when announced, else suspense.
 
     What an earlier reorg of the same receipt left unexplained is made good first.

@@ -17,7 +17,7 @@ COLUMNS = "id, kind, currency, txid, by, reason, at"
 def announce_house_funding(tx: Tx, command: AnnounceHouseFunding) -> Outcome[HouseMovementView]:
     """Note that a chain tx brings house money; saying it again changes nothing.
 
-    What is booked already lies in suspense, and its case says what becomes of it.
+    What is booked already lies in suspense, or is unexplained, and its case says what becomes of it.
     """
     coin = tx.coin(command.currency)
     of_txid = ("currency = ? AND txid = ?", (coin.currency, command.txid))
@@ -25,7 +25,7 @@ def announce_house_funding(tx: Tx, command: AnnounceHouseFunding) -> Outcome[Hou
     if held:
         return Outcome(held[0], is_new=False)
     booked = tx.db.execute(
-        "SELECT 1 FROM unclaimed_case WHERE currency = ? AND txid = ? AND kind = 'funding'"
+        "SELECT 1 FROM unclaimed_case WHERE currency = ? AND txid = ? AND kind IN ('funding', 'unexplained')"
         " AND status <> 'closed'",
         (coin.currency, command.txid),
     ).fetchone()

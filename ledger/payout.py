@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from coins.amounts import AMOUNT_MAX, AmountError, format_amount, parse_amount
+from coins.types import ForeignAddress
 from ledger import accounts
 from ledger.accounts import Part
 from ledger.approval import approvals_needed, approve
@@ -44,6 +45,7 @@ from ledger.withdrawal import WITHDRAWAL, WithdrawalEvent, WithdrawalState
 from ledger.withdrawal_row import (
     COLD,
     WithdrawalRow,
+    new_withdrawal,
     read_withdrawals,
     reserve_of,
     source_of,
@@ -75,26 +77,18 @@ def open_withdrawal(tx: Tx, command: OpenWithdrawal) -> Outcome[WithdrawalView]:
     if tx.balance(deficit):
         raise InsufficientFundsError("an undone deposit is still owed: nothing can be withdrawn")
     _refuse_immature(tx, coin, command.client_id, amount + coin.withdrawal_fee)
-    row = WithdrawalRow(
-        id=command.id,
-        ordinal=tx.next_ordinal(),
+    row = new_withdrawal(
+        command.id,
+        tx.next_ordinal(),
+        command.currency,
+        amount,
+        ForeignAddress(command.address, command.script),
+        tx.now_s,
+        client_id=command.client_id,
         website=command.website,
         external_id=command.external_id,
-        client_id=command.client_id,
         session_id=command.session_id,
-        currency=command.currency,
-        amount=amount,
         fee=coin.withdrawal_fee,
-        address=command.address,
-        script=command.script,
-        status=WithdrawalState.APPROVED,
-        waiting_for=None,
-        attention=False,
-        txid=None,
-        block_height=None,
-        block_hash=None,
-        due_height=None,
-        created_at=tx.now_s,
         cooling_until=cooling_until(tx, coin, command.client_id, command.script),
     )
     return Outcome(queue_payout(tx, coin, row, Who.OWNER, command.by))

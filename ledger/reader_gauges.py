@@ -76,12 +76,16 @@ def _balance(snapshot: Snapshot, account: str) -> int:
 
 
 def _oldest(snapshot: Snapshot, currency: str, statuses: tuple[str, ...]) -> int | None:
-    """When the oldest withdrawal in one of these states was asked for; an address that cools is no delay."""
+    """When the oldest withdrawal in one of these states was asked for.
+
+    An address that cools is no delay, nor is money for the cold address that nobody has approved.
+    """
     found = []
     for status in statuses:
         row = snapshot.db.execute(
             "SELECT created_at FROM withdrawal WHERE currency = ? AND status = ?"
-            " AND (status <> 'approved' OR coalesce(cooling_until, 0) <= ?) ORDER BY ordinal LIMIT 1",
+            " AND (status <> 'approved' OR coalesce(cooling_until, 0) <= ?)"
+            " AND (status <> 'held' OR kind <> 'cold') ORDER BY ordinal LIMIT 1",
             (currency, status, snapshot.now_s),
         ).fetchone()
         if row is not None:

@@ -72,15 +72,19 @@ def connect_sends(
         _note_nonce(book, tx)
         if attempt is not None:
             include_attempt(book, attempt, tx.is_success and pays and (is_native or tx.txid in moved))
-        elif not _is_from_cold(book, owner, coin.currency, tx.txid):
+        elif not _is_from_cold(book, owner, tx.txid, value):
             reason = "no attempt of ours is this chain tx"
             book.open_case("unexplained", coin.currency, value, tx.txid, "value", reason, None, owner)
             _mark_conflicts(book, tx)
 
 
-def _is_from_cold(book: BlockBook, owner: Owner, currency: str, txid: str) -> bool:
-    """Whether somebody used the key of the cold address and told so before."""
-    return owner.location is Location.COLD and is_announced(book, currency, txid)
+def _is_from_cold(book: BlockBook, owner: Owner, txid: str, value: int) -> bool:
+    """Whether somebody used the key of the cold address and told so before.
+
+    What moves nothing of the chain's own currency may have been told of a token that it moves.
+    """
+    names = (book.chain,) if value else tuple(book.coins)
+    return owner.location is Location.COLD and any(is_announced(book, name, txid) for name in names)
 
 
 def _refuse_used_nonce(book: BlockBook, tx: AccountTx) -> None:
@@ -148,7 +152,7 @@ def _book_value(
         for withdrawal in withdrawals:
             paid_from = accounts.onchain(withdrawal.currency, owner.location)
             postings += payee_postings(withdrawal, paid_from)
-    elif attempt is None and _is_from_cold(book, owner, coin.currency, tx.txid):
+    elif attempt is None and _is_from_cold(book, owner, tx.txid, tx.amount):
         postings += withdrawn(book, coin.currency, source, tx.amount, tx.txid, "cold")
     else:
         postings.append(Posting(accounts.unexplained(coin.currency), source, tx.amount))

@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 from coins.types import Block, Branch, Location, Outpoint
 from ledger import accounts
 from ledger.attempt import AttemptEvent
-from ledger.attempt_row import AttemptRow, read_attempts
+from ledger.attempt_row import AttemptRow, plan_of, read_attempts
 from ledger.block_book import BlockBook, Owner
 from ledger.child import conflict_children, drop_unsigned_child
-from ledger.connect import Change, book_movement, is_announced
+from ledger.connect import Change, book_funding, book_movement, is_announced
 from ledger.errors import BlockRefusedError
 from ledger.journal import Posting
 from ledger.machine import Who
 from ledger.sweep import SweepEvent
 from ledger.transition import move_attempt, move_sweep, move_withdrawal, set_attention, tell_withdrawal
 from ledger.withdrawal import RELEASED, WithdrawalEvent
-from ledger.withdrawal_row import COLD, PAID_BY, WithdrawalRow, read_withdrawals, reserve_of
+from ledger.withdrawal_row import COLD, PAID_BY, PAYOUT, WithdrawalRow, read_withdrawals, reserve_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +52,14 @@ def connect_spends(
     ``announced`` are those that spend cold outputs alone and were told of before.
     """
     by_txid: dict[str, list[Outpoint]] = {}
+    paid_out = {spend.txid: spend.paid_out for spend in block.spends}
     for spend in block.spends:
         by_txid.setdefault(spend.txid, []).append(spend.outpoint)
     for txid, outpoints in by_txid.items():
         inputs = [_take(book, txid, outpoint) for outpoint in outpoints]
         attempt = attempts.get(txid)
         if attempt is None and txid in announced:
-            _book_from_cold(book, txid, inputs, changes.get(txid, []))
+            _book_from_cold(book, txid, inputs, changes.get(txid, []), paid_out[txid])
         elif attempt is None:
             _book_unexplained(book, txid, [i for i in inputs if i.amount])
             _mark_conflicts(book, inputs)
@@ -93,25 +94,52 @@ def _location(book: BlockBook, block: Block, outpoint: Outpoint) -> Location | N
     return book.owner(scripts[0]).location if scripts else None
 
 
-def _book_from_cold(book: BlockBook, txid: str, inputs: Sequence[Input], changes: Sequence[Change]) -> None:
-    """A transfer between locations; what left with it, the fee too, is the house's as far as it has any."""
+def _book_from_cold(
+    book: BlockBook, txid: str, inputs: Sequence[Input], changes: Sequence[Change], paid_out: int
+) -> None:
+    """A transfer between locations, its fee an expense; the house pays what left, as far as it has money.
+
+    ``paid_out`` is what all its outputs bring, to whomever. One that brings us more than it takes from us
+    spends money of somebody else too: the house gets the one and gives the other.
+    """
     currency = book.chain
-    clearing, rest = accounts.chain_tx(currency), 0
-    postings = []
+    postings, rest = _through_clearing(currency, inputs, changes)
+    if rest < 0:
+        for change in changes:
+            book_funding(book, book.coin(currency), change.owner, change.receipt)
+        source, gone, changes, postings = accounts.onchain(currency, Location.COLD), _total(inputs), (), []
+    else:
+        source, fee = accounts.chain_tx(currency), min(max(_total(inputs) - paid_out, 0), rest)
+        gone = rest - fee
+        postings += [Posting(accounts.network_fee(currency), source, fee)] if fee else []
+    postings += withdrawn(book, currency, source, gone, txid, "spend")
+    _note_moves(book, txid, inputs, changes, book.post("from_cold", "chain_tx", txid, postings, txid))
+
+
+def _total(inputs: Sequence[Input]) -> int:
+    return sum(spent.amount for spent in inputs)
+
+
+def _through_clearing(
+    currency: str, inputs: Sequence[Input], changes: Sequence[Change]
+) -> tuple[list[Posting], int]:
+    """What is spent goes into the clearing account, what comes back to us out of it; answers what is left."""
+    clearing, postings = accounts.chain_tx(currency), []
     for spent in inputs:
         postings.append(Posting(clearing, accounts.onchain(currency, spent.owner.location), spent.amount))
-        rest += spent.amount
     for change in changes:
         location = accounts.onchain(currency, change.owner.location)
         postings.append(Posting(location, clearing, change.receipt.amount))
-        rest -= change.receipt.amount
-    if rest < 0:
-        raise BlockRefusedError(f"{txid} brings {-rest} more than it spends")
-    postings += withdrawn(book, currency, clearing, rest, txid, "spend")
-    journal_id = book.post("from_cold", "chain_tx", txid, postings, txid)
+    return postings, _total(inputs) - sum(change.receipt.amount for change in changes)
+
+
+def _note_moves(
+    book: BlockBook, txid: str, inputs: Sequence[Input], changes: Sequence[Change], journal_id: int
+) -> None:
+    """The movements that an entry books."""
     _move_inputs(book, txid, inputs, journal_id)
     for change in changes:
-        book_movement(book, book.coin(currency), change.owner, change.receipt, journal_id)
+        book_movement(book, book.coin(book.chain), change.owner, change.receipt, journal_id)
 
 
 def withdrawn(
@@ -160,17 +188,16 @@ def _move_inputs(book: BlockBook, txid: str, inputs: Sequence[Input], journal_id
 def _book_own(
     book: BlockBook, attempt: AttemptRow, txid: str, inputs: Sequence[Input], changes: Sequence[Change]
 ) -> None:
-    """One entry per chain tx of ours; the clearing account takes the inputs and ends at zero."""
+    """One entry per chain tx of ours; the clearing account takes the inputs and ends at zero.
+
+    A payee whose address became ours after the payout was asked for (a cold address of today) is paid all
+    the same: what came there is nobody's change.
+    """
     currency = attempt.currency
-    clearing, rest = accounts.chain_tx(currency), 0
-    postings = []
-    for spent in inputs:
-        postings.append(Posting(clearing, accounts.onchain(currency, spent.owner.location), spent.amount))
-        rest += spent.amount
-    for change in changes:
-        location = accounts.onchain(currency, change.owner.location)
-        postings.append(Posting(location, clearing, change.receipt.amount))
-        rest -= change.receipt.amount
+    payees = 1 + len(plan_of(attempt).more) if attempt.kind == PAYOUT else 0
+    own = [change for change in changes if int(change.receipt.position) >= payees]
+    clearing = accounts.chain_tx(currency)
+    postings, rest = _through_clearing(currency, inputs, own)
     for withdrawal in paid_withdrawals(book, attempt):
         if withdrawal.kind != COLD:  # the cold address is ours: its output is one of the changes
             postings += payee_postings(withdrawal, clearing)
@@ -179,12 +206,13 @@ def _book_own(
         raise BlockRefusedError(f"{txid} pays out {-rest} more than it spends")
     if rest:
         postings.append(Posting(accounts.network_fee(currency), clearing, rest))
-    kind = "payout" if attempt.withdrawal_id is not None else attempt.kind
+    kind = PAYOUT if attempt.withdrawal_id is not None else attempt.kind
     journal_id = book.post(kind, "attempt", attempt.id, postings, txid)
     open_released(book, attempt, txid)
-    _move_inputs(book, txid, inputs, journal_id)
+    _note_moves(book, txid, inputs, own, journal_id)
     for change in changes:
-        book_movement(book, book.coin(currency), change.owner, change.receipt, journal_id)
+        if change not in own:
+            book_funding(book, book.coin(currency), change.owner, change.receipt)
 
 
 def paid_withdrawals(book: BlockBook, attempt: AttemptRow) -> list[WithdrawalRow]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from coins.types import ForeignAddress
 from ledger import accounts
-from ledger.accounts import Part
+from ledger.accounts import HOUSE, Part
 from ledger.approval_row import digest_of, read_approvals
 from ledger.connection import Database
 from ledger.views import ApprovalView, AttemptView, HistoryEntry, WithdrawalView
@@ -17,6 +18,9 @@ COLUMNS = (
     " w.due_height, w.created_at, w.case_id, w.approvals_needed,"
     " w.cooling_until, w.kind"
 )
+
+PAYOUT = "payout"
+"""Kind of a withdrawal that pays somebody else."""
 
 COLD = "cold"
 """Kind of a withdrawal that moves house money to the cold address: it reserves nobody's money."""
@@ -60,7 +64,51 @@ class WithdrawalRow:
     case_id: str | None = None
     approvals_needed: int = 0
     cooling_until: int | None = None
-    kind: str = "payout"
+    kind: str = PAYOUT
+
+
+def new_withdrawal(
+    withdrawal_id: str,
+    ordinal: int,
+    currency: str,
+    amount: int,
+    payee: ForeignAddress,
+    created_at: int,
+    *,
+    client_id: str = HOUSE,
+    website: str = "",
+    external_id: str | None = None,
+    session_id: str | None = None,
+    fee: int = 0,
+    case_id: str | None = None,
+    cooling_until: int | None = None,
+    kind: str = PAYOUT,
+) -> WithdrawalRow:
+    """One that is just asked for, of the house and with its own id as ``external_id`` where none is given."""
+    return WithdrawalRow(
+        id=withdrawal_id,
+        ordinal=ordinal,
+        website=website,
+        external_id=withdrawal_id if external_id is None else external_id,
+        client_id=client_id,
+        session_id=session_id,
+        currency=currency,
+        amount=amount,
+        fee=fee,
+        address=payee.address,
+        script=payee.script,
+        status=WithdrawalState.APPROVED,
+        waiting_for=None,
+        attention=False,
+        txid=None,
+        block_height=None,
+        block_hash=None,
+        due_height=None,
+        created_at=created_at,
+        case_id=case_id,
+        cooling_until=cooling_until,
+        kind=kind,
+    )
 
 
 def reserve_of(row: WithdrawalRow) -> str:

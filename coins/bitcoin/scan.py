@@ -135,6 +135,7 @@ def _scan_txs(
             else:
                 size, pos = read_varint(raw, pos + 36)
                 pos += size + 4
+        outputs_at = pos
         outputs_count, pos = read_varint(raw, pos)
         for vout in range(outputs_count):
             amount, size, word = unpack_output(raw, pos)
@@ -158,7 +159,10 @@ def _scan_txs(
         pos += 4
         if hits or spent:
             digest = sha256d(raw[start : start + 4] + raw[body:end] + raw[pos - 4 : pos])
-            _keep(rules.currency, number == 0, digest, hits, spent, receipts, spends)
+            _keep(rules.currency, number == 0, digest, hits, receipts)
+            if spent:
+                txid, paid_out = hash_hex(digest), _paid_out(raw, outputs_at)
+                spends += [Spend(txid, outpoint_of(key), paid_out) for key in spent]
             made = [digest + vout.to_bytes(4, "little") for vout, _, _ in hits]
             fresh += [key for key in made if key not in outpoints]
             index.add_outpoint_keys(made)
@@ -171,17 +175,25 @@ def _keep(
     is_coinbase: bool,
     digest: bytes,
     hits: list[tuple[int, int, bytes]],
-    spent: list[bytes],
     receipts: list[Receipt],
-    spends: list[Spend],
 ) -> None:
-    """Note what one chain tx did to us."""
+    """Note what one chain tx brought us."""
     txid = hash_hex(digest)
-    spends += [Spend(txid, outpoint_of(key)) for key in spent]
     receipts += [
         Receipt(currency, txid, str(vout), script, amount, is_coinbase=is_coinbase)
         for vout, amount, script in hits
     ]
+
+
+def _paid_out(raw: bytes, pos: int) -> int:
+    """The sum of the outputs whose count stands at ``pos``."""
+    total = 0
+    count, pos = read_varint(raw, pos)
+    for _ in range(count):
+        total += int.from_bytes(raw[pos : pos + 8], "little")
+        size, pos = read_varint(raw, pos + 8)
+        pos += size
+    return total
 
 
 def witness_end(raw: bytes, pos: int, inputs_count: int) -> int:

@@ -262,7 +262,7 @@ class FakeChain:
             receipts += self.receipts(tx, index)
             for outpoint in tx.inputs:
                 if outpoint in index.outpoints:
-                    spends.append(Spend(tx.txid, outpoint))
+                    spends.append(Spend(tx.txid, outpoint, sum(amount for _, amount in tx.outputs)))
             for position, (script, _) in enumerate(tx.outputs):
                 if tx.sender is None and script in index.scripts:
                     index.add_outpoint(Outpoint(tx.txid, position))

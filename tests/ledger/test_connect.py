@@ -171,8 +171,8 @@ def test_d23_hostile_numbers_are_refused_whole(tmp_path: Path, amount: object) -
         {"receipts": (Receipt("DOGE", "aa" * 32, "0", b"not ours", 5),)},
         {"receipts": (Receipt("BTC", "aa" * 32, "x", b"", 5),)},
         {"receipts": (Receipt("BTC", "", "0", b"", 5),)},
-        {"spends": (Spend("aa" * 32, Outpoint("bb" * 32, 0)),)},
-        {"spends": (Spend("aa" * 32, Outpoint("bb" * 32, -1)),)},
+        {"spends": (Spend("aa" * 32, Outpoint("bb" * 32, 0), 0),)},
+        {"spends": (Spend("aa" * 32, Outpoint("bb" * 32, -1), 0),)},
     ],
 )
 def test_d23_impossible_movements_are_refused_whole(tmp_path: Path, parts: dict[str, object]) -> None:

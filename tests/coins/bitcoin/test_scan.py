@@ -69,7 +69,7 @@ def test_receipts_and_spends_with_their_places() -> None:
         Receipt("BTC", paying.txid, "1", OWN, 8),
         Receipt("BTC", paying.txid, "2", OWN, 9),
     )
-    assert scan.spends == (Spend(paying.txid, spent),)
+    assert scan.spends == (Spend(paying.txid, spent, 7 + 8 + 9),)
     assert index.has_outpoint(Outpoint(paying.txid, 1))
     assert index.has_outpoint(Outpoint(paying.txid, 2))
     assert not index.has_outpoint(Outpoint(paying.txid, 0))
@@ -80,7 +80,7 @@ def test_an_output_made_and_spent_in_one_block_is_seen_twice() -> None:
     second = tx([Outpoint(first.txid, 0)], [(90, OTHER)])
     scan = scan_block(block(coinbase(), first, second), WatchIndex([OWN]), RULES)
     assert [r.txid for r in scan.receipts] == [first.txid]
-    assert scan.spends == (Spend(second.txid, Outpoint(first.txid, 0)),)
+    assert scan.spends == (Spend(second.txid, Outpoint(first.txid, 0), 90),)
 
 
 def test_a_coinbase_to_us_is_marked() -> None:
@@ -156,7 +156,7 @@ def test_d36_a_fault_in_chain_tx_37_of_100_refuses_the_block_whole() -> None:
     assert index.has_outpoint(before)
     scan = scan_block(good, index, RULES)  # the retry
     assert len(scan.receipts) == 99
-    assert scan.spends == (Spend(txs[1].txid, before),)
+    assert scan.spends == (Spend(txs[1].txid, before, 1 + 1),)
 
 
 def test_a_scan_that_is_given_up_leaves_the_index_as_it_was() -> None:
