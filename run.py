@@ -86,6 +86,7 @@ def serve(config: ConfigOption = None) -> None:
 
 async def _serve(settings: Settings, config: Path | None) -> int:
     """Wire, start, wait for a signal or the root's end, drain."""
+    from actors.memory import settle_memory
     from actors.service import Service
     from actors.tree import reason_of
     from config.secrets import secret_values
@@ -105,6 +106,7 @@ async def _serve(settings: Settings, config: Path | None) -> int:
     loop.add_signal_handler(signal.SIGHUP, hangup.set)
     try:
         port, monitoring_port = await service.start()
+        settle_memory()
         logger.info("serving", gateway_port=port, monitoring_port=monitoring_port)
         if service.given_up is None:
             raise AssertionError("a started service knows its end")
