@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from actors.withdrawal import PayingActor
-from coins.errors import PlanError
+from coins.errors import PlanError, SignerError
 from coins.types import PayoutWork, StuckWork
 from config.schema import EvmCoinSettings
 from ledger.commands import GetSweepWork, OpenTopUp
@@ -41,10 +41,10 @@ class SweepActor(PayingActor):
                 free -= await self._sweep(work)
         return False
 
-    async def _cannot_bump(self, work: StuckWork, error: PlanError) -> None:
+    async def _cannot_bump(self, work: StuckWork, error: PlanError | SignerError) -> None:
         """A token's sweep that waits for dearer gas is sent some."""
         await super()._cannot_bump(work, error)
-        if error.gas_missing:
+        if isinstance(error, PlanError) and error.gas_missing:
             command = OpenTopUp(work.plan.intent_id, error.gas_missing)
             await self._directory.ask("ledger", command, timeout_s=self._timeout_s)
 

@@ -16,11 +16,19 @@ from actors.payer import Payer, waiting_for
 from actors.policy import doubled
 from actors.slot import CoinSlot
 from actors.ticking import Tick, TickingActor
-from coins.errors import CoinError, InvalidAddressError, PlanError, SignerError
+from coins.errors import CoinError, InvalidAddressError, PlanError, SignerError, SignerSilentError
 from coins.failpoint import failpoint
-from coins.types import CPFP, ForeignAddress, StuckWork
+from coins.types import CPFP, ForeignAddress, PayoutWork, StuckWork
 from config.schema import ActorSettings, BitcoinCoinSettings
-from ledger.commands import GetPayoutWork, GetStuckWork, OpenWithdrawal, ProposeCold, RefundCase, SetWaiting
+from ledger.commands import (
+    GetPayoutWork,
+    GetStuckWork,
+    OpenWithdrawal,
+    ProposeCold,
+    RefundCase,
+    RefusePayout,
+    SetWaiting,
+)
 from ledger.errors import (
     AddressRefusedError,
     DomainError,
@@ -47,6 +55,8 @@ class WorkDone(Request[None]):
     is_refused: bool = False
 
 
+COLD = "cold"
+"""Kind of what goes to the cold address."""
 SIGNER_PAUSE_S = 2.0
 """Pause after the first answer of the signer that was no signature."""
 REPLANS_MAX = 3
@@ -82,6 +92,7 @@ class PayingActor(TickingActor):
         self._payer = Payer(slot, directory, clock, ids, settings.ask_timeout_s, metrics, self.KINDS)
         self._waiting: dict[str, str | None] = {}
         self._told: dict[str, str] = {}
+        self._bump_rests: dict[str, float] = {}
         self._is_working = False
         self._is_wanted = False
         self._refusals = 0
@@ -143,19 +154,30 @@ class PayingActor(TickingActor):
         raise AssertionError("the subclass works")
 
     async def _bump_stuck(self) -> None:
-        """Pay more for what is not mined. Raises NodeUnavailableError, WrongNetworkError, SignerError."""
-        settings = self._slot.settings
+        """Pay more for what is not mined. What the signer refuses rests for a while, and holds nothing else.
+
+        Raises NodeUnavailableError, WrongNetworkError, SignerSilentError.
+        """
+        settings, now = self._slot.settings, self.clock.monotonic()
         if self._slot.coin.bumper is None:
             return
+        self._bump_rests = {name: until for name, until in self._bump_rests.items() if until > now}
         for currency in self._slot.currencies:
             command = GetStuckWork(currency, settings.bump_after_s, tuple(sorted(self.KINDS)))
             for work in await self._directory.ask("ledger", command, timeout_s=self._timeout_s):
+                if work.plan.intent_id in self._bump_rests:
+                    continue
                 try:
                     await self._payer.bump(work)
+                except SignerSilentError:
+                    raise
+                except SignerError as error:
+                    self._bump_rests[work.plan.intent_id] = now + settings.bump_after_s
+                    await self._cannot_bump(work, error)
                 except PlanError as error:
                     await self._cannot_bump(work, error)
 
-    async def _cannot_bump(self, work: StuckWork, error: PlanError) -> None:
+    async def _cannot_bump(self, work: StuckWork, error: PlanError | SignerError) -> None:
         """A higher price cannot be offered now: said when the reason changes, tried again and again."""
         if self._told.get(work.plan.intent_id) != str(error):
             logger.warning("%s: %s stays at its price: %s", self.address, work.plan.intent_id, error)
@@ -170,7 +192,7 @@ class WithdrawalActor(PayingActor, AnsweringActor):
     that starts from the ledger's rows, so that a lost hint or a crash changes nothing.
     """
 
-    KINDS = frozenset({"payout", "cold", "top_up", "cancel", CPFP})
+    KINDS = frozenset({"payout", COLD, "top_up", "cancel", CPFP})
 
     async def on_receive(self, message: object) -> object:
         """Take a request, or work."""
@@ -290,9 +312,23 @@ class WithdrawalActor(PayingActor, AnsweringActor):
                 self._told[currency] = ""
                 await self._wait_for(currency, None)
                 return False
+            if await self._takes_back(works[0]):
+                continue
             replanned = 0 if await self._payer.pay(works[0]) else replanned + 1
             if replanned == REPLANS_MAX:
                 return False
+        return True
+
+    async def _takes_back(self, work: PayoutWork) -> bool:
+        """Whether money was approved for a cold address of before, which the signer would refuse for ever:
+        the movement is ended, and what there is above the ceiling then proposed again."""
+        if work.kind != COLD:
+            return False
+        address = self._slot.currencies[work.currency].cold_address
+        if address is not None and self._slot.coin.deriver.parse(address).script == work.output.script:
+            return False
+        command = RefusePayout(work.intent_id, "this is not the cold address any more")
+        await self._directory.ask("ledger", command, timeout_s=self._timeout_s)
         return True
 
     def _wanted(self, currency: str) -> GetPayoutWork:

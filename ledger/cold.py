@@ -12,17 +12,18 @@ from typing import Any
 from coins.types import ForeignAddress, Location
 from ledger import accounts
 from ledger.coin_row import CoinRow
-from ledger.commands import ProposeCold
+from ledger.commands import ProposeCold, RefusePayout
 from ledger.context import Tx
 from ledger.machine import Who
-from ledger.payout import queue_payout
+from ledger.payout import queue_payout, refuse_payout
 from ledger.views import WithdrawalView
 from ledger.withdrawal import WithdrawalState
-from ledger.withdrawal_row import COLD, new_withdrawal, read_withdrawals
+from ledger.withdrawal_row import COLD, WithdrawalRow, new_withdrawal, read_withdrawals
 from ledger.work import ACCOUNT_FAMILIES, free_balance, hold_of, hot_script, spendable
 
 MATERIAL = 10
-"""After a rejection a movement is proposed again when it would be another by more than one part in ten."""
+"""By more than one part in ten a movement is another one: proposed again though one was rejected, and taken
+back where it has become too much."""
 
 _LATEST = "w.currency = ? AND w.kind = 'cold' ORDER BY w.ordinal DESC LIMIT 1"
 _OWED = (
@@ -34,20 +35,29 @@ _OWED = (
 def propose_cold(tx: Tx, command: ProposeCold) -> WithdrawalView | None:
     """Propose what there is above the ceiling, as :class:`ProposeCold` says; None when there is nothing."""
     coin = tx.coin(command.currency)
-    excess = _hot(tx, coin) - command.ceiling
-    if excess <= 0 or not coin.is_configured or hold_of(tx, coin) is not None:
+    if not coin.is_configured or hold_of(tx, coin) is not None:
         return None
-    excess += command.ceiling - command.target
+    hot = _hot(tx, coin)
+    excess = hot - command.target if hot > command.ceiling else 0
+    latest = next(iter(read_withdrawals(tx.db, _LATEST, (coin.currency,))), None)
+    if latest is not None and latest.status is WithdrawalState.HELD and _is_outdated(latest, command, excess):
+        refuse_payout(tx, RefusePayout(f"pay_{latest.id}", "the hot wallet or the cold address is another"))
+        latest = None
     own = tx.db.execute(
         "SELECT 1 FROM own_script WHERE chain = ? AND script = ? AND location = 'cold'",
         (coin.chain, command.script),
     ).fetchone()
-    amount = min(excess, _movable(tx, coin))
-    if own is None or amount < max(coin.dust, 1) or not _is_news(tx, coin, amount):
+    amount = min(excess, _movable(tx, coin)) if excess else 0
+    if own is None or amount < max(coin.dust, 1) or not _is_news(tx, latest, command, amount):
         return None
     payee = ForeignAddress(command.address, command.script)
     row = new_withdrawal(command.id, tx.next_ordinal(), coin.currency, amount, payee, tx.now_s, kind=COLD)
     return queue_payout(tx, coin, row, Who.SENDER, Who.SENDER.value, "above the ceiling of the hot wallet")
+
+
+def _is_outdated(row: WithdrawalRow, command: ProposeCold, excess: int) -> bool:
+    """Whether what nobody has approved yet goes elsewhere than it would now, or is far too much by now."""
+    return row.script != command.script or (row.amount - excess) * MATERIAL > row.amount
 
 
 def _hot(tx: Tx, coin: CoinRow) -> int:
@@ -66,13 +76,17 @@ def _movable(tx: Tx, coin: CoinRow) -> int:
     return free_balance(tx, coin.currency, coin.chain, source.script) if source is not None else 0
 
 
-def _is_news(tx: Tx, coin: CoinRow, amount: int) -> bool:
-    """Whether none is under way, and none of about this amount was rejected last."""
-    latest = read_withdrawals(tx.db, _LATEST, (coin.currency,))
-    if not latest or latest[0].status in (WithdrawalState.FINAL, WithdrawalState.FAILED):
+def _is_news(tx: Tx, latest: WithdrawalRow | None, command: ProposeCold, amount: int) -> bool:
+    """Whether none is under way, and operators rejected none like it last."""
+    if latest is None or latest.status in (WithdrawalState.FINAL, WithdrawalState.FAILED):
         return True
-    rejected = latest[0].status is WithdrawalState.REJECTED
-    return rejected and abs(amount - latest[0].amount) * MATERIAL > latest[0].amount
+    if latest.status is not WithdrawalState.REJECTED:
+        return False
+    (by,) = tx.db.execute(
+        "SELECT by FROM withdrawal_history WHERE withdrawal_id = ? ORDER BY id DESC LIMIT 1", (latest.id,)
+    ).fetchone()
+    is_other = latest.script != command.script or abs(amount - latest.amount) * MATERIAL > latest.amount
+    return is_other or by == Who.SENDER.value
 
 
 HANDLERS: Mapping[type[Any], Callable[[Tx, Any], Any]] = {ProposeCold: propose_cold}

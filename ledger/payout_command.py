@@ -32,9 +32,10 @@ class ProposeCold(Command[WithdrawalView | None]):
     """Propose to move what the hot wallet has above ``target`` to the cold address, once it has more than
     ``ceiling`` beyond what open payouts will take.
 
-    At most one movement of a currency is open until it is final; a rejected one is proposed again when its
-    amount would be another by more than a tenth. None: nothing to propose, payouts are held, or the script
-    of the address is not recorded as cold.
+    At most one movement of a currency is open until it is final. One that nobody has approved is taken back
+    when it goes to another address, or has become too much by more than a tenth; one that an operator
+    rejected is proposed again when its amount would be another by as much, or its address. None: nothing to
+    propose, payouts are held, or the script of the address is not recorded as cold.
     """
 
     id: str

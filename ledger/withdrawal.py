@@ -58,6 +58,7 @@ WITHDRAWAL: Mapping[tuple[WithdrawalState | None, WithdrawalEvent], Step[Withdra
     (_S.HELD, _E.REJECTED): Step(_S.REJECTED, "withdrawal.rejected", _OPERATOR),
     (_S.HELD, _E.CANCELLED): Step(_S.CANCELLED, "withdrawal.cancelled", _OWNER),
     (_S.HELD, _E.RECALLED): Step(_S.REJECTED, "withdrawal.rejected"),
+    (_S.HELD, _E.REFUSED): Step(_S.REJECTED, "withdrawal.rejected", _SENDER),  # to cold, out of date
     (_S.APPROVED, _E.CANCELLED): Step(_S.CANCELLED, "withdrawal.cancelled", _OWNER),
     (_S.APPROVED, _E.REJECTED): Step(_S.REJECTED, "withdrawal.rejected", _OPERATOR),  # a refund of a case
     (_S.APPROVED, _E.RECALLED): Step(_S.REJECTED, "withdrawal.rejected"),

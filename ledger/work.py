@@ -103,8 +103,8 @@ _APPROVED = (
 
 
 def get_payout_work(tx: Tx, command: GetPayoutWork) -> tuple[PayoutWork, ...]:
-    """Approved withdrawals without an attempt, oldest first, then what goes to the cold address, then gas to
-    send. Raises PayoutsHeldError."""
+    """Approved withdrawals without an attempt, oldest first, then gas to send, then what goes to the cold
+    address: what cannot be paid there holds no sweep. Raises PayoutsHeldError."""
     coin = tx.coin(command.currency)
     most = most_at_once(coin)
     rows = tx.db.execute(
@@ -118,7 +118,7 @@ def get_payout_work(tx: Tx, command: GetPayoutWork) -> tuple[PayoutWork, ...]:
     if is_waiting and held is not None:
         raise held
     allowed = rows[: allowed_now(tx, coin, [int(row[3]) for row in rows])]
-    house = [(*row, COLD) for row in to_cold] or _top_ups(tx, coin, command.limit)
+    house = _top_ups(tx, coin, command.limit) or [(*row, COLD) for row in to_cold]
     house = [] if allowed or held else house
     if is_waiting and not allowed and not house:
         detail = f"what may leave of {coin.currency} within 24 hours has left"

@@ -71,3 +71,33 @@ async def test_an_address_once_cold_stays_watched(tmp_path: Path) -> None:
             path = desk.path
     sql = "SELECT address FROM own_script WHERE location = 'cold' ORDER BY sequence"
     assert rows(path, sql) == [(COLD.address,), (foreign("newer").address,)]
+
+
+async def approve(desk: Desk, view: WithdrawalView) -> None:
+    await desk.ask("ledger", CreateOperator("op_ann", "ann", "hash", "salt", ("payments",), "test"))
+    await desk.ask("ledger", DecideWithdrawal(view.id, "approve", "operator:op_ann", digest=view.digest))
+
+
+@pytest.mark.parametrize("later", [{}, environ(foreign("newer").address)], ids=["removed", "changed"])
+async def test_what_was_approved_for_an_address_of_before_is_taken_back_and_holds_no_client(
+    tmp_path: Path, later: dict[str, str]
+) -> None:
+    async with open_desk(tmp_path, environ=environ()) as desk:
+        await desk.fund("alice", FUNDS)
+        await desk.mine(6)
+        await desk.pass_time(3)
+        (view,) = await movements(desk)
+        desk.spenders["BTC"].is_down = True
+        await approve(desk, view)
+        await desk.pass_time(2)
+        chain = desk.chains["BTC"]
+    async with open_desk(tmp_path, environ=later, is_started=False) as desk:
+        desk.chains["BTC"] = chain
+        await desk.start()
+        await desk.pass_time(5)
+        found = [(each.status, each.address) for each in await movements(desk)]
+        assert ("rejected", COLD.address) in found
+        assert [address for status, address in found if status == "held"] == [
+            foreign("newer").address for _ in range(bool(later))
+        ]
+        assert desk.spenders["BTC"].signed == []

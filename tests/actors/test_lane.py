@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from coins.errors import SignerError
+from coins.types import AttemptPlan, SignedTx
 from tests.actors.desk import Desk, open_desk
 from tests.fakes.coin import GAS_MAX
 from tests.ledger.books import rows
@@ -83,4 +85,32 @@ async def test_w28_a_sweep_that_is_not_mined_is_outbid(tmp_path: Path) -> None:
         assert [state for _, state, _ in desk.attempts()] == ["broadcast", "broadcast"]
         await desk.mine(6, "ETH")
         assert [state for _, state, _ in desk.attempts()] == ["replaced", "mined"]
+        await desk.check_chain("ETH")
+
+
+async def test_a_higher_price_that_the_signer_refuses_holds_no_other_payout(tmp_path: Path) -> None:
+    async with funded(tmp_path) as desk:
+        await desk.withdraw("alice", AMOUNT, "ETH")
+        await desk.rest()
+        spender = desk.spenders["ETH"]
+        sign = spender.sign
+
+        async def refusing(plan: AttemptPlan) -> SignedTx:
+            if plan.nonce == 0:
+                spender.signed.append(plan)
+                raise SignerError("above the day's cap on fees")
+            return await sign(plan)
+
+        spender.sign, spender.signed = refusing, []  # type: ignore[method-assign]
+        await desk.pass_time(BUMP_S + 2)
+        view = await desk.withdraw("alice", AMOUNT, "ETH", to="second")
+        await desk.rest()
+        assert (await desk.withdrawal(view.id)).status == "broadcast"
+        await desk.pass_time(3 * BUMP_S)
+        assert len([plan for plan in spender.signed if plan.nonce == 0]) <= 4
+        spender.sign = sign  # type: ignore[method-assign]
+        await desk.pass_time(2 * BUMP_S)
+        assert [tx.gas_fee for tx in desk.chains["ETH"].mempool.values()] == [GAS_MAX, GAS_MAX // 2]
+        await desk.mine(6, "ETH")
+        assert (await desk.withdrawal(view.id)).status == "final"
         await desk.check_chain("ETH")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ledger.verify import verify_file
 from ledger.views import WithdrawalView
 from tests.fakes.chain import FakeTx
 from tests.fakes.coin import foreign, plan_payment
+from tests.ledger.books import transfer
 from tests.ledger.till import ETH, Till
 
 FLOAT = 5_000_000
@@ -290,3 +292,79 @@ def test_a_tokens_money_goes_to_the_cold_address_by_its_event(tmp_path: Path) ->
     assert till.onchain(name) == {"deposit": 0, "hot": TARGET, "cold": FLOAT - TARGET}
     till.check()
     till.close()
+
+
+# -- out of date ---------------------------------------------------------------------------------------------
+
+
+def cold_rows(till: Till) -> list[tuple[str, int]]:
+    found = till.rows("SELECT status, amount FROM withdrawal WHERE kind = 'cold' ORDER BY ordinal")
+    return [(status, int(amount)) for status, amount in found]
+
+
+def pay_client(till: Till, amount: int) -> None:
+    """A client has money of the house and takes it out."""
+    till.do(replace(transfer(till.number(), "house", "alice", amount + 500), currency=till.currency))
+    till.open("alice", amount)
+    till.pay_all()
+    till.mine(7)
+
+
+def test_a_proposal_that_became_too_much_is_taken_back_and_made_anew(till: Till) -> None:
+    proposed(till)
+    pay_client(till, 200_000)
+    assert propose(till) is None  # less than a tenth
+    pay_client(till, 200_000)
+    again = proposed(till)
+    hot = till.onchain()["hot"] + till.onchain()["deposit"] * (till.currency == "BTC")
+    assert again.amount == hot - TARGET
+    assert cold_rows(till) == [("rejected", FLOAT - TARGET), ("held", again.amount)]
+    pay_client(till, again.amount - CEILING + TARGET)
+    assert propose(till) is None
+    assert [status for status, _ in cold_rows(till)] == ["rejected", "rejected"]
+    assert till.work() == []
+    fund(till, FLOAT)
+    till.mine(6)
+    assert proposed(till).status == "held"
+
+
+def test_what_was_approved_is_not_taken_back_and_waits_when_it_cannot_be_paid(till: Till) -> None:
+    till.decide(proposed(till).id, "approve")
+    pay_client(till, FLOAT - TARGET)
+    fund(till, CEILING)
+    till.mine(6)
+    till.pay_all()
+    till.mine(7)
+    assert cold_rows(till) == [("final", FLOAT - TARGET)]
+
+
+def test_a_movement_that_cannot_be_paid_holds_no_gas_for_sweeps(tmp_path: Path) -> None:
+    till = opened(tmp_path, "ETH")
+    token = till.list_token()
+    till.do(SetCurrencyState(token, "open", ""))
+    view = proposed(till)
+    till.do(replace(transfer(till.number(), "house", "alice", FLOAT - TARGET + 500), currency="ETH"))
+    till.open("alice", FLOAT - TARGET)
+    till.decide(view.id, "approve")
+    till.pay_all()
+    till.mine(7)
+    assert cold_rows(till) == [("approved", FLOAT - TARGET)]
+    till.chain.pay((till.address("bob"), 5_000), token=token)
+    till.mine(6)
+    for _ in range(3):
+        till.pay_all()
+        till.mine(7)
+    assert till.onchain(token) == {"deposit": 0, "hot": 5_000, "cold": 0}
+    till.check()
+    till.close()
+
+
+def test_a_proposal_for_an_address_of_before_gives_way_to_one_for_todays(till: Till) -> None:
+    first, newer = proposed(till), till.issue("cold:2", Branch.COLD)
+    command = ProposeCold("wd_newer", till.currency, newer.address, newer.script, CEILING, TARGET)
+    view = till.do(command)
+    assert (view.address, view.amount) == (newer.address, first.amount)
+    assert till.status(first.id) == "rejected"
+    assert till.decide("wd_newer", "reject").status == "rejected"
+    assert till.do(replace(command, id="wd_third")) is None
+    assert proposed(till).address == first.address
