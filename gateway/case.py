@@ -18,7 +18,6 @@ from gateway.api import Call, Reply
 from gateway.bodies import AssignBody, ListQuery, ReasonBody, RefundBody, ReleaseBody
 from gateway.problem import ProblemError
 from gateway.replies import CaseList, CasesReleasedReply, ClientBlockReply
-from gateway.token import new_id
 from gateway.website import filter_of, limit_of
 
 
@@ -68,7 +67,7 @@ async def refund_case(call: Call[RefundBody, None]) -> Reply:
     gateway.coins.offered(body.currency)
     message = RequestRefund(
         case_id=call.params["id"],
-        withdrawal_id=new_id("wd", gateway.random_bytes),
+        withdrawal_id=gateway.new_id("wd"),
         currency=body.currency,
         address=body.address,
         by=call.operator.by,

@@ -29,7 +29,7 @@ from gateway.replies import (
     TokenReply,
     WithdrawalList,
 )
-from gateway.token import is_code, new_id, new_session_token, token_hash
+from gateway.token import is_code, new_session_token, token_hash
 from gateway.website import filter_of, limit_of
 
 QUIET_MODULES = 4
@@ -98,7 +98,7 @@ async def create_client_withdrawal(call: Call[CashierWithdrawalBody, None]) -> R
     gateway, body, session = call.gateway, call.body, call.client.session
     call.client.require_currency(body.currency)
     gateway.coins.offered(body.currency)
-    withdrawal_id = new_id("wd", gateway.random_bytes)
+    withdrawal_id = gateway.new_id("wd")
     message = RequestWithdrawal(
         id=withdrawal_id,
         website=session.website,

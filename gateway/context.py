@@ -17,7 +17,7 @@ from gateway.limiter import Rate, RateLimiter
 from gateway.lookup import Lookups
 from gateway.password import Passwords
 from gateway.stream import StreamHub
-from gateway.token import RandomBytes
+from gateway.token import RandomBytes, new_ordered_id
 
 R = TypeVar("R")
 Served = Callable[[], AbstractContextManager[None]]
@@ -38,6 +38,9 @@ class Clock(Protocol):
 
     def now_s(self) -> int:
         """Unix time in whole seconds."""
+
+    def now_ns(self) -> int:
+        """Unix time in nanoseconds."""
 
     def monotonic(self) -> float:
         """Seconds since an arbitrary start; never goes back."""
@@ -84,6 +87,10 @@ class Gateway:
     def next_request_id(self) -> str:
         """An id no other request of this or another process has."""
         return f"{self._request_prefix}{next(self._request_number):08x}"
+
+    def new_id(self, prefix: str) -> str:
+        """An id for an object that comes in great numbers, in the order of time."""
+        return new_ordered_id(prefix, self.clock.now_ns(), self.random_bytes)
 
     async def ask(self, name: str, message: Request[R], request_id: str) -> R:
         """Ask an actor within the configured deadline."""

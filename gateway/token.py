@@ -59,6 +59,15 @@ def new_id(prefix: str, random_bytes: RandomBytes) -> str:
     return f"{prefix}_{random_bytes(16).hex()}"
 
 
+def new_ordered_id(prefix: str, at_ns: int, random_bytes: RandomBytes) -> str:
+    """The same for objects that come in great numbers: 12 digits of time (ms), 20 random ones.
+
+    The indexes of the database that hold them grow at their end, and not at a random page for each object.
+    ``at_ns`` is unix time in nanoseconds. Two of one millisecond are equal once in 2^40 draws.
+    """
+    return f"{prefix}_{at_ns // 1_000_000:012x}{random_bytes(10).hex()}"
+
+
 def new_salt(random_bytes: RandomBytes) -> str:
     """128 random bits in hex: what makes an operator's derived secrets new ones."""
     return random_bytes(16).hex()

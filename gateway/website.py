@@ -134,7 +134,7 @@ async def create_withdrawal(call: Call[WithdrawalBody, None]) -> Reply:
     gateway, body = call.gateway, call.body
     gateway.coins.offered(body.currency)
     message = RequestWithdrawal(
-        id=new_id("wd", gateway.random_bytes),
+        id=gateway.new_id("wd"),
         website=call.website.name,
         client_id=body.client_id,
         currency=body.currency,
@@ -187,7 +187,7 @@ async def create_transfer(call: Call[TransferBody, None]) -> Reply:
     """Move money between clients and the house."""
     gateway, body = call.gateway, call.body
     message = PostTransfer(
-        id=new_id("tr", gateway.random_bytes),
+        id=gateway.new_id("tr"),
         website=call.website.name,
         source=body.source,
         target=body.target,

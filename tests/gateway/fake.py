@@ -41,6 +41,9 @@ class FakeClock:
     def now_s(self) -> int:
         return self.now
 
+    def now_ns(self) -> int:
+        return self.now * 10**9
+
     def monotonic(self) -> float:
         return self.elapsed
 

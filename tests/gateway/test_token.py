@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import secrets
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +14,7 @@ from gateway.token import (
     is_website_key,
     new_id,
     new_key,
+    new_ordered_id,
     new_session_token,
     token_hash,
 )
@@ -33,6 +37,14 @@ def test_a_session_token_and_an_id_have_their_form() -> None:
     assert is_session_token(new_session_token(made))
     assert not is_website_key(new_session_token(made))
     assert new_id("wd", made) == "wd_" + "ab" * 16
+
+
+def test_an_ordered_id_sorts_by_its_time_and_cannot_be_guessed() -> None:
+    first = new_ordered_id("wd", 1_700_000_000_000_999_999, secrets.token_bytes)
+    later = new_ordered_id("wd", 1_700_000_000_001_000_000, secrets.token_bytes)
+    assert first < later
+    assert re.fullmatch(r"wd_018bcfe56800[0-9a-f]{20}", first, re.ASCII)
+    assert first != new_ordered_id("wd", 1_700_000_000_000_999_999, secrets.token_bytes)
 
 
 @given(st.text(max_size=120))
