@@ -37,6 +37,8 @@ CODES: dict[str, tuple[int, str]] = {
     "last_admin": (409, "An operator who may make operators must be left"),
     "case_decided": (409, "The case is not open any more"),
     "action_not_allowed": (409, "This cannot be done with this case"),
+    "invalid_month": (422, "A month is written YYYY-MM"),
+    "period_not_closable": (409, "The month cannot be closed now"),
     "not_confirmed": (409, "The payment is not deep enough for this yet"),
     "not_held": (409, "The withdrawal does not wait for an approval"),
     "payment_changed": (409, "The payment is not the one that was approved"),

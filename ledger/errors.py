@@ -28,6 +28,8 @@
     ├─ CaseDecidedError             case_decided
     ├─ ActionNotAllowedError        action_not_allowed
     ├─ NotConfirmedError            not_confirmed
+    ├─ InvalidMonthError            invalid_month
+    ├─ PeriodNotClosableError       period_not_closable
     └─ ActorRefusalError            meant for an actor, never for a caller outside
        ├─ ParentMismatchError       parent_mismatch: the delta does not continue our tip
        ├─ StaleAddressesError       stale_addresses: scan again with the newer scripts
@@ -252,6 +254,18 @@ class ReconciliationBusyError(DomainError):
     """The chain moved on during each try to compare it with the books."""
 
     code = "reconciliation_busy"
+
+
+class InvalidMonthError(DomainError):
+    """Not a month as ``YYYY-MM``."""
+
+    code = "invalid_month"
+
+
+class PeriodNotClosableError(DomainError):
+    """The month is not over, not the next one, not deep enough, or the chain says something else."""
+
+    code = "period_not_closable"
 
 
 class ActorRefusalError(DomainError):

@@ -21,6 +21,7 @@ from ledger import (
     reader_gauges,
     reader_list,
     reader_operator,
+    reader_period,
     reader_scan,
 )
 from ledger.connection import BUSY_TIMEOUT_MS, connect, is_unavailable
@@ -38,6 +39,7 @@ READERS: dict[type[Any], Callable[[Snapshot, Any], Any]] = {
     **reader_gauges.READERS,
     **reader_list.READERS,
     **reader_operator.READERS,
+    **reader_period.READERS,
     **reader_scan.READERS,
 }
 

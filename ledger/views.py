@@ -21,6 +21,10 @@ from ledger.operator_view import OperatorCredentials as OperatorCredentials
 from ledger.operator_view import OperatorSessionView as OperatorSessionView
 from ledger.operator_view import OperatorView as OperatorView
 from ledger.operator_view import StopView as StopView
+from ledger.period_view import ClosingView as ClosingView
+from ledger.period_view import PeriodsClosed as PeriodsClosed
+from ledger.period_view import PeriodView as PeriodView
+from ledger.period_view import ProofView as ProofView
 
 T = TypeVar("T")
 

@@ -114,6 +114,7 @@ class FakeChain:
         self.taxed: dict[str, int] = {}  # token: what it keeps of each transfer now, in percent
         self.listeners: list[Callable[[], None]] = []  # called when the tip or the mempool changed
         self._count = 0
+        self.block_time_s = 600
         self.epoch: int | None = None  # length of an epoch where the node names safe and finalized blocks
 
     def _changed(self) -> None:
@@ -192,7 +193,7 @@ class FakeChain:
             height=parent.ref.height + 1,
             block_hash=self._hash(f"block {self._next()}"),
             parent_hash=parent.ref.block_hash,
-            time=parent.ref.time + 600,
+            time=parent.ref.time + self.block_time_s,
         )
         block = FakeBlock(ref, tuple(mined), state)
         self.blocks[ref.block_hash] = block
