@@ -20,7 +20,7 @@ from ledger.errors import InvalidMonthError, PeriodNotClosableError, UnknownCurr
 from ledger.month import end_of, month_of, next_month
 from ledger.period_command import GetClosing, GetProof, ListPeriods, RecordPeriod
 from ledger.period_view import ClosingView, PeriodsClosed, PeriodView, ProofView
-from ledger.reader import READERS
+from ledger.reader_period import READERS
 from ledger.snapshot import Snapshot
 from tests.fakes.coin import chain_holdings
 from tests.ledger.books import transfer
