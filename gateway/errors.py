@@ -43,6 +43,8 @@ REFUSALS = frozenset(
         "login_locked",
         "nonce_used",
         "not_cancellable",
+        "invalid_month",
+        "period_not_closable",
         "not_confirmed",
         "not_found",
         "not_held",
