@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +22,15 @@ PASSES = (
     "    print('signed', flush=True)\n"
     "    failpoints('after-commit', [Signed(), Sent()])\n"
     "    print('committed', flush=True)\n"
+)
+
+
+WAITS = (
+    "import sys\n"
+    "from coins.failpoint import failpoint\n"
+    "for line in sys.stdin:\n"
+    "    failpoint(line.strip())\n"
+    "    print(line.strip(), flush=True)\n"
 )
 
 
@@ -60,6 +70,56 @@ def test_the_process_ends_at_the_wanted_pass(target: str, code: int, words: list
 def test_a_point_that_is_none_stops_the_start(target: str) -> None:
     code, words = passed(target)
     assert (code, words) == (1, [])
+
+
+def test_a_point_in_a_file_ends_one_process_once(tmp_path: Path) -> None:
+    file = tmp_path / "point"
+    assert passed(f"@{file}") == (0, ["signed", "committed"] * 2)
+    file.write_text("after-commit:Sent:2\n")
+    assert passed(f"@{file}") == (KILLED, ["signed", "committed", "signed"])
+    assert not file.exists()
+    assert passed(f"@{file}") == (0, ["signed", "committed"] * 2)
+
+
+def test_a_point_is_set_and_taken_back_while_the_process_runs(tmp_path: Path) -> None:
+    file = tmp_path / "point"
+    process = subprocess.Popen(
+        [sys.executable, "-c", WAITS],
+        env=dict(os.environ) | {VARIABLE: f"@{file}"},
+        cwd=REPOSITORY,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+
+    def passes(name: str) -> str:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(f"{name}\n")
+        process.stdin.flush()
+        return process.stdout.readline().strip()
+
+    with process:
+        assert passes("payout.sent") == "payout.sent"
+        file.write_text("payout.sent:2")
+        assert passes("payout.sent") == "payout.sent"
+        file.unlink()
+        assert passes("payout.sent") == "payout.sent"
+        file.write_text("payout.sent:2")
+        assert passes("payout.signed") == "payout.signed"
+        assert passes("payout.sent") == "payout.sent"  # counted from when it was set again
+        assert passes("payout.sent") == ""
+        assert process.wait(10) == KILLED
+    assert not file.exists()
+
+
+def test_a_file_with_no_point_in_it_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "point"
+    file.write_text("nowhere:1")
+    assert passed(f"@{file}")[0] == 1
+    assert file.exists()
 
 
 def test_names_are_points_and_commands_only() -> None:

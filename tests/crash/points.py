@@ -21,7 +21,7 @@ class Point:
 
     scene: str
     name: str
-    excluded: Mapping[str, str] = field(default_factory=dict)
+    excluded: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 def _points(scene: str, *names: str, **excluded: str) -> tuple[Point, ...]:
@@ -52,8 +52,13 @@ POINTS = (
     *_points("pay", "signer.asked", "signer.signed", "signer.recorded", "payout.signed"),
     *_points("pay", *_commits("RecordSigned"), "withdrawal.signed", "payout.recorded", "payout.sent"),
     *_points("pay", *_commits("RecordBroadcast"), "withdrawal.broadcast", "payout.noted"),
+    *_points("late", "payout.planned", *_commits("ReserveAttempt"), "payout.reserved", "payout.signed"),
+    *_points("late", *_commits("RecordSigned"), "payout.recorded"),
+    *_points("alone", "signer.asked", "signer.signed", "signer.recorded"),
     *_points("settle", *_commits("ApplyChainDelta"), "withdrawal.confirmed", "withdrawal.final"),
     *_points("approve", *_commits("DecideWithdrawal"), "withdrawal.approved", "payout.recorded"),
+    *_points("reject", *_commits("DecideWithdrawal"), "withdrawal.rejected"),
+    *_points("cancel", *_commits("DecideWithdrawal"), "withdrawal.cancelled"),
     *_points(
         "batch",
         *_commits("ReserveAttempt"),
@@ -91,6 +96,11 @@ POINTS = (
         "withdrawal.failed",
         utxo="a signed payout is not taken back there: only a payout that is not signed is stopped",
     ),
+    *_points("cold", *_commits("DecideWithdrawal"), "withdrawal.approved", *_way("cold")),
+    *_points("cold", *_commits("ReserveAttempt", "RecordSigned", "RecordBroadcast")),
+    *_points("cold", "signer.recorded", "withdrawal.signed", "withdrawal.broadcast"),
+    *_points("cold", "withdrawal.confirmed", "withdrawal.final"),
+    *_points("propose", *_commits("ProposeCold")),
 )
 
 

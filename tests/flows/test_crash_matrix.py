@@ -107,6 +107,12 @@ async def test_w01_kill_at_each_step_pays_once(
 @pytest.mark.timeout(240)
 async def test_w01_a_sample_of_the_matrix(tmp_path: Path) -> None:
     """`make crash-matrix` plays all of it; here its own machinery is kept working."""
-    sample = [Point("pay", "signer.recorded:1"), Point("approve", "withdrawal.approved:1")]
+    sample = [
+        Point("pay", "signer.recorded:1"),
+        Point("alone", "signer.signed:1"),
+        Point("approve", "withdrawal.approved:1"),
+        Point("late", "payout.signed:1"),
+        Point("cold", "cold.sent:1"),
+    ]
     verdicts = await play(tmp_path / "crash", "BTC", sample, lambda verdict: None)
     assert [(verdict.point, verdict.wrong) for verdict in verdicts] == [(point, "") for point in sample]
