@@ -78,6 +78,14 @@ from ledger.queries import (
     Query,
 )
 from ledger.request import Request
+from ledger.statement_query import (
+    GetStatement,
+    ListStatementLines,
+    StatementLine,
+    StatementPage,
+    StatementView,
+    Subject,
+)
 from ledger.stop_command import StartPayouts, StopPayouts
 from ledger.views import (
     AddressView,
@@ -283,6 +291,7 @@ __all__ = [
     "GetKey",
     "GetOperatorSession",
     "GetSession",
+    "GetStatement",
     "GetStop",
     "GetTree",
     "GetWatcherStatus",
@@ -303,6 +312,7 @@ __all__ = [
     "ListKeys",
     "ListOperators",
     "ListReconciliations",
+    "ListStatementLines",
     "ListWithdrawals",
     "LoginLimits",
     "LoginOperator",
@@ -332,9 +342,13 @@ __all__ = [
     "SetPassword",
     "SpentNonce",
     "StartPayouts",
+    "StatementLine",
+    "StatementPage",
+    "StatementView",
     "StopPayouts",
     "StopView",
     "StopWithdrawal",
+    "Subject",
     "TipMoved",
     "TouchOperatorSession",
     "TransferView",

@@ -118,6 +118,10 @@ class GatewaySettings(Section):
     """Pause between two comments that keep an event stream open."""
     sse_streams_max: Count = 5_000
     """Event streams open at once; more are answered 503."""
+    statements_max: Annotated[int, Field(ge=1, le=1_000)] = 8
+    """Statements and exports written at once; more are answered 503."""
+    write_timeout_s: Seconds = 30.0
+    """How long the reader of a statement may take none of it before it is broken off."""
     page_limit_default: Annotated[int, Field(ge=1, le=500)] = 50
     """Rows of a list when the request names no limit."""
     page_limit_max: Annotated[int, Field(ge=1, le=500)] = 500

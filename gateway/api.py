@@ -106,7 +106,10 @@ Handler = Callable[[Call[Any, Any]], Awaitable[Reply | web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method of one path. ``codes`` are the refusals this route adds to those every route has."""
+    """One method of one path. ``codes`` are the refusals this route adds to those every route has.
+
+    ``formats`` are the media types of a route that writes one of several, as long as it takes.
+    """
 
     method: str
     path: str
@@ -120,6 +123,7 @@ class Route:
     codes: tuple[str, ...] = ()
     is_idempotent: bool = False
     is_stream: bool = False
+    formats: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -136,8 +140,8 @@ def as_handler(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResp
     """The aiohttp handler of a route."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        # A stream lasts for hours: nobody gives way to it.
-        with nullcontext() if route.is_stream else request.app[GATEWAY].served():
+        # A stream lasts for hours, a long statement for seconds: nobody gives way to it.
+        with nullcontext() if route.is_stream or route.formats else request.app[GATEWAY].served():
             call = await _call(route, request)
             reply = await route.handler(call)
         return reply if isinstance(reply, web.StreamResponse) else _response(reply)

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 
 from gateway.principal import Scope
 from gateway.role import Role
@@ -51,6 +61,15 @@ def _moment(text: str) -> int:
         raise ValueError("is outside of the calendar") from None
 
 
+def _day(text: str) -> int:
+    """Unix seconds of an RFC 3339 time, or of the first one of a day or month, in UTC."""
+    if _MONTH.fullmatch(text):
+        text += "-01"
+    return _moment(f"{text}T00:00:00Z" if _DAY.fullmatch(text) else text)
+
+
+_MONTH = re.compile(r"[0-9]{4}-[0-9]{2}", re.ASCII)
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 Account = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="A client's id, or `house`")]
 ClientId = Annotated[
     str,
@@ -76,6 +95,15 @@ Reason = Annotated[
 ]
 Action = Literal["deposit", "withdraw"]
 Moment = Annotated[int, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
+
+Day = Annotated[
+    int,
+    BeforeValidator(_day),
+    WithJsonSchema({"type": "string", "description": "`2026-05`, `2026-05-01` or `2026-05-01T00:00:00Z`"}),
+]
+AccountName = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,200}$", description="As the chart has it, like `house:BTC`")
+]
 
 
 class Body(BaseModel):
@@ -252,6 +280,35 @@ class ListQuery(PageQuery):
     """One page of a list, of one client where named."""
 
     client_id: ClientId | None = None
+
+
+class StatementQuery(Query):
+    """From when (included) until when (excluded); without them from the first entry, up to now."""
+
+    since: Annotated[Day | None, Field(validation_alias="from")] = None
+    until: Annotated[Day | None, Field(validation_alias="to")] = None
+
+    @field_validator("until")
+    @classmethod
+    def _is_later(cls, until: int | None, info: ValidationInfo) -> int | None:
+        since = info.data.get("since")
+        if since is not None and until is not None and until < since:
+            raise ValueError("is before `from`")
+        return until
+
+
+class ClientStatementQuery(StatementQuery):
+    """A client's statement of one currency."""
+
+    currency: Currency
+
+
+class AccountStatementQuery(StatementQuery):
+    """A statement of one account, or of a client's currency."""
+
+    account: AccountName | None = None
+    client_id: ClientId | None = None
+    currency: Currency | None = None
 
 
 class HouseQuery(Query):

@@ -10,6 +10,7 @@ CODES: dict[str, tuple[int, str]] = {
     "idempotency_key_invalid": (400, "The Idempotency-Key header is not usable"),
     "route_not_found": (404, "There is nothing at this address"),
     "method_not_allowed": (405, "This address does not know the method"),
+    "not_acceptable": (406, "There is no format that the Accept header takes"),
     "request_timeout": (408, "The request took too long to arrive"),
     "body_too_large": (413, "The body is too large"),
     "length_required": (400, "The body must come with its Content-Length, not in chunks"),

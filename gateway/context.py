@@ -68,6 +68,8 @@ class Gateway:
     limiter: RateLimiter
     hub: StreamHub
     served: Served = nullcontext
+    statements: int = 0
+    """How many are being written."""
     lookups: Lookups = field(default_factory=Lookups)
     passwords: Passwords = field(default_factory=Passwords)
     key_rate: Rate = field(init=False)

@@ -37,6 +37,8 @@ def codes_of(route: Route) -> tuple[str, ...]:
         codes += _SIGNED
     if route.is_idempotent:
         codes += _KEYED
+    if route.formats:
+        codes.append("not_acceptable")
     codes += _WITH_BODY if route.method in ("POST", "PUT", "PATCH") else ("validation_failed",)
     return tuple(dict.fromkeys(codes))
 
@@ -165,6 +167,8 @@ def _responses(route: Route) -> dict[str, Any]:
     elif route.reply is not None:
         schema = {"$ref": _REF.format(model=route.reply.__name__)}
         success["content"] = {"application/json": {"schema": schema}}
+    for media_type in route.formats[1:]:
+        success["content"][media_type] = {"schema": {"type": "string"}}
     responses = {str(route.status): success}
     if route.method == "PUT":
         responses["201"] = {**success, "description": "Created"}

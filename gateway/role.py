@@ -36,6 +36,8 @@ class Permission(StrEnum):
     HOUSE_SEEN = "house_seen"
     """To look at the house's own movements; to announce them is the next one."""
     HOUSE = "house"
+    BOOKS = "books"
+    """To read statements of every account, and the journal."""
     AUDIT = "audit"
     OPERATORS = "operators"
     KEYS = "keys"
@@ -50,6 +52,7 @@ ROLES: Mapping[Role, frozenset[Permission]] = {
             Permission.WITHDRAWALS_SEEN,
             Permission.CASES_SEEN,
             Permission.HOUSE_SEEN,
+            Permission.BOOKS,
             Permission.AUDIT,
         }
     ),
@@ -73,6 +76,7 @@ ROLES: Mapping[Role, frozenset[Permission]] = {
             Permission.CASES,
             Permission.HOUSE_SEEN,
             Permission.HOUSE,
+            Permission.BOOKS,
             Permission.AUDIT,
         }
     ),

@@ -13,6 +13,8 @@ from gateway import (
     login,
     operators,
     replies,
+    statement,
+    statement_replies,
     stop,
     website,
 )
@@ -20,6 +22,7 @@ from gateway import operator_replies as payouts
 from gateway.api import Route
 from gateway.principal import Action, ForClient, ForOperator, ForWebsite, Public, Scope
 from gateway.role import Permission
+from gateway.statement_text import FORMATS
 
 READ = ForWebsite(Scope.READ)
 LOOK = ForOperator(Permission.WITHDRAWALS_SEEN)
@@ -46,6 +49,10 @@ WEBSITE_ROUTES: tuple[Route, ...] = (
           codes=(*_ADDRESS, "too_many_addresses")),
     Route("GET", "/v1/clients/{client_id}/balances", "Balances of a client", READ,
           website.get_balances, replies.BalanceList),
+    Route("GET", "/v1/clients/{client_id}/statement", "Statement of a client", READ,
+          statement.get_client_statement, statement_replies.StatementReply,
+          query=bodies.ClientStatementQuery, codes=("unknown_currency", "invalid_client_id", "not_found"),
+          formats=tuple(FORMATS)),
     Route("GET", "/v1/deposits", "Deposits", READ,
           website.list_deposits, replies.DepositList, query=bodies.ListQuery, codes=("invalid_cursor",)),
     Route("GET", "/v1/deposits/{id}", "One deposit", READ,
@@ -149,6 +156,10 @@ ADMIN_ROUTES: tuple[Route, ...] = (
           ForOperator(Permission.WITHDRAWALS), admin.stop_withdrawal, payouts.OperatorWithdrawalReply,
           body=bodies.ReasonBody, is_idempotent=True,
           codes=("not_found", "not_cancellable", "not_confirmed")),
+    Route("GET", "/v1/admin/statements", "Statement of an account or a client",
+          ForOperator(Permission.BOOKS), statement.get_statement, statement_replies.StatementReply,
+          query=bodies.AccountStatementQuery, codes=("unknown_currency", "not_found"),
+          formats=tuple(FORMATS)),
     Route("GET", "/v1/admin/audit", "Who did what", ForOperator(Permission.AUDIT),
           admin.list_audit, replies.AuditList, query=bodies.AuditQuery, codes=("invalid_cursor",)),
     Route("GET", "/v1/admin/keys", "Website keys", ForOperator(Permission.KEYS),

@@ -44,6 +44,8 @@ class Tx:
     def post(self, entry: JournalEntry) -> int:
         """Book an entry and answer its journal id; accounts are made when first used.
 
+        Its time is now, or that of the entry before it if the clock went back.
+
         Raises InsufficientFundsError when a client's available balance does not cover it,
         LedgerCorruptError when any other account would go below zero, a clearing account would not be
         zero afterwards, or the entry is malformed.
@@ -143,16 +145,18 @@ class Tx:
 
     def _insert_entry(self, entry: JournalEntry, booked: list[BookedPosting]) -> int:
         """Number, chain and write the entry's own row."""
-        last = self.db.execute("SELECT id, hash FROM journal ORDER BY id DESC LIMIT 1").fetchone()
+        last = self.db.execute("SELECT id, hash, at FROM journal ORDER BY id DESC LIMIT 1").fetchone()
         journal_id, prev_hash = (last[0] + 1, last[1]) if last else (1, journal.GENESIS_HASH)
-        canonical = journal.canonical_bytes(journal_id, self.now_s, entry, booked)
+        # Under a clock that was set back too: what is before a moment is what lies before an entry.
+        at = max(self.now_s, last[2]) if last else self.now_s
+        canonical = journal.canonical_bytes(journal_id, at, entry, booked)
         self.db.execute(
             "INSERT INTO journal (id, kind, at, by, ref_type, ref_id, chain, height, block_hash, txid,"
             " reverses, reason, prev_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 journal_id,
                 entry.kind,
-                self.now_s,
+                at,
                 entry.by,
                 entry.ref_type,
                 entry.ref_id,

@@ -23,6 +23,7 @@ from ledger import (
     reader_operator,
     reader_period,
     reader_scan,
+    reader_statement,
 )
 from ledger.connection import BUSY_TIMEOUT_MS, connect, is_unavailable
 from ledger.dispatch import Result
@@ -41,6 +42,7 @@ READERS: dict[type[Any], Callable[[Snapshot, Any], Any]] = {
     **reader_operator.READERS,
     **reader_period.READERS,
     **reader_scan.READERS,
+    **reader_statement.READERS,
 }
 
 QUICK = frozenset({GetKey, GetSession, GetOperatorSession, GetAddress, GetBalances})

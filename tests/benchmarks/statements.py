@@ -25,7 +25,7 @@ REPLAY = "SELECT request_hash, reply_type, reply, is_new FROM idempotency WHERE 
 BY_EXTERNAL_ID = "SELECT id FROM transfer WHERE website = ? AND external_id = ?"
 BY_ID = "SELECT 1 FROM transfer WHERE id = ?"
 ACCOUNT = "SELECT id, balance FROM account WHERE name = ?"
-LAST_ENTRY = "SELECT id, hash FROM journal ORDER BY id DESC LIMIT 1"
+LAST_ENTRY = "SELECT id, hash, at FROM journal ORDER BY id DESC LIMIT 1"
 ENTRY = (
     "INSERT INTO journal (id, kind, at, by, ref_type, ref_id, chain, height, block_hash, txid,"
     " reverses, reason, prev_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -70,7 +70,11 @@ def after(command: PostTransfer, source_text: str, target_text: str) -> tuple[st
 
 
 def entry_row(
-    command: PostTransfer, now_s: int, last: tuple[int, bytes] | None, source_after: str, target_after: str
+    command: PostTransfer,
+    now_s: int,
+    last: tuple[int, bytes, int] | None,
+    source_after: str,
+    target_after: str,
 ) -> tuple[Any, ...]:
     """The next row of the journal, chained to the last one by its hash."""
     entry_id, prev_hash = (last[0] + 1, last[1]) if last else (1, GENESIS_HASH)

@@ -28,6 +28,7 @@ from actors.messages import (
     GetBalances,
     GetCase,
     GetDeposit,
+    GetStatement,
     GetStop,
     GetTree,
     GetWithdrawal,
@@ -43,6 +44,7 @@ from actors.messages import (
     ListHouseMovements,
     ListKeys,
     ListOperators,
+    ListStatementLines,
     ListWithdrawals,
     LoginOperator,
     OperatorCredentials,
@@ -58,6 +60,7 @@ from actors.messages import (
     SetOperator,
     SetPassword,
     StartPayouts,
+    StatementPage,
     StopPayouts,
     StopView,
     StopWithdrawal,
@@ -80,6 +83,8 @@ from tests.gateway.samples import (
     operator_session_view,
     operator_view,
     session_view,
+    statement_line,
+    statement_view,
     transfer_view,
     withdrawal_view,
 )
@@ -126,7 +131,19 @@ BODIES: dict[str, dict[str, Any]] = {
     "change_password": {"password": PASSWORD, "code": CODE, "new_password": "another horse battery"},
     "login": {"name": "ann", "password": PASSWORD, "code": CODE},
 }
-ASKS = {"get_client_session": 0, "get_operator_session": 0, "login": 2, "change_password": 2}
+QUERIES = {
+    "get_client_statement": "?currency=BTC",
+    "get_statement": "?account=client:alice:BTC:available",
+}
+"""What a route asks to be named in its query."""
+ASKS = {
+    "get_client_statement": 2,
+    "get_statement": 2,
+    "get_client_session": 0,
+    "get_operator_session": 0,
+    "login": 2,
+    "change_password": 2,
+}
 """How many questions a good request costs beside the token's, where it is not one."""
 IDS = {"operators": "op_1", "keys": "key_1", "deposits": "dep_1", "sessions": "ses_1"}
 """An id of each kind of object, by the part of the path before it; a withdrawal's is wd_1."""
@@ -164,6 +181,7 @@ def script(directory: FakeDirectory) -> None:
         FailLogin: lambda *_: None,
         GetBalances: (balance_view(),),
         GetDeposit: deposit_view(),
+        GetStatement: lambda _, message: statement_view(message.subject),
         GetWithdrawal: withdrawal_view(),
         GetTree: ChildView("root", "up", 0, 0, None, (ChildView("ledger", "up", 1, 2, "x"),)),
         HoldCurrency: Outcome(currency_view("BTC", state="paused")),
@@ -176,6 +194,7 @@ def script(directory: FakeDirectory) -> None:
         ListEvents: (),
         LoginOperator: operator_session_view(),
         ListOperators: (operator_view(),),
+        ListStatementLines: StatementPage((statement_line(),), 100_000, None),
         ListWithdrawals: Page((withdrawal_view(),), None),
         PostTransfer: Outcome(transfer_view()),
         ResetOperator: Outcome(operator_view()),
@@ -210,7 +229,7 @@ class Caller:
     ) -> Answer:
         """A request to a route; `body` in place of the good one, `params` in its path."""
         route = BY_NAME[name]
-        target = path_of(route, **params) + query
+        target = path_of(route, **params) + (query or QUERIES.get(name, ""))
         value = BODIES.get(name) if body is None else body
         content = raw if raw is not None else b"" if value is None else json.dumps(value).encode()
         sent = {"Content-Type": "application/json"} if content else {}

@@ -17,6 +17,9 @@ from actors.messages import (
     OperatorSessionView,
     OperatorView,
     SessionView,
+    StatementLine,
+    StatementView,
+    Subject,
     TransferView,
     WithdrawalView,
 )
@@ -187,3 +190,44 @@ def issued_address(**changes: Any) -> IssuedAddress:
 def event_view(sequence: int, kind: str, data: Any, client_id: str | None = "alice") -> EventView:
     plain = data if isinstance(data, dict) else to_dict(data)
     return EventView(f"evt_{sequence}", sequence, kind, NOW, client_id, plain)
+
+
+def statement_view(subject: Subject | None = None, **changes: Any) -> StatementView:
+    """Of alice: 0.00100000, less one withdrawal of 0.00020500."""
+    view = StatementView(
+        subject=subject or Subject("alice", "BTC"),
+        currency="BTC",
+        decimals=8,
+        is_debit_normal=False,
+        since=NOW - 86_400,
+        until=None,
+        first_entry=3,
+        last_entry=9,
+        hash="ab" * 32,
+        opening=100_000,
+        closing=79_500,
+        opening_parts={"client:alice:BTC:available": 100_000},
+        closing_parts={"client:alice:BTC:available": 79_000, "client:alice:BTC:pending": 500},
+    )
+    return replace(view, **changes)
+
+
+def statement_line(**changes: Any) -> StatementLine:
+    line = StatementLine(
+        entry=7,
+        at=NOW,
+        kind="withdrawal",
+        entry_kind="payout",
+        debit=20_500,
+        credit=0,
+        fee=500,
+        balance=79_500,
+        counterpart="bcrt1qbob",
+        reference="wd_1",
+        txid=TXID,
+        height=101,
+        block_hash="cd" * 32,
+        reverses=None,
+        reason="",
+    )
+    return line._replace(**changes)

@@ -12,7 +12,8 @@ from gateway.api import Route
 from gateway.routes import ROUTES
 
 STATEMENTS_MAX = 10
-PLAIN = [route for route in ROUTES if not route.is_stream]
+PLAIN = [route for route in ROUTES if not route.is_stream and not route.formats]
+"""Not what reads page by page, as long as its caller does: it asks as often as there are pages."""
 
 
 def tree_of(route: Route) -> ast.AST:

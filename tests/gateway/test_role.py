@@ -34,6 +34,7 @@ MAY: dict[str, set[Role]] = {
     "approve_withdrawal": {Role.PAYMENTS, Role.ADMIN},
     "reject_withdrawal": {Role.PAYMENTS, Role.ADMIN},
     "stop_withdrawal": {Role.PAYMENTS, Role.ADMIN},
+    "get_statement": {Role.VIEWER, Role.PAYMENTS, Role.ADMIN},
     "list_audit": {Role.VIEWER, Role.SRE, Role.PAYMENTS, Role.ADMIN},
     "list_keys": {Role.ADMIN},
     "create_key": {Role.ADMIN},

@@ -1,0 +1,67 @@
+"""What a statement looks like as JSON. Written line by line (``gateway.statement_text``), described here."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from gateway.replies import Model
+
+
+class StatementBalance(Model):
+    """A balance. Of a client it is available + reserved + pending - deficit, with these four beside it.
+
+    ``balance`` begins with a minus sign where more is owed by the client than to him.
+    """
+
+    balance: str
+    available: str | None
+    reserved: str | None
+    pending: str | None
+    deficit: str | None
+
+
+class MovementReply(Model):
+    """One movement: ``debit`` or ``credit`` is null, ``balance`` is what it left.
+
+    ``fee`` is the service fee that is part of it, ``entry`` the number of its journal entry, ``reverses`` the
+    entry it undoes, ``reference`` the id of what it is about.
+    """
+
+    entry: int
+    at: str
+    kind: str
+    entry_kind: str
+    debit: str | None
+    credit: str | None
+    fee: str
+    balance: str
+    counterpart: str
+    reference: str
+    txid: str | None
+    block_height: int | None
+    block_hash: str | None
+    reverses: int | None
+    reason: str
+
+
+class StatementReply(Model):
+    """Opening + credits - debits = closing (of an asset or expense: opening + debits - credits).
+
+    It holds the journal's entries after ``first_entry`` up to ``last_entry``, whose ``hash`` (empty before
+    the first entry) stands for all before it.
+    """
+
+    account: str | None
+    client_id: str | None
+    currency: str
+    from_: str | None = Field(serialization_alias="from")
+    to: str | None
+    opening: StatementBalance
+    closing: StatementBalance
+    first_entry: int
+    last_entry: int
+    hash: str
+    movements: list[MovementReply]
+    debits: str
+    credits: str
+    fees: str

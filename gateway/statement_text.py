@@ -1,0 +1,245 @@
+"""Statements as JSON and CSV: heads, lines and ends as bytes, written one after the other. Pure.
+
+A writer never holds more than the lines it is given, so that a statement of any length takes the same memory.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from actors.messages import StatementLine, StatementPage, StatementView
+from coins.amounts import format_amount
+from gateway.render import moment, moment_or_none
+
+COLUMNS = (
+    "entry", "at", "kind", "entry_kind", "debit", "credit", "fee", "balance", "currency", "counterpart",
+    "reference", "txid", "block_height", "block_hash", "reverses", "reason",
+)  # fmt: skip
+"""The columns of a table; the members of a JSON line but for ``currency``, which a line has from its head."""
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
+
+
+class StatementBrokenError(Exception):
+    """Opening and movements do not give closing: the books, or this code, are wrong."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the lines so far add up to, in base units."""
+
+    balance: int
+    debits: int = 0
+    credits: int = 0
+    fees: int = 0
+    lines: int = 0
+
+    def add(self, page: StatementPage) -> None:
+        """Take over a page. Raises StatementBrokenError when it does not go on where the last one ended."""
+        if page.balance != self.balance:
+            raise StatementBrokenError(
+                f"a page begins with {page.balance}, the one before ends {self.balance}"
+            )
+        for line in page.lines:
+            self.debits += line.debit
+            self.credits += line.credit
+            self.fees += line.fee
+        if page.lines:
+            self.balance = page.lines[-1].balance
+        self.lines += len(page.lines)
+
+    def close(self, view: StatementView) -> None:
+        """Compare with the books. Raises StatementBrokenError."""
+        gained = self.debits - self.credits if view.is_debit_normal else self.credits - self.debits
+        if self.balance != view.closing or view.opening + gained != view.closing:
+            raise StatementBrokenError(
+                f"opening {view.opening}, debits {self.debits}, credits {self.credits}: the books close with"
+                f" {view.closing}"
+            )
+
+
+class Writer(Protocol):
+    """A statement in one format; ``media_type`` and ``suffix`` (of a file) are the format's."""
+
+    media_type: str
+    suffix: str
+
+    def head(self) -> bytes:
+        """All before the first line."""
+
+    def lines(self, lines: Iterable[StatementLine]) -> bytes:
+        """Some lines."""
+
+    def tail(self, tally: Tally) -> bytes:
+        """All behind the last line."""
+
+
+class JsonStatement:
+    """One JSON object."""
+
+    media_type, suffix = "application/json", "json"
+
+    def __init__(self, view: StatementView) -> None:
+        """Write the statement ``view`` is the frame of."""
+        self._view = view
+        self._is_first = True
+
+    def head(self) -> bytes:
+        """The members that are known before any line, and the beginning of the lines."""
+        return f'{_encode(head_of(self._view))[:-1]},"movements":['.encode()
+
+    def lines(self, lines: Iterable[StatementLine]) -> bytes:
+        """Objects of the list."""
+        text = ",".join([_encode(self._plain(line)) for line in lines])
+        if not text:
+            return b""
+        comma, self._is_first = "" if self._is_first else ",", False
+        return f"{comma}{text}".encode()
+
+    def tail(self, tally: Tally) -> bytes:
+        """The end of the list, and the sums."""
+        return f"],{_encode(sums_of(self._view, tally))[1:]}".encode()
+
+    def _plain(self, line: StatementLine) -> dict[str, Any]:
+        decimals = self._view.decimals
+        return {
+            "entry": line.entry,
+            "at": moment(line.at),
+            "kind": line.kind,
+            "entry_kind": line.entry_kind,
+            "debit": format_amount(line.debit, decimals) if line.debit else None,
+            "credit": format_amount(line.credit, decimals) if line.credit else None,
+            "fee": format_amount(line.fee, decimals),
+            "balance": format_amount(line.balance, decimals),
+            "counterpart": line.counterpart,
+            "reference": line.reference,
+            "txid": line.txid,
+            "block_height": line.height,
+            "block_hash": line.block_hash,
+            "reverses": line.reverses,
+            "reason": line.reason,
+        }
+
+
+def head_of(view: StatementView) -> dict[str, Any]:
+    """What is known of a statement before its lines, as plain JSON values."""
+    subject = view.subject
+    return {
+        "account": subject.account or None,
+        "client_id": subject.client_id or None,
+        "currency": view.currency,
+        "from": moment_or_none(view.since),
+        "to": moment_or_none(view.until),
+        "opening": _balance(view, view.opening, view.opening_parts),
+        "closing": _balance(view, view.closing, view.closing_parts),
+        "first_entry": view.first_entry,
+        "last_entry": view.last_entry,
+        "hash": view.hash,
+    }
+
+
+def sums_of(view: StatementView, tally: Tally) -> dict[str, str]:
+    """The sums of all lines, as plain JSON values."""
+    return {
+        name: format_amount(amount, view.decimals)
+        for name, amount in (("debits", tally.debits), ("credits", tally.credits), ("fees", tally.fees))
+    }
+
+
+def _balance(view: StatementView, balance: int, parts: dict[str, int]) -> dict[str, str | None]:
+    """A balance; a client's with the four it consists of."""
+    shown: dict[str, str | None] = {"balance": format_amount(balance, view.decimals)}
+    for name in ("available", "reserved", "pending", "deficit"):
+        shown[name] = None if view.subject.account else format_amount(0, view.decimals)
+    if not view.subject.account:
+        for name, amount in parts.items():
+            part = "deficit" if name.startswith("client_deficit:") else name.rpartition(":")[2]
+            shown[part] = format_amount(amount, view.decimals)
+    return shown
+
+
+def cells(view: StatementView, line: StatementLine) -> tuple[str, ...]:
+    """A line as the texts of its cells, in the order of COLUMNS."""
+    decimals = view.decimals
+    return (
+        str(line.entry),
+        moment(line.at),
+        line.kind,
+        line.entry_kind,
+        format_amount(line.debit, decimals) if line.debit else "",
+        format_amount(line.credit, decimals) if line.credit else "",
+        format_amount(line.fee, decimals) if line.fee else "",
+        format_amount(line.balance, decimals),
+        view.currency,
+        line.counterpart,
+        line.reference,
+        line.txid or "",
+        "" if line.height is None else str(line.height),
+        line.block_hash or "",
+        "" if line.reverses is None else str(line.reverses),
+        line.reason,
+    )
+
+
+def frame_cells(view: StatementView, kind: str, tally: Tally | None = None) -> tuple[str, ...]:
+    """The row before the lines (``opening``) or behind them (``closing``, with the sums)."""
+    is_opening = kind == "opening"
+    entry = view.first_entry if is_opening else view.last_entry
+    at = moment_or_none(view.since if is_opening else view.until) or ""
+    sums = ("", "", "") if tally is None else tuple(sums_of(view, tally).values())
+    balance = format_amount(view.opening if is_opening else view.closing, view.decimals)
+    reason = "" if is_opening else f"hash of the journal: {view.hash}"
+    row = (str(entry), at, kind, "", *sums, balance, view.currency)
+    return (*row, *[""] * (len(COLUMNS) - len(row) - 1), reason)
+
+
+def safe_cell(text: str) -> str:
+    """A text that no spreadsheet takes for a formula: an apostrophe before what might begin one.
+
+    Numbers, also negative ones, stay what they are.
+    """
+    if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text):
+        return f"'{text}"
+    return text
+
+
+class CsvStatement:
+    """A table (RFC 4180) with a row before (``opening``) and behind (``closing``) the lines."""
+
+    media_type, suffix = "text/csv", "csv"
+
+    def __init__(self, view: StatementView) -> None:
+        """Write the statement ``view`` is the frame of."""
+        self._view = view
+
+    def head(self) -> bytes:
+        """The names of the columns, and the opening balance."""
+        return _csv([COLUMNS, frame_cells(self._view, "opening")])
+
+    def lines(self, lines: Iterable[StatementLine]) -> bytes:
+        """One row for each."""
+        return _csv(cells(self._view, line) for line in lines)
+
+    def tail(self, tally: Tally) -> bytes:
+        """The closing balance and the sums."""
+        return _csv([frame_cells(self._view, "closing", tally)])
+
+
+def _csv(rows: Iterable[Iterable[str]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([map(safe_cell, row) for row in rows])
+    return text.getvalue().encode()
+
+
+FORMATS: dict[str, Callable[[StatementView], Writer]] = {
+    JsonStatement.media_type: JsonStatement,
+    CsvStatement.media_type: CsvStatement,
+}
+"""By media type; the first one where nothing is asked for."""

@@ -1,0 +1,40 @@
+"""Where a moment lies in the journal: the last entry before it.
+
+The journal's time never goes back (:meth:`ledger.context.Tx.post`), so that its entries before a moment are
+exactly those up to one of them: months follow each other without a gap and without an overlap, and what was
+before a moment stays before it for ever.
+"""
+
+from __future__ import annotations
+
+from ledger.connection import Database
+
+
+def last_entry(db: Database) -> int:
+    """The number of the newest entry, 0 in an empty journal."""
+    (newest,) = db.execute("SELECT coalesce(max(id), 0) FROM journal").fetchone()
+    return int(newest)
+
+
+def entry_before(db: Database, at: int) -> int:
+    """The number of the last entry booked before ``at`` (unix seconds), 0 when there is none."""
+    before, behind = 0, last_entry(db) + 1
+    while behind - before > 1:
+        middle = (before + behind) // 2
+        (booked_at,) = db.execute("SELECT at FROM journal WHERE id = ?", (middle,)).fetchone()
+        if booked_at < at:
+            before = middle
+        else:
+            behind = middle
+    return before
+
+
+def posting_after(db: Database, entry: int) -> int:
+    """The number of the first posting behind an entry; one past the newest when there is none."""
+    row = db.execute(
+        "SELECT id FROM posting WHERE journal_id > ? ORDER BY journal_id, id LIMIT 1", (entry,)
+    ).fetchone()
+    if row is not None:
+        return int(row[0])
+    (newest,) = db.execute("SELECT coalesce(max(id), 0) FROM posting").fetchone()
+    return int(newest) + 1
