@@ -1,4 +1,4 @@
-"""Statements as JSON and CSV: heads, lines and ends as bytes, written one after the other. Pure.
+"""Statements as JSON and CSV: heads, lines and ends as bytes, written one after the other.
 
 A writer never holds more than the lines it is given, so that a statement of any length takes the same memory.
 """
