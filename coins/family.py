@@ -132,7 +132,7 @@ class Spender(Protocol):
         """Ask the node, before anything is reserved or signed, whether it would relay what a plan pays.
 
         Raises PayeeRefusedError for payees it never relays, PlanError when it refuses the chain tx as a
-        whole, NodeUnavailableError.
+        whole, or its price for now, NodeUnavailableError.
         """
 
     async def sign(self, plan: AttemptPlan) -> SignedTx:

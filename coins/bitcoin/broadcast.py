@@ -64,6 +64,11 @@ def blames_payee(reason: str) -> bool:
     return reason.lower().startswith(PAYEE_FAULTS)
 
 
+def is_too_cheap(reason: str) -> bool:
+    """Whether a ``reject-reason`` says that the node relays, or keeps, nothing at this price now."""
+    return reason.lower().startswith(("min relay fee not met", "mempool min fee not met"))
+
+
 def decide(code: int | None, text: str) -> BroadcastResult:
     """Outcome of an RPC error (``code`` given) or of a ``reject-reason`` (``code`` -26)."""
     lowered = text.lower()

@@ -7,7 +7,7 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from coins.bitcoin.answer import as_bool, as_hash, as_list, as_object, as_text
-from coins.bitcoin.broadcast import blames_payee, decide
+from coins.bitcoin.broadcast import blames_payee, decide, is_too_cheap
 from coins.bitcoin.bump import bump_plan
 from coins.bitcoin.child import child_plan
 from coins.bitcoin.plan import Terms, check_signed, plan_payout, probes, unsigned_tx
@@ -63,9 +63,12 @@ class BitcoinSpender:
     async def vet(self, plan: AttemptPlan) -> None:
         """See Spender. Nodes judge the outputs before they look at signatures, so none is needed.
 
-        Whatever else they say of unsigned bytes says nothing about the signed ones.
+        Signatures only make it longer: what is too cheap without them is so with them. Whatever else nodes
+        say of unsigned bytes says nothing about the signed ones.
         """
         refused = await self._refusal(unsigned_tx(plan).serialize().hex())
+        if refused is not None and is_too_cheap(refused):
+            raise PlanError(f"the node takes nothing at this price: {refused}", "node")
         if refused is None or not blames_payee(refused):
             return
         reasons = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -61,3 +62,33 @@ async def test_w49_nineteen_are_paid_once_and_one_is_given_back(
 def units(amount: str) -> int:
     """Base units of a decimal text with eight places."""
     return int(amount.replace(".", ""))
+
+
+async def test_w02_what_the_node_would_not_take_at_its_price_waits_unsigned(
+    make_stage: MakeStage, open_shop: OpenShop
+) -> None:
+    stage = make_stage("LTC", CASHIER__COINS__LTC__BATCH_INTERVAL_S="0")
+    shop = await open_shop(stage)
+    await shop.fund("alice", "1.00000000")
+    await restarted(shop.node, "-minrelaytxfee=0.002")
+    await shop.until_state("open")
+    payee = await shop.chain.foreign_address()
+    order = await shop.withdraw("alice", "0.10000000", payee)
+
+    async def read() -> dict[str, Any]:
+        return await shop.withdrawal(order["id"])
+
+    view = await shop.until(read, lambda seen: seen["waiting_for"] == "node" or bool(seen["attempts"]))
+    assert (view["status"], view["attempts"], view["attention"]) == ("approved", [], False)
+    await restarted(shop.node)
+    view = await shop.until_withdrawal(order["id"], "final", mine=True)
+    assert [attempt["state"] for attempt in view["attempts"]] == ["mined"]
+    assert await shop.chain.received(payee) == 10_000_000
+    shop.check_books()
+
+
+async def restarted(node: BitcoinNode, *extra: str) -> None:
+    """The node again, with these options."""
+    await asyncio.to_thread(node.stop)
+    node.extra = extra
+    await asyncio.to_thread(node.start)

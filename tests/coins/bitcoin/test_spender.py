@@ -92,7 +92,7 @@ async def test_w49_payees_that_the_node_refuses_are_named_before_anything_is_sig
 async def test_w49_what_is_no_payees_fault_gives_nobody_back(fake_node: FakeNode, fake_coin: Coin) -> None:
     plan = batch_of(2)
     assert plan.change is not None
-    for reason in ("missing-inputs", "txn-mempool-conflict", "min relay fee not met, 0 < 82", UNSIGNED):
+    for reason in ("missing-inputs", "txn-mempool-conflict", UNSIGNED):
         fake_node.results["testmempoolaccept"] = [{"allowed": False, "reject-reason": reason}]
         await fake_coin.spender.vet(plan)
     change = plan.change.script.hex()
@@ -107,6 +107,29 @@ async def test_w49_what_is_no_payees_fault_gives_nobody_back(fake_node: FakeNode
     fake_node.results["testmempoolaccept"] = Refusal(-28)
     with pytest.raises(NodeUnavailableError):
         await fake_coin.spender.vet(plan)
+
+
+@pytest.mark.parametrize("reason", ["min relay fee not met, 110 < 5000", "mempool min fee not met, 1 < 2"])
+async def test_w02_what_the_node_would_not_take_at_its_price_is_not_signed(
+    fake_node: FakeNode, fake_coin: Coin, reason: str
+) -> None:
+    fake_node.results["testmempoolaccept"] = [{"allowed": False, "reject-reason": reason}]
+    with pytest.raises(PlanError, match="price") as refused:
+        await fake_coin.spender.vet(batch_of(2))
+    assert (refused.value.waiting_for, isinstance(refused.value, PayeeRefusedError)) == ("node", False)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [None, [], ["dust"], [{"allowed": "no"}], [{"allowed": False}], [{}], {"reject-reason": "dust"}],
+    ids=repr,
+)
+async def test_w50_a_useless_judgement_of_payees_gives_nobody_back_and_signs_nothing(
+    fake_node: FakeNode, fake_coin: Coin, answer: object
+) -> None:
+    fake_node.results["testmempoolaccept"] = answer
+    with pytest.raises(NodeDataError):
+        await fake_coin.spender.vet(batch_of(2))
 
 
 async def test_a_signer_that_names_another_txid_is_refused(fake_coin: Coin) -> None:
