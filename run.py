@@ -143,8 +143,10 @@ async def _reload_on_hangup(service: Any, hangup: asyncio.Event, config: Path | 
 @app.command()
 def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Check the configuration, then whether each enabled currency's node answers and is the right one."""
+    from actors.check import check_nodes
+
     settings = settings_of(config)
-    rows = asyncio.run(_check(settings))
+    rows = asyncio.run(check_nodes(settings))
     if as_json:
         print(json.dumps(rows, indent=2))
     elif rows:
@@ -152,36 +154,16 @@ def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         for name in ("node", "result"):
             table.add_column(name, overflow="fold")  # never cut short: it may hold an address or a hash
         for row in rows:
-            table.add_row(*(escape(row[name]) for name in ("currency", "network", "node", "result")))
+            table.add_row(*(escape(str(row[name])) for name in ("currency", "network", "node", "result")))
         Console().print(table)
+        cold = {row["currency"]: row["first_deposit_address"] for row in rows}
+        for currency, address in cold.items():
+            if address is not None:
+                print(f"{currency}: the cold wallet must show {address} as its first receiving address")
     else:
         print("the configuration is right, but no currency is enabled: see config/coins/*.toml")
     if any(row["result"] != "ok" for row in rows):
         raise typer.Exit(UNREACHABLE)
-
-
-async def _check(settings: Settings) -> list[dict[str, str]]:
-    """One row per node of an enabled currency; the reader alone is opened, no key is needed."""
-    from coins import registry
-    from coins.errors import CoinError
-
-    rows = []
-    for currency, coin in settings.enabled_coins.items():
-        for node in (coin.node, coin.witness):
-            if node is None:
-                continue
-            result = "ok"
-            try:
-                reader = registry.open_reader(coin.model_copy(update={"node": node}))
-                try:
-                    await reader.identify()
-                    await reader.head()
-                finally:
-                    await reader.close()
-            except CoinError as error:
-                result = str(error)
-            rows.append({"currency": currency, "network": coin.network, "node": node.url, "result": result})
-    return rows
 
 
 @app.command()

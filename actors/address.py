@@ -8,13 +8,14 @@ from dataclasses import replace
 
 from actors.answering import AnsweringActor
 from actors.clock import Clock
+from actors.cold import ColdScripts, keeps_change
 from actors.directory import Directory
-from actors.errors import ColdAddressError, DeliveryError
+from actors.errors import DeliveryError
 from actors.messages import IssueAddress, IssuedAddress, IssueScript
 from actors.registration import identity_fingerprint, registration
 from actors.slot import CoinSlot
-from coins.errors import CoinError, InvalidAddressError
-from coins.types import LOCATION_OF, Branch, OwnScript
+from coins.errors import CoinError
+from coins.types import Branch, OwnScript, location_of
 from config.schema import ActorSettings, EvmCoinSettings
 from ledger.commands import GetUnrecorded, RecordScript, ReserveScript, SetCurrencyState
 from ledger.errors import CurrencyUnavailableError, IdentityChangedError, UnknownCurrencyError
@@ -25,8 +26,8 @@ logger = logging.getLogger(__name__)
 
 HOT_PURPOSE = "hot"
 RETRY_S = 2.0
-SEED_LOOK = 50
-"""Indices of each branch that a cold address is compared with, whether they were given or not."""
+CHANGE_LOOK_S = 600.0
+"""Pause between two looks whether the cold wallet needs more of its change addresses watched."""
 
 
 class AddressActor(AnsweringActor):
@@ -45,6 +46,7 @@ class AddressActor(AnsweringActor):
         self._directory = directory
         self._clock = clock
         self._timeout_s = settings.ask_timeout_s
+        self._cold = ColdScripts(slot, directory, self._record, settings.ask_timeout_s)
 
     async def on_start(self) -> None:
         """Open the coin and register it. Raises IdentityChangedError if it is not what it was."""
@@ -54,11 +56,14 @@ class AddressActor(AnsweringActor):
             "ledger", registration(self._slot.settings, fingerprint), timeout_s=self._timeout_s
         )
         await self._register_tokens()
-        await self._ensure_cold()
-        if self._slot.settings.custody == "node":
-            self.spawn(self._until_there(self._recover), "recover")
-        else:
+        await self._cold.watch()
+        if self._slot.settings.has_seed:
             await self._recover()  # before the watcher starts: every block is read with these scripts
+        else:
+            self.spawn(self._until_there(self._recover), "recover")
+        if keeps_change(self._slot):
+            await self._cold.watch_change()
+            self.spawn(self._keep_change(), "cold change")
         self.spawn(self._until_there(self._ensure_hot), "hot")
 
     async def _register_tokens(self) -> None:
@@ -156,7 +161,7 @@ class AddressActor(AnsweringActor):
                 self._slot.currency,
                 purpose,
                 own,
-                LOCATION_OF[own.branch],
+                location_of(own.branch, is_watch_only=self._slot.settings.is_watch_only),
                 request.client_id if request else None,
                 request.idempotency if request else None,
             ),
@@ -184,40 +189,11 @@ class AddressActor(AnsweringActor):
         """The hot address exists from the start."""
         await self._own(Branch.HOT, HOT_PURPOSE)
 
-    async def _ensure_cold(self) -> None:
-        """Watch the cold addresses before a block is read; one that was configured once stays watched.
-
-        Raises ColdAddressError for what is no address of this network, or is another address of ours.
-        """
-        for name, settings in self._slot.currencies.items():
-            if settings.cold_address is None:
-                continue
-            try:
-                foreign = self._slot.coin.deriver.parse(settings.cold_address)
-            except InvalidAddressError as error:
-                raise ColdAddressError(f"cold_address of {name} {error}") from error
-            if any(foreign.script == token.contract_script for token in self._slot.tokens):
-                raise ColdAddressError(f"cold_address of {name} is the contract of a token")
-            if await self._is_of_the_seed(foreign.script):
-                raise ColdAddressError(f"cold_address of {name} has its key in the cashier's own seed")
-            purpose = f"cold:{foreign.address}"
-            index = await self._directory.ask(
-                "ledger", ReserveScript(self._slot.currency, Branch.COLD, purpose), timeout_s=self._timeout_s
-            )
-            own = OwnScript(foreign.script, foreign.address, Branch.COLD, index)
-            try:
-                await self._record(purpose, own, None)
-            except IdentityChangedError as error:
-                raise ColdAddressError(f"cold_address of {name} is an address of ours: {error}") from error
-
-    async def _is_of_the_seed(self, script: bytes) -> bool:
-        """Whether a script is among the first of the seed, the hot account with them: recorded as cold it
-        could never become what it is."""
-        for branch in (Branch.DEPOSIT, Branch.HOT):
-            for index in range(SEED_LOOK):
-                if (await self._slot.coin.deriver.derive(branch, index)).script == script:
-                    return True
-        return False
+    async def _keep_change(self) -> None:
+        """Stay ahead of the cold wallet's change; a ledger that does not answer is asked again."""
+        while True:
+            await self._clock.sleep(CHANGE_LOOK_S)
+            await self._until_there(self._cold.watch_change)
 
     async def _until_there(self, get: Callable[[], Awaitable[None]]) -> None:
         """A wallet or ledger that does not answer is asked again."""

@@ -16,7 +16,7 @@ from coins.errors import NodeBehindError, NodeUnavailableError, UnsupportedError
 from coins.family import ChainReader, WatchIndex
 from coins.signer.client import SignerClient
 from coins.signer.process import SignerProcess
-from coins.types import DERIVED, LOCATION_OF, Block, Branch, Outpoint
+from coins.types import DERIVED, Block, Branch, Outpoint, location_of
 from config.schema import Settings
 from ledger.commands import RecordScript, ReserveScript
 from ledger.errors import StoreLockedError, StoreOpenError
@@ -127,11 +127,13 @@ async def _beyond(
 ) -> tuple[Unissued, ...]:
     """Receipts beyond what was given out; their indices are reserved. Raises CoinError, DomainError."""
     coin_settings = settings.enabled_coins[currency]
-    if coin_settings.custody != "seed":
+    if not coin_settings.has_seed:
         raise UnsupportedError(
             f"{currency}: addresses of custody {coin_settings.custody} follow from no seed"
         )
-    branches = DERIVED if coin_settings.family == "bitcoin" else (Branch.DEPOSIT,)
+    branches: tuple[Branch, ...] = (Branch.DEPOSIT,)
+    if coin_settings.family == "bitcoin":
+        branches = (*DERIVED, Branch.COLD_CHANGE) if coin_settings.is_watch_only else DERIVED
     issued = {branch: dict(book.issued).get(branch.value, 0) for branch in branches}
     signer = SignerProcess(config, start_timeout_s=settings.signer.start_timeout_s)
     try:
@@ -143,10 +145,11 @@ async def _beyond(
             )
             for branch, first in issued.items():
                 last = max((each.index for each in found if each.branch is branch), default=-1)
+                location = location_of(branch, is_watch_only=coin_settings.is_watch_only)
                 for index in range(first, last + 1):
                     purpose = f"restored:{branch.value}:{index}"
                     own = await coin.deriver.derive(branch, index)
-                    record = RecordScript(currency, purpose, own, LOCATION_OF[branch], None)
+                    record = RecordScript(currency, purpose, own, location, None)
                     for result in store.apply_batch(
                         [ReserveScript(currency, branch, purpose), record], now_s
                     ):

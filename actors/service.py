@@ -132,7 +132,7 @@ class Service:
         )
 
     def _needs_seed(self) -> bool:
-        return any(coin.custody == "seed" for coin in self.settings.enabled_coins.values())
+        return any(coin.has_seed for coin in self.settings.enabled_coins.values())
 
     def _make_signer(self) -> SignerProcess:
         return SignerProcess(
@@ -186,7 +186,7 @@ class Service:
             raise StartError(str(error)) from None
 
     def _check_seed(self) -> None:
-        """A currency with custody "seed" needs the seed file and its passphrase."""
+        """A currency whose hot wallet is the seed's needs the seed file and its passphrase."""
         if not self._needs_seed():
             return
         signer = self.settings.signer

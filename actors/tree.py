@@ -182,7 +182,7 @@ class Tree:
             ),
             self._actor(f"withdrawal:{currency}", lambda: WithdrawalActor.start(*paying)),
         ]
-        if slot.settings.family == "evm":
+        if slot.settings.family == "evm" and not slot.settings.is_watch_only:
             children.append(self._actor(f"sweep:{currency}", lambda: SweepActor.start(*paying)))
         return children
 

@@ -40,6 +40,14 @@ def open_reader(settings: CoinSettings, process_workers: int = 0) -> ChainReader
     return opener(settings, process_workers)
 
 
+def first_cold_address(settings: CoinSettings) -> str:
+    """Where the first client would pay with custody ``watch_only``: what the cold wallet must show as well.
+
+    Raises UnsupportedError for a key that is none.
+    """
+    return cast(Callable[[CoinSettings], str], _package(settings).first_cold_address)(settings)
+
+
 def open_witness(settings: CoinSettings) -> ChainReader | None:
     """Open the reader of the second node, None where there is none. Raises UnsupportedError."""
     if settings.witness is None:

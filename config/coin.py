@@ -4,7 +4,6 @@ A coin file holds the data of mainnet and, under `[networks.<name>]`, what diffe
 the loader gives this module the merged result.
 """
 
-import re
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -12,12 +11,12 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from config.currency import Amount, AmountOrNone, CurrencySettings
 from config.fields import BasePath, FromOtherFiles, HttpUrl, Seconds, Secret, Section, as_tuple, problem
 from config.token import Finality, TokenSettings
+from config.xpub import check_account_key, check_p2wpkh_key, check_xpub
 
 Byte = Annotated[int, Field(ge=0, le=255)]
 
 PLAIN_VSIZE = 226
 """Virtual bytes of a payment with one input and its change, in its older and larger form (P2PKH)."""
-_XPUB = re.compile(r"[xtuzv]pub[1-9A-HJ-NP-Za-km-z]{100,112}", re.ASCII)
 
 
 class NodeSettings(Section):
@@ -83,9 +82,9 @@ class CoinBase(CurrencySettings):
     bip44_coin: Annotated[int, Field(ge=0, le=2**31 - 1)]
     """Coin type of the key path (SLIP-44)."""
     custody: Literal["seed", "node", "watch_only"] = "seed"
-    """Who holds the keys: the signer's seed, or the node's wallet (UTXO chains)."""
+    """Who holds the keys: the signer's seed, the node's wallet (UTXO chains), a cold wallet (watch_only)."""
     deposit_xpub: str | None = None
-    """Account key (public) of the deposit addresses; without it the signer gives it at the first start."""
+    """Account key (public) of the deposits: the cold wallet's (watch_only), else as the signer gives it."""
     hot_xpub: str | None = None
     """Account key (public) of the hot wallet; without it the signer gives it at the first start."""
     signer_fee_day_cap: AmountOrNone = None
@@ -111,21 +110,12 @@ class CoinBase(CurrencySettings):
     @field_validator("deposit_xpub", "hot_xpub")
     @classmethod
     def _xpub(cls, value: str | None) -> str | None:
-        if value is not None and not _XPUB.fullmatch(value):
-            raise problem("is not an extended public key")
-        return value
-
-    @field_validator("custody")
-    @classmethod
-    def _custody(cls, value: str) -> str:
-        if value == "watch_only":
-            raise problem('"watch_only" is not supported yet: use "seed" or "node"')
-        return value
+        return None if value is None else check_xpub(value)
 
     @model_validator(mode="after")
     def _check_nodes(self) -> Self:
         if self.cold_address is not None and self.custody == "node":
-            raise problem('cold_address needs custody "seed": the signer checks where such money goes')
+            raise problem('cold_address needs a seed, not custody "node": the signer checks where it goes')
         if self.witness_required and self.witness is None:
             raise problem("witness_required needs a second node: [witness], or two tables in nodes")
         if self.witness is not None and self.witness.url == self.node.url:
@@ -136,7 +126,19 @@ class CoinBase(CurrencySettings):
     def _check_keys(self) -> Self:
         if self.deposit_xpub is not None and self.deposit_xpub == self.hot_xpub:
             raise problem("deposit_xpub and hot_xpub must differ")
+        if self.is_watch_only and self.deposit_xpub is None:
+            raise problem('custody = "watch_only" needs deposit_xpub, the account key of the cold wallet')
         return self
+
+    @property
+    def is_watch_only(self) -> bool:
+        """Whether the keys of the deposit addresses are nowhere in the house."""
+        return self.custody == "watch_only"
+
+    @property
+    def has_seed(self) -> bool:
+        """Whether the signer's seed holds keys of it: the hot wallet's at least."""
+        return self.custody != "node"
 
 
 class FeeRate(Section):
@@ -217,6 +219,8 @@ class BitcoinCoinSettings(CoinBase):
     def _check_bitcoin(self) -> Self:
         if self.custody == "node" and not self.wallet:
             raise problem('custody = "node" needs wallet')
+        if self.is_watch_only and self.deposit_xpub is not None:
+            check_p2wpkh_key(self.deposit_xpub, self.network)
         if self.address_type == "p2wpkh" and not (self.hrp and self.tx.segwit):
             raise problem('address_type = "p2wpkh" needs hrp and tx.segwit')
         return self
@@ -266,8 +270,10 @@ class EvmCoinSettings(CoinBase):
 
     @model_validator(mode="after")
     def _check_evm(self) -> Self:
-        if self.custody != "seed":
-            raise problem('an evm currency has custody = "seed"')
+        if self.custody == "node":
+            raise problem('an evm currency has custody = "seed" or "watch_only"')
+        if self.is_watch_only and self.deposit_xpub is not None:
+            check_account_key(self.deposit_xpub)
         if self.priority_fee_gwei > self.max_fee_gwei:
             raise problem("priority_fee_gwei is larger than max_fee_gwei")
         if self.payout_gas_limit_max < self.gas_limit:

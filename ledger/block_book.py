@@ -214,7 +214,7 @@ def insert_case(tx: Tx, row: CaseRow) -> None:
 def add_to_script(tx: Tx, coin: CoinRow, sequence: int, delta: int) -> None:
     """Change what a script of an account chain holds. Raises BlockRefusedError below zero."""
     row = tx.db.execute(
-        "SELECT b.amount, s.branch FROM own_script s LEFT JOIN script_balance b"
+        "SELECT b.amount, s.location FROM own_script s LEFT JOIN script_balance b"
         " ON b.script_sequence = s.sequence AND b.currency = ? WHERE s.sequence = ?",
         (coin.currency, sequence),
     ).fetchone()
@@ -225,5 +225,5 @@ def add_to_script(tx: Tx, coin: CoinRow, sequence: int, delta: int) -> None:
     tx.db.execute(
         "INSERT INTO script_balance (script_sequence, currency, amount, is_sweepable) VALUES (?, ?, ?, ?)"
         " ON CONFLICT DO UPDATE SET amount = excluded.amount, is_sweepable = excluded.is_sweepable",
-        (sequence, coin.currency, str(amount), int(row[1] == Branch.DEPOSIT and amount >= threshold)),
+        (sequence, coin.currency, str(amount), int(row[1] == Location.DEPOSIT and amount >= threshold)),
     )

@@ -16,3 +16,12 @@ class HouseMovementView:
     by: str
     reason: str
     at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ColdChangeView:
+    """Change addresses of the cold wallet that clients pay to: how many are watched, and how many of them,
+    from the first one on, reach to the last one that was paid."""
+
+    watched: int
+    used: int

@@ -11,6 +11,7 @@ from ledger.views import (
     BalanceView,
     BooksView,
     CaseView,
+    ColdChangeView,
     CurrencyView,
     DepositView,
     EventView,
@@ -201,6 +202,13 @@ class GetScanned(Query[ScannedView]):
 
     chain: str
     from_height: int
+
+
+@dataclass(frozen=True, slots=True)
+class GetColdChange(Query[ColdChangeView]):
+    """How far the change addresses of the cold wallet that clients pay to are watched and used."""
+
+    currency: str
 
 
 @dataclass(frozen=True, slots=True)

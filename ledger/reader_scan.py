@@ -1,4 +1,4 @@
-"""What was booked from a chain's blocks: the books' side of a rescan."""
+"""What was booked from a chain's blocks: the books' side of a rescan, and of a cold wallet's change."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ledger.currency import BLOCK_COLUMNS, to_block
-from ledger.queries import GetScanned
+from ledger.queries import GetColdChange, GetScanned
 from ledger.snapshot import Snapshot
-from ledger.views import Movement, ScannedView
+from ledger.views import ColdChangeView, Movement, ScannedView
 
 _COMPARED = (
     "(m.position LIKE 'out:%' OR m.position LIKE 'in:%' OR m.position LIKE 'log:%'"
@@ -63,4 +63,22 @@ def get_scanned(snapshot: Snapshot, query: GetScanned) -> ScannedView:
     )
 
 
-READERS: dict[type[Any], Callable[[Snapshot, Any], Any]] = {GetScanned: get_scanned}
+def get_cold_change(snapshot: Snapshot, query: GetColdChange) -> ColdChangeView:
+    """Two looks at an index each: of the scripts, and of the outputs that lie in cold storage."""
+    (watched,) = snapshot.db.execute(
+        "SELECT count(*) FROM script_reservation WHERE currency = ? AND branch = 'cold_change'",
+        (query.currency,),
+    ).fetchone()
+    (used,) = snapshot.db.execute(
+        "SELECT coalesce(max(s.script_index) + 1, 0) FROM own_script s"
+        " WHERE s.currency = ? AND s.branch = 'cold_change' AND EXISTS"
+        " (SELECT 1 FROM utxo u WHERE u.script_sequence = s.sequence AND u.location = 'cold')",
+        (query.currency,),
+    ).fetchone()
+    return ColdChangeView(watched, used)
+
+
+READERS: dict[type[Any], Callable[[Snapshot, Any], Any]] = {
+    GetScanned: get_scanned,
+    GetColdChange: get_cold_change,
+}

@@ -225,10 +225,6 @@ CREATE TABLE utxo (
     PRIMARY KEY (chain, txid, output_index)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX utxo_unspent ON utxo (chain, height) WHERE spent_by IS NULL;
-
-CREATE INDEX utxo_by_amount ON utxo (currency, length(amount), amount) WHERE spent_by IS NULL AND reserved_by IS NULL;
-
 CREATE INDEX utxo_by_reservation ON utxo (reserved_by) WHERE reserved_by IS NOT NULL;
 
 CREATE INDEX utxo_by_block ON utxo (chain, block_hash);
@@ -610,4 +606,13 @@ CREATE INDEX period_by_chain ON period (chain, month);
 CREATE TRIGGER period_no_update BEFORE UPDATE ON period BEGIN SELECT RAISE(ABORT, 'a closed month does not change'); END;
 
 CREATE TRIGGER period_no_delete BEFORE DELETE ON period BEGIN SELECT RAISE(ABORT, 'a closed month does not change'); END;
+
+CREATE INDEX utxo_unspent ON utxo (chain, height) WHERE spent_by IS NULL AND location <> 'cold';
+
+CREATE INDEX utxo_by_amount ON utxo (currency, length(amount), amount)
+    WHERE spent_by IS NULL AND reserved_by IS NULL AND location <> 'cold';
+
+CREATE INDEX own_script_cold_change ON own_script (currency, script_index) WHERE branch = 'cold_change';
+
+CREATE INDEX utxo_in_cold ON utxo (script_sequence) WHERE location = 'cold';
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from coins.types import AccountTx, Block, Location
+from coins.types import AccountTx, Block, Branch, Location
 from ledger import accounts
 from ledger.attempt_row import AttemptRow, is_cancel, plan_of, read_attempts
 from ledger.block_book import BlockBook, Owner, add_to_script
@@ -36,7 +36,7 @@ def mirrored_sends(book: BlockBook, block: Block, attempts: dict[str, AttemptRow
             continue
         attempt = attempts.get(txid)
         is_internal = attempt is not None and (attempt.withdrawal_id is None or attempt.kind == COLD)
-        if is_internal or (attempt is None and owner.location is not Location.DEPOSIT):
+        if is_internal or (attempt is None and owner.branch is not Branch.DEPOSIT):
             found.add((txid, position, recipient))
     return frozenset(found)
 

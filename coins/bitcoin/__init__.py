@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from coins.turns import Turns
     from config.schema import BitcoinCoinSettings
 
-__all__ = ["open_coin", "open_reader"]
+__all__ = ["first_cold_address", "open_coin", "open_reader"]
 
 # Imported where it is used: the worker processes need none of it, and each would hold it in memory.
 
@@ -28,3 +28,10 @@ def open_reader(settings: BitcoinCoinSettings, process_workers: int = 0) -> Chai
     from coins.bitcoin import opening
 
     return opening.open_reader(settings, process_workers)
+
+
+def first_cold_address(settings: BitcoinCoinSettings) -> str:
+    """See :func:`coins.bitcoin.opening.first_cold_address`."""
+    from coins.bitcoin import opening
+
+    return opening.first_cold_address(settings)

@@ -52,7 +52,11 @@ class _Foreign:
 
 
 class XpubDeriver(_Foreign):
-    """Custody ``seed``: P2WPKH scripts from the two account keys; about 60 µs each."""
+    """P2WPKH scripts from the two account keys; about 60 µs each.
+
+    Of custody ``seed`` both are the seed's. Of custody ``watch_only`` the deposits' is a cold wallet's, and
+    the change of that wallet can be told as well.
+    """
 
     def __init__(self, settings: BitcoinCoinSettings, deposit_xpub: str, hot_xpub: str) -> None:
         """Raises UnsupportedError for a text that is no account key."""
@@ -61,6 +65,8 @@ class XpubDeriver(_Foreign):
         self._chains = {
             branch: child_public(accounts[account], chain) for branch, (account, chain) in PATH_OF.items()
         }
+        if settings.is_watch_only:
+            self._chains[Branch.COLD_CHANGE] = child_public(accounts[0], 1)
 
     async def derive(self, branch: Branch, index: int) -> OwnScript:
         """See AddressDeriver."""
@@ -68,6 +74,8 @@ class XpubDeriver(_Foreign):
 
     def derive_now(self, branch: Branch, index: int) -> OwnScript:
         """As :meth:`derive`, without waiting. Raises Bip32Error for an index outside 0 … 2^31-1."""
+        if branch not in self._chains:
+            raise UnsupportedError(f"no account key makes addresses of the branch {branch.value}")
         key = child_public(self._chains[branch], index).public_key
         script = script_of_key_hash(hash160(key))
         return OwnScript(script, address_of(script, self._network), branch, index)

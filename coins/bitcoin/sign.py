@@ -106,6 +106,8 @@ def _own_key(seed: bytes, settings: BitcoinCoinSettings, own: OwnScript) -> byte
     """Secret key of an own script, after the proof that the script is that key's."""
     if own.branch not in PATH_OF:
         raise SignerError(f"no key of this seed is on the branch {own.branch.value}")
+    if settings.is_watch_only and own.branch is Branch.DEPOSIT:
+        raise SignerError(f"deposits of {settings.currency} are in a cold wallet, not on this seed")
     account, chain = PATH_OF[own.branch]
     try:
         secret = derive_private(_account(seed, settings, account), (chain, own.index)).secret

@@ -31,7 +31,7 @@ _NO_WALLET_ANSWERS = {-4, -5, -8, -13, -22}  # the wallet answered, and it is no
 
 
 class BitcoinSpender:
-    """Spender of one currency. ``signer`` signs with custody ``seed``, the node's wallet with ``node``."""
+    """Spender of one currency. The node's wallet signs with custody ``node``, else ``signer``."""
 
     def __init__(self, settings: BitcoinCoinSettings, rpc: RpcClient, signer: Signer) -> None:
         self._settings = settings

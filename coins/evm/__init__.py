@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from coins.evm.derive import open_deriver
+from coins.coldkey import cold_account
+from coins.evm.derive import EvmDeriver, open_deriver
 from coins.evm.reader import EvmReader
 from coins.evm.rpc import EvmRpc
 from coins.evm.spender import EvmSpender
 from coins.family import ChainReader, Coin, Signer
 from coins.index import WatchIndex
 from coins.turns import Turns
+from coins.types import Branch
 from config.schema import CoinSettings, EvmCoinSettings
 
 
@@ -35,6 +37,15 @@ async def open_coin(
         index=WatchIndex(),
         bumper=spender,
     )
+
+
+def first_cold_address(settings: CoinSettings) -> str:
+    """The cold wallet's first account. Raises UnsupportedError, TypeError for settings of another family."""
+    if not isinstance(settings, EvmCoinSettings):
+        raise TypeError(f"{settings.currency} is not of family evm")
+    cold = settings.deposit_xpub or ""
+    cold_account(settings.currency, cold)
+    return EvmDeriver(settings, cold, cold).own(Branch.DEPOSIT, 0).address
 
 
 def open_reader(settings: CoinSettings, process_workers: int = 0) -> ChainReader:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from coincurve import PublicKey
 
 from coins.bip32 import Bip32Error, PublicNode, child_public, parse_xpub
+from coins.coldkey import check_cold
 from coins.errors import SignerError, UnsupportedError
 from coins.evm.address import parse_address, payment_uri, script_of_public_key, to_checksum, token_uri
 from coins.family import Signer
@@ -60,13 +61,18 @@ async def open_deriver(settings: EvmCoinSettings, signer: Signer) -> EvmDeriver:
     """A deriver on the signer's account keys.
 
     A configured xpub must be the signer's own: deposits to keys that the seed does not hold could
-    never be swept. Raises SignerError.
+    never be swept. With custody ``watch_only`` the deposits' must be a cold wallet's. Raises SignerError,
+    UnsupportedError for what is no such key.
     """
     xpubs = []
     for name, account, configured in (
         ("deposit_xpub", DEPOSIT_ACCOUNT, settings.deposit_xpub),
         ("hot_xpub", HOT_ACCOUNT, settings.hot_xpub),
     ):
+        if settings.is_watch_only and account == DEPOSIT_ACCOUNT and configured is not None:
+            await check_cold(settings.currency, configured, signer)
+            xpubs.append(configured)
+            continue
         xpub = await signer.account_xpub(settings.currency, account)
         try:
             is_same = configured is None or _same_key(configured, xpub)

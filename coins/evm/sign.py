@@ -78,6 +78,8 @@ def _sender_key(seed: bytes, settings: EvmCoinSettings, plan: AttemptPlan) -> Pr
     wanted = Branch.DEPOSIT if plan.kind == SWEEP else Branch.HOT
     if sender.branch is not wanted:
         raise SignerError(f"a {plan.kind} is not sent from a {sender.branch.value} account")
+    if settings.is_watch_only and wanted is Branch.DEPOSIT:
+        raise SignerError(f"deposits of {settings.currency} are in a cold wallet, not on this seed")
     key = _key(seed, settings, sender.branch, sender.index)
     script = _script(key)
     if script != sender.script or to_checksum(script) != sender.address:

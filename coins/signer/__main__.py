@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def coins_of(settings: Settings) -> Coins:
     """The enabled currencies whose keys the seed holds."""
-    return {name: coin for name, coin in settings.enabled_coins.items() if coin.custody == "seed"}
+    return {name: coin for name, coin in settings.enabled_coins.items() if coin.has_seed}
 
 
 def read_coins(config: Path | None) -> Coins:

@@ -72,7 +72,7 @@ BAD_POLICY: list[tuple[Edit, str]] = [
     ),
     (
         ('custody = "seed"', 'custody = "node"\ncold_address = "bc1q"\nhot_ceiling = "1"'),
-        'cold_address needs custody "seed"',
+        'cold_address needs a seed, not custody "node"',
     ),
     (("max_reorg = 5", 'max_reorg = 5\nfinality = "safe"'), "coins.BTC.finality: unknown key"),
 ]

@@ -177,10 +177,6 @@ BAD_COIN: list[tuple[Edit, str]] = [
     (('family = "bitcoin"', ""), "coins.BTC.family: missing"),
     (('network = "mainnet"', "network = []"), "coins.BTC.network: expected a string, not a list"),
     (('network = "mainnet"', 'network = "regtst"'), 'testnet, signet, regtest (did you mean "regtest"?)'),
-    (
-        ('custody = "seed"', 'custody = "watch_only"'),
-        '"watch_only" is not supported yet: use "seed" or "node"',
-    ),
     (('custody = "seed"', 'custody = "node"'), 'custody = "node" needs wallet'),
     (("final_depth = 6", "final_depth = 2"), "final_depth is smaller than confirmations"),
     (("max_reorg = 5", "max_reorg = 6"), "max_reorg must be smaller than final_depth"),

@@ -60,6 +60,11 @@ class Operator:
         assert status == 200, answer
         return answer
 
+    async def create(self, path: str, **body: Any) -> dict[str, Any]:
+        status, answer = await self._send("POST", f"/v1/admin/{path}", body)
+        assert status == 201, answer
+        return answer
+
     async def refused(self, path: str, **body: Any) -> str:
         """The code a request is refused with."""
         status, answer = await self._send("POST", f"/v1/admin/{path}", body)

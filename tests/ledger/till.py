@@ -9,15 +9,16 @@ from typing import Any
 
 from coins.errors import PlanError
 from coins.types import (
-    LOCATION_OF,
     Block,
     BlockRef,
     Branch,
     BroadcastOutcome,
     BroadcastResult,
     ChainDelta,
+    Location,
     OwnScript,
     PayoutWork,
+    location_of,
 )
 from ledger.commands import (
     ApplyChainDelta,
@@ -89,6 +90,7 @@ class Till:
         self.address_seq = 0
         self.now_s = NOW
         self.batch_max = 1
+        self.is_watch_only = False
         self._numbers = 0
         self.do(self.coin)
         self.do(SetCurrencyState(self.currency, "open", ""))
@@ -132,7 +134,7 @@ class Till:
         """Get or make the script of a purpose."""
         index = self.do(ReserveScript(self.currency, branch, purpose))
         own = own_script(self.currency, branch, index)
-        view = self.do(RecordScript(self.currency, purpose, own, LOCATION_OF[branch], client_id)).value
+        view = self.do(RecordScript(self.currency, purpose, own, self.location(own), client_id)).value
         self.address_seq = max(self.address_seq, view.sequence)
         self.index.add_script(own.script)
         self.scripts[purpose] = own
@@ -302,7 +304,11 @@ class Till:
     def onchain(self, currency: str = "") -> dict[str, int]:
         name = currency or self.currency
         held = {loc: self.balance(f"onchain:{name}:{loc}") for loc in ("deposit", "hot", "cold")}
-        return held if "cold" in {LOCATION_OF[own.branch] for own in self.scripts.values()} else _warm(held)
+        return held if Location.COLD in {self.location(own) for own in self.scripts.values()} else _warm(held)
+
+    def location(self, own: OwnScript) -> Location:
+        """Where a script of ours lies."""
+        return location_of(own.branch, is_watch_only=self.is_watch_only)
 
     def deposits(self, column: str = "status") -> list[Any]:
         return [row[0] for row in self.rows(f"SELECT {column} FROM deposit ORDER BY ordinal")]
@@ -321,7 +327,7 @@ class Till:
         """The books hold every invariant, and at the ledger's tip they are what the chain says."""
         assert check_books(self.store.path) == []
         if self.known()[0].block_hash == self.chain.tip.ref.block_hash:
-            scripts = [(own.script, LOCATION_OF[own.branch]) for own in self.scripts.values()]
+            scripts = [(own.script, self.location(own)) for own in self.scripts.values()]
             held = chain_holdings(self.chain, scripts)
             books = self.onchain()
             said = {location.value: amount for location, amount in held.items()}
