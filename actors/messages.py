@@ -172,10 +172,11 @@ class GetWatcherStatus(Request[WatcherStatus]):
 
 @dataclass(frozen=True, slots=True)
 class TipMoved(Request[None]):
-    """Hint: the ledger stands at a new block of ``chain``."""
+    """Hint: the ledger stands at a new block of ``chain``, at ``height``."""
 
     receiver: ClassVar[str] = "reconciler"
     chain: str
+    height: int
 
 
 # -- withdrawal:{currency} -----------------------------------------------------------------------

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Mapping
+from typing import TypeVar
 
 from actors.answering import AnsweringActor
 from actors.clock import Clock
@@ -18,13 +19,17 @@ from coins.errors import CoinError
 from config.schema import ActorSettings
 from ledger.commands import RecordReconciliation
 from ledger.errors import CurrencyUnavailableError, DomainError, ReconciliationBusyError
-from ledger.queries import GetWatched
-from ledger.views import ReconciliationView
+from ledger.queries import GetBooksAt, GetWatched
+from ledger.request import Request
+from ledger.views import BooksAt, ReconciliationView
 from monitoring.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
+R = TypeVar("R")
+
 TRIES_MAX = 5
+AGAIN_S, WAITS_MAX = 0.5, 3
 
 
 class ReconcilerActor(AnsweringActor):
@@ -48,7 +53,8 @@ class ReconcilerActor(AnsweringActor):
         self._pause_s = settings.reconcile_interval_s
         self._metrics = metrics
         self._ids = ids
-        self._began_at: dict[str, float] = {}
+        self._every_blocks = settings.reconcile_every_blocks
+        self._began: dict[str, tuple[float, int]] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def on_receive(self, message: object) -> object:
@@ -57,53 +63,74 @@ class ReconcilerActor(AnsweringActor):
             case Reconcile():
                 return self.answer_beside(self._answer(message.chain))
             case TipMoved():
-                now = self._clock.monotonic()
-                last = self._began_at.get(message.chain)
-                if last is None or now - last >= self._pause_s:
-                    self._began_at[message.chain] = now
+                if self._is_due(message):
                     self.spawn(self._on_schedule(message.chain), "schedule")
             case _:
                 raise TypeError(f"{self.address} does not understand {message!r}")
         return None
 
+    def _is_due(self, moved: TipMoved) -> bool:
+        """Whether so many blocks and so much time have passed since the last one on schedule began."""
+        now = self._clock.monotonic()
+        last = self._began.get(moved.chain)
+        # A reorganisation may leave the tip lower than it was.
+        if last is not None and (
+            now - last[0] < self._pause_s or 0 <= moved.height - last[1] < self._every_blocks
+        ):
+            return False
+        self._began[moved.chain] = (now, moved.height)
+        return True
+
     async def _answer(self, chain: str) -> tuple[ReconciliationView, ...]:
         """One comparison now; trouble of the node is a refusal."""
         try:
-            return await self._reconcile(chain)
+            return await self._reconcile(chain, "demand")
         except CoinError as error:
             raise CurrencyUnavailableError(f"the node of {chain} cannot answer: {error}") from error
 
     async def _on_schedule(self, chain: str) -> None:
         try:
-            await self._reconcile(chain)
+            await self._reconcile(chain, "schedule")
         except (CoinError, DomainError, DeliveryError) as error:
             logger.info("%s was not reconciled this time: %s", chain, error)
 
-    async def _reconcile(self, chain: str) -> tuple[ReconciliationView, ...]:
+    async def _reconcile(self, chain: str, cause: str) -> tuple[ReconciliationView, ...]:
         """One comparison of a chain at a time: the node may take minutes, and refuses a second scan."""
         async with self._locks[chain]:
-            return await self._compare(chain)
+            slot = self._slots.get(chain)
+            if slot is None or not slot.is_open:
+                raise CurrencyUnavailableError(f"{chain} is not running")
+            for _ in range(TRIES_MAX):
+                views = await self._compare(chain, slot, cause)
+                if views is not None:
+                    for view in views:
+                        self._tell(slot, view)
+                    return views
+            raise ReconciliationBusyError(f"blocks of {chain} came in between {TRIES_MAX} times")
 
-    async def _compare(self, chain: str) -> tuple[ReconciliationView, ...]:
-        """Ask the chain, then compare in the ledger; tried again while blocks come in between."""
-        slot = self._slots.get(chain)
-        if slot is None or not slot.is_open:
-            raise CurrencyUnavailableError(f"{chain} is not running")
-        for _ in range(TRIES_MAX):
-            watched = await self._directory.ask("ledger_reader", GetWatched(chain), timeout_s=self._timeout_s)
-            holdings = await slot.coin.reader.holdings(
-                [(entry.own.script, entry.location) for entry in watched]
-            )
-            views = await self._directory.ask(
-                "ledger",
-                RecordReconciliation(self._ids.new("rec"), chain, holdings),
-                timeout_s=self._timeout_s,
-            )
-            if views is not None:
-                for view in views:
-                    self._tell(slot, view)
-                return views
-        raise ReconciliationBusyError(f"blocks of {chain} came in between {TRIES_MAX} times")
+    async def _compare(self, chain: str, slot: CoinSlot, cause: str) -> tuple[ReconciliationView, ...] | None:
+        """Ask the chain, then compare with the books at that very block; None when that was not possible."""
+        watched = await self._ask("ledger_reader", GetWatched(chain))
+        holdings = await slot.coin.reader.holdings([(entry.own.script, entry.location) for entry in watched])
+        at, currencies = holdings.at, tuple(holdings.amounts)
+        books = await self._books_at(GetBooksAt(chain, at.height, at.block_hash, currencies))
+        if books is None:
+            return None
+        address_seq = watched[-1].sequence if watched else 0
+        command = RecordReconciliation(self._ids.new("rec"), chain, holdings, cause, address_seq, books)
+        return await self._ask("ledger", command)
+
+    async def _books_at(self, query: GetBooksAt) -> tuple[BooksAt, ...] | None:
+        """The books at a block that the ledger is perhaps about to read; None when it does not come to it."""
+        for _ in range(WAITS_MAX):
+            books = await self._ask("ledger_reader", query)
+            if books is not None:
+                return books
+            await self._clock.sleep(AGAIN_S)
+        return await self._ask("ledger_reader", query)
+
+    async def _ask(self, name: str, message: Request[R]) -> R:
+        return await self._directory.ask(name, message, timeout_s=self._timeout_s)
 
     def _tell(self, slot: CoinSlot, view: ReconciliationView) -> None:
         """Metrics and, for a difference, the log; the event was written with the result."""

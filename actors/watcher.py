@@ -321,7 +321,7 @@ class WatcherActor(AsyncioActor):
         """Those who act on a new block look now; a lost hint is found again on their tick."""
         for name in (f"withdrawal:{self._chain}", f"sweep:{self._chain}"):
             self._directory.tell(name, WorkReady())
-        self._directory.tell("reconciler", TipMoved(self._chain))
+        self._directory.tell("reconciler", TipMoved(self._chain, self._known[0].height))
 
     def _look_after(self, pause_s: float) -> None:
         """Look again after a pause; a negative one means that somebody else already waits."""

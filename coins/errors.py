@@ -2,7 +2,8 @@
 
 CoinError
 ├─ NodeUnavailableError     no answer, or an answer that is no answer (timeout, 5xx, broken JSON)
-│  └─ NodeSyncingError      the node warms up or still downloads blocks: nothing it says counts yet
+│  ├─ NodeSyncingError      the node warms up or still downloads blocks: nothing it says counts yet
+│  └─ StateGoneError        the node keeps no state of so old a block: an archive node is needed
 ├─ NodeBehindError          the node no longer knows a height it had: wait, never un-credit
 ├─ NodeDataError            the node answered nonsense (hostile number, missing field): halt the coin
 │  └─ BlockPrunedError      the node has deleted a block that we still need
@@ -42,6 +43,10 @@ class NodeUnavailableError(CoinError):
 
 class NodeSyncingError(NodeUnavailableError):
     """The node answers but is warming up or downloading blocks (RPC error -28, IBD)."""
+
+
+class StateGoneError(NodeUnavailableError):
+    """The node keeps no state of so old a block; the text says how deep it does."""
 
 
 class NodeBehindError(CoinError):

@@ -355,11 +355,29 @@ class ForeignAddress:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """How a node was asked for holdings: its address, by which call, about how many scripts.
+
+    ``from_height`` is the block the node answered at; from there the answer was taken back by raw blocks to
+    the block it is about, where that is a lower one. ``node_ms`` is how long the node took.
+    """
+
+    node: str
+    method: str
+    scripts: int
+    from_height: int
+    node_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Holdings:
     """What the chain itself says our scripts own, at exactly one block.
 
-    ``amounts`` maps currency to location to base units.
+    ``amounts`` maps currency to location to base units, ``scripts`` currency to script; what is not named
+    there holds nothing.
     """
 
     at: BlockRef
     amounts: dict[str, dict[Location, int]] = field(default_factory=dict)
+    scripts: dict[str, dict[bytes, int]] = field(default_factory=dict)
+    asked: Asked | None = None

@@ -273,6 +273,8 @@ class ActorSettings(Section):
     """Pause between two looks for open work in the database, where no hint came."""
     reconcile_interval_s: Annotated[float, Field(ge=0, le=604_800, allow_inf_nan=False)] = 600.0
     """Least pause between two scheduled comparisons of a chain with the books; 0: after every block."""
+    reconcile_every_blocks: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    """How many new blocks a chain has at least between two scheduled comparisons."""
     tick_batch: Annotated[int, Field(ge=1, le=10_000)] = 100
     """Most pieces of open work taken in one look."""
     drain_timeout_s: Seconds = 30.0

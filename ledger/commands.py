@@ -16,7 +16,6 @@ from typing import Any
 from coins.types import (
     BlockRef,
     ChainDelta,
-    Holdings,
     MempoolView,
 )
 from ledger.access import CreateKey as CreateKey
@@ -45,6 +44,7 @@ from ledger.payout_command import ReserveAttempt as ReserveAttempt
 from ledger.payout_command import SetWaiting as SetWaiting
 from ledger.payout_command import StartNonceLane as StartNonceLane
 from ledger.policy import Finality, Tier
+from ledger.reconciliation_command import RecordReconciliation as RecordReconciliation
 from ledger.request import Command as Command
 from ledger.request import Idempotency as Idempotency
 from ledger.request import SpentNonce as SpentNonce
@@ -59,7 +59,6 @@ from ledger.views import (
     DeltaApplied,
     HouseMovementView,
     Outcome,
-    ReconciliationView,
     TransferView,
     WatchState,
     WithdrawalView,
@@ -264,7 +263,7 @@ class AnnounceHouseFunding(Command[Outcome[HouseMovementView]]):
     idempotency: Idempotency | None = None
 
 
-# -- outbox and reconciliation ------------------------------------------------------------------------
+# -- outbox ------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,19 +287,6 @@ class RecordDelivery(Command[None]):
     status_code: int | None
     detail: str
     next_at: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class RecordReconciliation(Command[tuple[ReconciliationView, ...] | None]):
-    """Compare the chain's own answer with the books at the same block and store the results: that of the
-    chain's own currency first, then its tokens.
-
-    Answers None (nothing stored) when the ledger no longer stands at that block.
-    """
-
-    id: str
-    chain: str
-    holdings: Holdings
 
 
 AnyCommand = Command[Any]

@@ -9,6 +9,7 @@ from ledger.request import Request
 from ledger.views import (
     AddressView,
     BalanceView,
+    BooksAt,
     BooksView,
     CaseView,
     ColdChangeView,
@@ -216,6 +217,19 @@ class GetBooks(Query[BooksView]):
     """Every account of a currency at the block the ledger stands at."""
 
     currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class GetBooksAt(Query[tuple[BooksAt, ...] | None]):
+    """The books of currencies of one chain at a block of it (:mod:`ledger.books_at`).
+
+    None when that is not a block the ledger stands on. Errors: UnknownCurrencyError.
+    """
+
+    chain: str
+    height: int
+    block_hash: str
+    currencies: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

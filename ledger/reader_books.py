@@ -7,23 +7,24 @@ from typing import Any
 
 from coins.types import Branch, Location, OwnScript
 from ledger import accounts
+from ledger.books_at import books_at
 from ledger.currency import BLOCK_COLUMNS, to_block
-from ledger.queries import GetBooks, GetWatched, ListReconciliations
-from ledger.reconciliation import RECONCILIATION_COLUMNS, to_reconciliation
+from ledger.queries import GetBooks, GetBooksAt, GetWatched, ListReconciliations
+from ledger.reconciliation import RECONCILIATION_COLUMNS, block_hash_at, to_reconciliation
 from ledger.snapshot import Snapshot
-from ledger.views import BooksView, ReconciliationView, Watched
+from ledger.views import BooksAt, BooksView, ReconciliationView, Watched
 
 
 def get_watched(snapshot: Snapshot, query: GetWatched) -> tuple[Watched, ...]:
     """All own scripts of a chain in order of issue."""
     rows = snapshot.db.execute(
-        "SELECT script, address, branch, script_index, location FROM own_script WHERE chain = ?"
+        "SELECT script, address, branch, script_index, location, sequence FROM own_script WHERE chain = ?"
         " ORDER BY sequence",
         (query.chain,),
     )
     return tuple(
-        Watched(OwnScript(script, address, Branch(branch), index), Location(location))
-        for script, address, branch, index, location in rows
+        Watched(OwnScript(script, address, Branch(branch), index), Location(location), sequence)
+        for script, address, branch, index, location, sequence in rows
     )
 
 
@@ -50,6 +51,15 @@ def get_books(snapshot: Snapshot, query: GetBooks) -> BooksView:
     return BooksView(query.currency, to_block(row) if row else None, dict(sorted(totals.items())), chain)
 
 
+def get_books_at(snapshot: Snapshot, query: GetBooksAt) -> tuple[BooksAt, ...] | None:
+    """The books at a block of the chain, None for a block of another branch or above the ledger's tip."""
+    if block_hash_at(snapshot.db, query.chain, query.height) != query.block_hash:
+        return None
+    for currency in query.currencies:
+        snapshot.coin(currency)
+    return tuple(books_at(snapshot.db, query.chain, each, query.height) for each in query.currencies)
+
+
 def list_reconciliations(snapshot: Snapshot, query: ListReconciliations) -> tuple[ReconciliationView, ...]:
     """Comparisons, newest first."""
     where = "" if query.currency is None else "WHERE currency = ?"
@@ -64,5 +74,6 @@ def list_reconciliations(snapshot: Snapshot, query: ListReconciliations) -> tupl
 READERS: dict[type[Any], Callable[[Snapshot, Any], Any]] = {
     GetWatched: get_watched,
     GetBooks: get_books,
+    GetBooksAt: get_books_at,
     ListReconciliations: list_reconciliations,
 }

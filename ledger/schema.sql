@@ -457,7 +457,7 @@ CREATE TABLE reconciliation (
     status TEXT NOT NULL CHECK (status IN ('ok', 'mismatch')),
     lines TEXT NOT NULL,
     created_at INTEGER NOT NULL
-) STRICT;
+, number INTEGER, cause TEXT NOT NULL DEFAULT 'schedule', inputs TEXT NOT NULL DEFAULT '{}', totals TEXT NOT NULL DEFAULT '{}', prev_digest TEXT NOT NULL DEFAULT '', digest TEXT NOT NULL DEFAULT '') STRICT;
 
 CREATE INDEX reconciliation_by_currency ON reconciliation (currency);
 
@@ -615,4 +615,14 @@ CREATE INDEX utxo_by_amount ON utxo (currency, length(amount), amount)
 CREATE INDEX own_script_cold_change ON own_script (currency, script_index) WHERE branch = 'cold_change';
 
 CREATE INDEX utxo_in_cold ON utxo (script_sequence) WHERE location = 'cold';
+
+CREATE UNIQUE INDEX reconciliation_by_number ON reconciliation (currency, number) WHERE number IS NOT NULL;
+
+CREATE TRIGGER reconciliation_no_update BEFORE UPDATE ON reconciliation
+BEGIN SELECT RAISE(ABORT, 'comparisons are append-only'); END;
+
+CREATE TRIGGER reconciliation_no_delete BEFORE DELETE ON reconciliation
+BEGIN SELECT RAISE(ABORT, 'comparisons are append-only'); END;
+
+CREATE INDEX journal_by_height ON journal (chain, height) WHERE height IS NOT NULL;
 

@@ -26,6 +26,8 @@ from ledger.period_view import ClosingView as ClosingView
 from ledger.period_view import PeriodsClosed as PeriodsClosed
 from ledger.period_view import PeriodView as PeriodView
 from ledger.period_view import ProofView as ProofView
+from ledger.reconciliation_view import BooksAt as BooksAt
+from ledger.reconciliation_view import ReconciliationView as ReconciliationView
 
 T = TypeVar("T")
 
@@ -289,10 +291,12 @@ class AttemptWork:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """One own script and where its money is booked; input of the reconciler."""
+    """One own script and where its money is booked; input of the reconciler. ``sequence`` numbers them in
+    order of issue."""
 
     own: OwnScript
     location: Location
+    sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -343,19 +347,6 @@ class BooksView:
     at: BlockRef | None
     accounts: dict[str, int]
     onchain: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class ReconciliationView:
-    """One comparison of chain and books at one block. ``status`` is ``ok`` or ``mismatch``."""
-
-    id: str
-    currency: str
-    height: int
-    block_hash: str
-    status: str
-    created_at: int
-    lines: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,18 +12,17 @@ from typing import TypeVar
 
 from coins.ahead import ReadAhead
 from coins.bitcoin.answer import (
-    as_amount,
     as_bool,
     as_bytes,
     as_hash,
     as_int,
-    as_list,
     as_object,
     as_text,
     as_work,
 )
 from coins.bitcoin.download import Door
 from coins.bitcoin.hint import Hints
+from coins.bitcoin.holding import read_unspent
 from coins.bitcoin.match import match_steps
 from coins.bitcoin.mempool import MempoolReader
 from coins.bitcoin.outline import BROKEN, Outline, outline_steps
@@ -49,8 +48,6 @@ from config.schema import BitcoinCoinSettings
 T = TypeVar("T")
 
 HEADERS_AHEAD_MAX = 24  # more known headers than this above the blocks: the node still downloads
-HOLDINGS_TIMEOUT_S = 900.0  # a scan of the whole set of unspent outputs takes minutes on a main network
-HOLDINGS_SCRIPTS_MAX = 300_000  # one request must stay below the node's 32 MB
 LONG_POLL_MARGIN_S = 10.0
 REFS_KEPT = 2_048  # a look plans two steps of at most 1,000 blocks
 MANY_BLOCKS = 8  # fewer in sight are read without the workers
@@ -237,35 +234,9 @@ class BitcoinReader:
 
     async def holdings(self, scripts: Sequence[tuple[bytes, Location]]) -> Holdings:
         """See ChainReader. The node walks through its whole set of unspent outputs, so at one block."""
-        if len(scripts) > HOLDINGS_SCRIPTS_MAX:
-            raise NodeUnavailableError(f"more than {HOLDINGS_SCRIPTS_MAX} scripts cannot be asked at once")
-        places = dict(scripts)
-        amounts = dict.fromkeys(Location, 0)
-        wanted = [f"raw({script.hex()})" for script in places] or ["raw(51)"]
-        answer = as_object(
-            await self._rpc.call("scantxoutset", "start", wanted, timeout_s=HOLDINGS_TIMEOUT_S),
-            "scantxoutset",
-        )
-        if not as_bool(answer.get("success"), "success"):
-            raise NodeUnavailableError("scantxoutset was ended before it was through")
-        seen: set[tuple[str, int]] = set()
-        for each in as_list(answer.get("unspents"), "unspents"):
-            unspent = as_object(each, "unspents")
-            place = places.get(as_bytes(unspent.get("scriptPubKey"), "scriptPubKey"))
-            outpoint = (
-                as_hash(unspent.get("txid"), "txid"),
-                as_int(unspent.get("vout"), "vout", 0, 2**32 - 1),
-            )
-            amount = as_amount(unspent.get("amount"), "amount", self._rules.max_money)
-            if outpoint in seen:
-                raise NodeDataError(f"scantxoutset lists {outpoint[0]}:{outpoint[1]} twice")
-            seen.add(outpoint)
-            if place is not None:
-                amounts[place] += amount
-        ref, _ = await self._header(as_hash(answer.get("bestblock"), "bestblock"))
-        if ref.height != as_int(answer.get("height"), "height"):
-            raise NodeDataError("scantxoutset names a height and a block that do not belong together")
-        return Holdings(ref, {self._settings.currency: amounts})
+        unspent = await read_unspent(self._rpc, list(dict(scripts)), self._rules.max_money)
+        ref, _ = await self._header(unspent.block_hash)
+        return unspent.holdings(ref, self._settings.node.url, self._settings.currency, dict(scripts))
 
     async def is_in_chain_or_mempool(self, txid: str) -> bool | None:
         """See ChainReader. Without the node's own index of chain txs a mined and spent one is not found:

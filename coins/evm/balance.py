@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from coins.errors import NodeUnavailableError, WrongNetworkError
-from coins.evm.quantity import parse_quantity, quantity
+from coins.evm.quantity import quantity
 from coins.evm.rpc import Call, EvmRpc, RpcAnswerError
 from coins.evm.token import Holder, balance_call, decimals_call, parse_number
 from coins.evm.wire import Header, block_ref_of
-from coins.types import BlockRef, Location
-from config.schema import EvmCoinSettings, TokenSettings
+from coins.types import BlockRef
+from config.schema import TokenSettings
 
 logger = logging.getLogger(__name__)
 
@@ -42,11 +42,11 @@ class BalanceChanges:
                 for block_hash in (ref.block_hash, ref.parent_hash)
             ]
         )
-        if _failures(answers):
+        if failures(answers):
             await self._check_still_there(ref)
         changes: dict[Holder, int | None] = {}
         for place, holder in enumerate(holders):
-            after, before = (_number(answer) for answer in answers[2 * place : 2 * place + 2])
+            after, before = (number_of(answer) for answer in answers[2 * place : 2 * place + 2])
             changes[holder] = None if after is None or before is None else after - before
             if changes[holder] is None:
                 logger.error(
@@ -79,50 +79,13 @@ async def check_decimals(rpc: EvmRpc, tokens: Sequence[TokenSettings]) -> None:
     for token, answer in zip(tokens, answers, strict=True):
         if isinstance(answer, RpcAnswerError) and not _is_of_contract(answer):
             raise answer
-        decimals = _number(answer)
+        decimals = number_of(answer)
         if decimals is None:
             logger.warning("%s: no contract at %s tells its decimals", token.currency, token.contract)
         elif decimals != token.decimals:
             raise WrongNetworkError(
                 f"the contract of {token.currency} has {decimals} decimals, configured are {token.decimals}"
             )
-
-
-async def holdings_at(
-    rpc: EvmRpc, settings: EvmCoinSettings, ref: BlockRef, scripts: Mapping[bytes, Location]
-) -> dict[str, dict[Location, int]]:
-    """Balances by currency and location at the height of ``ref``: the chain's own coin and its tokens.
-
-    The caller checks that the block at that height is still ``ref``. A token that does not give every balance
-    is left out. Raises NodeUnavailableError, NodeDataError.
-    """
-    at = quantity(ref.height)
-    calls = [Call("eth_getBalance", ("0x" + script.hex(), at), str) for script in scripts]
-    for token in settings.tokens:
-        calls += [balance_at((token.contract_script, script), at) for script in scripts]
-    answers = await rpc.batch(calls)
-    size = len(scripts)
-    native = [parse_quantity(answer, "eth_getBalance") for answer in answers[:size]]
-    _failures(answers)
-    found = {settings.currency: _by_location(scripts, native)}
-    for number, token in enumerate(settings.tokens, 1):
-        balances = [_number(answer) for answer in answers[number * size : (number + 1) * size]]
-        known = [balance for balance in balances if balance is not None]
-        if len(known) == size:
-            found[token.currency] = _by_location(scripts, known)
-        else:
-            logger.error(
-                "%s: its contract gives no balance of %d accounts", token.currency, size - len(known)
-            )
-    return found
-
-
-def _by_location(scripts: Mapping[bytes, Location], balances: Sequence[int]) -> dict[Location, int]:
-    """Sums by location of balances in the order of ``scripts``."""
-    amounts: dict[Location, int] = {}
-    for location, balance in zip(scripts.values(), balances, strict=True):
-        amounts[location] = amounts.get(location, 0) + balance
-    return amounts
 
 
 def balance_at(holder: Holder, block: str | dict[str, str]) -> Call:
@@ -132,7 +95,7 @@ def balance_at(holder: Holder, block: str | dict[str, str]) -> Call:
     return Call("eth_call", (request, block), str, may_fail=True)
 
 
-def _failures(answers: Sequence[Any]) -> list[RpcAnswerError]:
+def failures(answers: Sequence[Any]) -> list[RpcAnswerError]:
     """The errors among answers. Raises NodeUnavailableError when one only says that the node is busy."""
     failures = [answer for answer in answers if isinstance(answer, RpcAnswerError)]
     for failure in failures:
@@ -147,6 +110,6 @@ def _is_of_contract(failure: RpcAnswerError) -> bool:
     return failure.code == _REVERTED or any(each in words for each in _ENDED_BY_CONTRACT)
 
 
-def _number(answer: str | RpcAnswerError) -> int | None:
+def number_of(answer: str | RpcAnswerError) -> int | None:
     """The number in an answer, None for everything that is none."""
     return None if isinstance(answer, RpcAnswerError) else parse_number(answer)

@@ -9,8 +9,9 @@ from dataclasses import replace
 
 from coins.ahead import ReadAhead
 from coins.errors import NodeDataError, NodeSyncingError, NodeUnavailableError, WrongNetworkError
-from coins.evm.balance import check_decimals, holdings_at
+from coins.evm.balance import check_decimals
 from coins.evm.block import BlockBody, BlockReader
+from coins.evm.holding import holdings_at_head
 from coins.evm.mempool import EvmMempool
 from coins.evm.quantity import parse_hash, parse_small, quantity
 from coins.evm.rpc import Call, EvmRpc, RpcAnswerError
@@ -21,8 +22,6 @@ from coins.types import Block, BlockRef, Head, Holdings, Location, MempoolView
 from config.schema import EvmCoinSettings
 
 logger = logging.getLogger(__name__)
-
-_HOLDINGS_TRIES = 5
 
 
 class EvmReader:
@@ -151,14 +150,7 @@ class EvmReader:
 
         A token whose contract does not give every balance is left out: what it holds is unknown, not zero.
         """
-        unique = dict(scripts)
-        for _ in range(_HOLDINGS_TRIES):
-            latest = await self._rpc.call("eth_getBlockByNumber", "latest", False, result=Header)
-            ref = block_ref_of(latest)
-            amounts = await holdings_at(self._rpc, self._settings, ref, unique)
-            if await self.block_ref(ref.height) == ref:
-                return Holdings(ref, amounts)
-        raise NodeUnavailableError("the chain kept changing while balances were read")
+        return await holdings_at_head(self._rpc, self._settings, dict(scripts))
 
     async def is_in_chain_or_mempool(self, txid: str) -> bool | None:
         """Whether the node holds a transaction; None when it answers with an error."""

@@ -10,6 +10,7 @@ import pytest
 
 from actors.messages import ListReconciliations, Reconcile
 from coins.errors import NodeUnavailableError
+from coins.types import BlockRef, Holdings, Location
 from ledger.errors import CurrencyUnavailableError, ReconciliationBusyError
 from tests.actors.desk import Desk, open_desk
 from tests.ledger.books import rows
@@ -85,42 +86,90 @@ async def test_opposite_differences_of_two_places_do_not_hide_each_other(tmp_pat
         assert value("cashier_reconciliation_ok", {"currency": "BTC"}) == 0
 
 
-async def test_a_block_that_comes_in_between_starts_it_anew(tmp_path: Path) -> None:
+async def test_blocks_that_come_in_between_change_nothing_of_what_is_compared(tmp_path: Path) -> None:
+    """The answer is of one block, and so are the books it is held against: those at that block."""
+    async with open_desk(tmp_path) as desk:
+        await desk.fund("alice", 1_000_000)
+        await desk.pay("bob", 70_000)
+        reader = desk.readers["BTC"]
+        honest = reader.holdings
+
+        async def late(scripts: Any) -> Any:
+            held = await honest(scripts)
+            await desk.mine(3)
+            return held
+
+        reader.holdings = late  # type: ignore[method-assign]
+        (view,) = await desk.ask("reconciler", Reconcile("BTC"))
+        assert (view.status, view.height) == ("ok", 106)
+        assert view.totals["onchain"] == view.totals["liabilities"] == 1_000_000
+
+
+async def test_a_reorg_between_the_answers_is_no_difference(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        await desk.fund("alice", 1_000_000)
+        await desk.pay("bob", 70_000)
+        await desk.mine()
+        reader = desk.readers["BTC"]
+        honest = reader.holdings
+        heights: list[int] = []
+
+        async def undone(scripts: Any) -> Any:
+            held = await honest(scripts)
+            heights.append(held.at.height)
+            if len(heights) == 1:
+                desk.chains["BTC"].reorg(1, [[], []])
+                await desk.poke()
+            return held
+
+        reader.holdings = undone  # type: ignore[method-assign]
+        asked = asyncio.ensure_future(desk.ask("reconciler", Reconcile("BTC")))
+        await desk.rest(lambda: heights)
+        await desk.pass_time(5)
+        (view,) = await asked
+        assert heights == [107, 108]
+        assert (view.status, view.height) == ("ok", 108)
+
+
+async def test_a_node_on_another_branch_is_never_a_difference(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        await desk.fund("alice", 1_000_000)
+        before = await results(desk)
+        reader = desk.readers["BTC"]
+        asks: list[int] = []
+
+        async def elsewhere(scripts: Any) -> Any:
+            asks.append(len(scripts))
+            at = BlockRef(106, "ee" * 32, "ed" * 32)
+            return Holdings(at, {"BTC": {Location.DEPOSIT: 1}})
+
+        reader.holdings = elsewhere  # type: ignore[method-assign]
+        asked = asyncio.ensure_future(desk.ask("reconciler", Reconcile("BTC")))
+        await desk.pass_time(10)
+        with pytest.raises(ReconciliationBusyError):
+            await asked
+        assert len(asks) == 5
+        assert await results(desk) == before
+
+
+async def test_l11_an_address_issued_while_the_node_was_asked_is_no_difference(tmp_path: Path) -> None:
     async with open_desk(tmp_path) as desk:
         await desk.fund("alice", 1_000_000)
         reader = desk.readers["BTC"]
         honest = reader.holdings
-        calls: list[int] = []
+        asks: list[int] = []
 
-        async def late(scripts: Any) -> Any:
-            held = await honest(scripts)
-            calls.append(held.at.height)
-            if len(calls) < 3:
+        async def meanwhile(scripts: Any) -> Any:
+            if not asks:
+                await desk.pay("bob", 70_000)
                 await desk.mine()
-            return held
+            asks.append(len(scripts))
+            return await honest(scripts)
 
-        reader.holdings = late  # type: ignore[method-assign]
-        calls.clear()
+        reader.holdings = meanwhile  # type: ignore[method-assign]
         (view,) = await desk.ask("reconciler", Reconcile("BTC"))
-        assert view.status == "ok"
-        assert calls == [106, 107, 108]
-        assert view.height == 108
-
-
-async def test_a_chain_that_never_rests_is_busy(tmp_path: Path) -> None:
-    async with open_desk(tmp_path) as desk:
-        reader = desk.readers["BTC"]
-        honest = reader.holdings
-
-        async def always_late(scripts: Any) -> Any:
-            held = await honest(scripts)
-            await desk.mine()
-            return held
-
-        reader.holdings = always_late  # type: ignore[method-assign]
-        with pytest.raises(ReconciliationBusyError):
-            await desk.ask("reconciler", Reconcile("BTC"))
-        assert await results(desk) == []
+        assert asks == [asks[0], asks[0] + 1]
+        assert (view.status, view.height) == ("ok", 107)
 
 
 async def test_a_node_that_is_down_is_no_result_at_all(tmp_path: Path) -> None:
@@ -151,6 +200,17 @@ async def test_new_blocks_start_it_no_more_often_than_configured(tmp_path: Path)
         await desk.pass_time(60, 10)
         await desk.mine(3)
         assert [status for status, _ in await results(desk)] == ["ok"] * 2
+
+
+async def test_so_many_blocks_lie_between_two_on_schedule(tmp_path: Path) -> None:
+    environ = {"CASHIER__ACTORS__RECONCILE_INTERVAL_S": "0", "CASHIER__ACTORS__RECONCILE_EVERY_BLOCKS": "4"}
+    async with open_desk(tmp_path, environ=environ) as desk:
+        await desk.mine(9)
+        heights = [height for _, height in await results(desk)]
+        assert [after - before for before, after in zip(heights[::-1], heights[-2::-1], strict=False)] == [
+            4,
+            4,
+        ]
 
 
 async def test_one_chain_is_asked_once_at_a_time(tmp_path: Path) -> None:

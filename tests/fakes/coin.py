@@ -12,6 +12,7 @@ from coins.codec import encode_plan
 from coins.errors import InvalidAddressError, NodeUnavailableError, PlanError
 from coins.family import Coin, WatchIndex
 from coins.types import (
+    Asked,
     AttemptPlan,
     Block,
     BlockRef,
@@ -32,7 +33,7 @@ from coins.types import (
     TxOutput,
     Utxo,
 )
-from tests.fakes.chain import FakeChain, FakeIndex, FakeTx, InvalidTxError
+from tests.fakes.chain import FakeBlock, FakeChain, FakeIndex, FakeTx, InvalidTxError, State
 
 FEE_PER_INPUT = 100
 DUST = 546
@@ -109,9 +110,7 @@ class FakeReader:
 
     async def holdings(self, scripts: Sequence[tuple[bytes, Location]]) -> Holdings:
         self._answer()
-        amounts = {self.chain.chain: chain_holdings(self.chain, scripts)}
-        amounts |= {token: chain_holdings(self.chain, scripts, token) for token in self.tokens}
-        return Holdings(self.chain.tip.ref, amounts)
+        return fake_holdings(self.chain, dict(scripts), self.chain.tip, self.tokens)
 
     async def peers(self) -> int:
         self._answer()
@@ -138,20 +137,42 @@ def mempool_view(chain: FakeChain, index: FakeIndex) -> MempoolView:
     return MempoolView(tuple(receipts), frozenset(chain.mempool))
 
 
+def fake_holdings(
+    chain: FakeChain, places: dict[bytes, Location], block: FakeBlock, tokens: Sequence[str]
+) -> Holdings:
+    """What a block's state says scripts own, of the chain's own currency and of tokens."""
+    amounts, owned = {}, {}
+    for name in ("", *tokens):
+        held = state_holdings(block.state, name)
+        owned[name or chain.chain] = {script: held[script] for script in places if held.get(script)}
+        amounts[name or chain.chain] = by_location(held, places)
+    asked = Asked("fake", "state", len(places), chain.tip.ref.height)
+    return Holdings(block.ref, amounts, owned, asked)
+
+
+def state_holdings(state: State, token: str = "") -> dict[bytes, int]:
+    """What each script owns in a state; of a token with its name."""
+    if token:
+        return {script: amount for (name, script), amount in state.tokens.items() if name == token}
+    held = dict(state.balances)
+    for script, amount in state.outputs.values():
+        held[script] = held.get(script, 0) + amount
+    return held
+
+
+def by_location(held: dict[bytes, int], places: dict[bytes, Location]) -> dict[Location, int]:
+    """Sums by location."""
+    totals = dict.fromkeys(places.values(), 0)
+    for script, location in places.items():
+        totals[location] += held.get(script, 0)
+    return totals
+
+
 def chain_holdings(
     chain: FakeChain, scripts: Sequence[tuple[bytes, Location]], token: str = ""
 ) -> dict[Location, int]:
     """What the tip's state itself says scripts own, by location; of a token with its name."""
-    state = chain.tip.state
-    held = dict(state.balances)
-    for script, amount in state.outputs.values():
-        held[script] = held.get(script, 0) + amount
-    if token:
-        held = {script: amount for (name, script), amount in state.tokens.items() if name == token}
-    totals = dict.fromkeys((location for _, location in scripts), 0)
-    for script, location in scripts:
-        totals[location] += held.get(script, 0)
-    return totals
+    return by_location(state_holdings(chain.tip.state, token), dict(scripts))
 
 
 class FakeDeriver:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from coins.types import Holdings, Location
-from ledger.commands import RecordReconciliation
+from coins.types import Asked, Block, BlockRef, ChainDelta, Holdings, Location, Receipt
+from ledger.commands import ApplyChainDelta, RecordReconciliation
 from ledger.errors import UnknownCurrencyError
-from tests.ledger.books import ANCHOR, balance, do, fund, make_books, rows
+from ledger.reconciliation_digest import digest_of
+from ledger.verify import verify_file
+from tests.ledger.books import ANCHOR, balance, do, fund, make_books, rows, transfer
 
 FULL = {"BTC": {Location.HOT: 2**70, Location.DEPOSIT: 0}}
 
@@ -75,6 +78,89 @@ def test_it_is_told_when_the_verdict_or_a_difference_changes(tmp_path: Path) -> 
         ("reconciliation.mismatch", "rec_2"),
         ("reconciliation.mismatch", "rec_4"),
         ("reconciliation.ok", "rec_5"),
+    ]
+
+
+def test_each_comparison_keeps_what_it_was_made_of_and_the_digest_of_the_one_before(tmp_path: Path) -> None:
+    store = make_books(tmp_path)
+    fund(store, "alice", 2**70)
+    asked = Asked("http://node", "scantxoutset", 3, ANCHOR.height, 12)
+    first, second = (
+        do(store, RecordReconciliation(f"rec_{n}", "BTC", Holdings(ANCHOR, FULL, asked=asked), "demand"))[0]
+        for n in (1, 2)
+    )
+    store.close()
+    assert (first.number, first.prev_digest, first.cause) == (1, "", "demand")
+    assert (second.number, second.prev_digest) == (2, first.digest)
+    assert first.inputs == {
+        "node": "http://node", "method": "scantxoutset", "scripts": 3, "from_height": 100, "node_ms": 12,
+    }  # fmt: skip
+    assert first.totals["onchain"] == first.totals["liabilities"] == 2**70
+    assert first.digest == digest_of(first) != second.digest
+    assert verify_file(store.path) == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "row"),
+    [
+        ("UPDATE reconciliation SET status = 'mismatch' WHERE id = 'rec_2'", "rec_2"),
+        ("UPDATE reconciliation SET lines = replace(lines, '1180591620717411303424', '1') WHERE id = 'rec_1'",
+         "rec_1"),
+        ("UPDATE reconciliation SET lines = 'x' WHERE id = 'rec_1'", "rec_1"),
+        ("UPDATE reconciliation SET totals = '{}' WHERE id = 'rec_3'", "rec_3"),
+        ("UPDATE reconciliation SET inputs = '{}', digest = '00' WHERE id = 'rec_2'", "rec_2"),
+        ("UPDATE reconciliation SET block_hash = 'x' WHERE id = 'rec_2'", "rec_2"),
+        ("DELETE FROM reconciliation WHERE id = 'rec_1'", "rec_2"),
+        ("DELETE FROM reconciliation WHERE id = 'rec_2'", "rec_3"),
+        ("UPDATE reconciliation SET number = NULL WHERE id = 'rec_2'", "rec_3"),
+    ],
+)  # fmt: skip
+def test_l07_a_comparison_that_was_tampered_with_is_named(tmp_path: Path, statement: str, row: str) -> None:
+    store = make_books(tmp_path)
+    fund(store, "alice", 2**70)
+    for number in (1, 2, 3):
+        asked = Asked("http://node", "scantxoutset", 3, ANCHOR.height)
+        do(store, RecordReconciliation(f"rec_{number}", "BTC", Holdings(ANCHOR, FULL, asked=asked)))
+    store.close()
+    db = sqlite3.connect(store.path, isolation_level=None)
+    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        db.execute(statement)
+    for name in ("reconciliation_no_update", "reconciliation_no_delete"):
+        db.execute(f"DROP TRIGGER {name}")
+    db.execute(statement)
+    db.close()
+    (finding,) = verify_file(store.path)
+    assert (finding.kind, finding.row) == ("reconciliation_chain", f"reconciliation {row}")
+
+
+def test_a_block_below_the_tip_is_compared_with_the_books_at_that_block(tmp_path: Path) -> None:
+    store = make_books(tmp_path)
+    fund(store, "alice", 2**70)
+    higher = BlockRef(101, "bb" * 32, ANCHOR.block_hash)
+    script = b"\x00"
+    receipt = Receipt("BTC", "cd" * 32, "0", script, 7)
+    delta = ChainDelta("BTC", (), (Block(higher, (receipt,)),), 1)
+    do(store, ApplyChainDelta(delta))
+    do(store, transfer(1, "alice", "bob", 5))
+    (now,) = do(
+        store, RecordReconciliation("rec_1", "BTC", Holdings(higher, {"BTC": {Location.HOT: 2**70 + 7}}))
+    )
+    (past,) = do(store, RecordReconciliation("rec_2", "BTC", Holdings(ANCHOR, FULL), "height"))
+    store.close()
+    assert (now.status, now.height, now.totals["liabilities"]) == ("ok", 101, 2**70 + 7)
+    assert (past.status, past.height, past.totals["liabilities"]) == ("ok", 100, 2**70)
+    assert rows(store.path, "SELECT count(*) FROM event WHERE object_type = 'reconciliation'") == [(1,)]
+
+
+def test_a_past_comparison_is_no_news_of_now(tmp_path: Path) -> None:
+    store = make_books(tmp_path)
+    fund(store, "alice", 2**70)
+    do(store, compare(1, FULL))
+    do(store, RecordReconciliation("rec_2", "BTC", Holdings(ANCHOR, {"BTC": {}}), "period"))
+    do(store, compare(3, FULL))
+    store.close()
+    assert rows(store.path, "SELECT type FROM event WHERE object_type = 'reconciliation'") == [
+        ("reconciliation.ok",)
     ]
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from coins.errors import NodeUnavailableError, WrongNetworkError
-from coins.evm.balance import BalanceChanges, holdings_at
+from coins.evm.balance import BalanceChanges
+from coins.evm.holding import holdings_at
 from coins.evm.reader import EvmReader
 from coins.evm.rpc import EvmRpc
 from coins.evm.wire import Header, block_ref_of
@@ -40,9 +41,12 @@ async def test_changes_are_of_exactly_one_block(fresh_anvil: AnvilNode) -> None:
         found = [await changes.read([*holders, nobody], ref) for ref in refs]
         assert [list(one.values()) for one in found] == [[5, 0, None], [7, 0, None], [-10, 0, None]]
         scripts = {holders[0][1]: Location.DEPOSIT, holders[1][1]: Location.HOT}
-        amounts = await holdings_at(rpc, settings, refs[1], scripts)
-        assert amounts["USDT-ETH"] == {Location.DEPOSIT: 12, Location.HOT: 0}
-        assert await holdings_at(rpc, settings, refs[1], {}) == {"ETH": {}, "USDT-ETH": {}}
+        held = await holdings_at(rpc, settings, scripts, refs[1].height)
+        assert held.at == refs[1]
+        assert held.amounts["USDT-ETH"] == {Location.DEPOSIT: 12, Location.HOT: 0}
+        assert held.scripts["USDT-ETH"] == {holders[0][1]: 12}
+        none = await holdings_at(rpc, settings, {}, refs[1].height)
+        assert none.amounts == {"ETH": {}, "USDT-ETH": {}}
     finally:
         await rpc.close()
 

@@ -1,0 +1,29 @@
+"""The reconciler's command, given again by ``ledger.commands``. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from coins.types import Holdings
+from ledger.request import Command
+from ledger.views import BooksAt, ReconciliationView
+
+
+@dataclass(frozen=True, slots=True)
+class RecordReconciliation(Command[tuple[ReconciliationView, ...] | None]):
+    """Compare the chain's own answer with the books at the same block and store the results: that of the
+    chain's own currency first, then its tokens.
+
+    ``address_seq`` is the number of the last own script the chain was asked about, None: every one.
+    ``cause`` is ``schedule`` or ``demand``, or ``height`` or ``period`` for a block below the tip. ``books``
+    are those at that block, by :class:`ledger.queries.GetBooksAt`, or are made here.
+    Answers None (nothing stored) when that block is not, or no longer, one the ledger stands on, when the
+    books were changed at it since, or when they know a script there that was not asked about.
+    """
+
+    id: str
+    chain: str
+    holdings: Holdings
+    cause: str = "schedule"
+    address_seq: int | None = None
+    books: tuple[BooksAt, ...] = ()

@@ -1,0 +1,46 @@
+"""What the ledger answers about comparisons of chain and books, given again by ``ledger.views``. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from coins.types import Location
+
+
+@dataclass(frozen=True, slots=True)
+class BooksAt:
+    """The books of one currency at one block: what is onchain, and the sums of the equation.
+
+    ``totals`` are ``onchain``, ``deficit``, ``unexplained``, ``expenses`` on the left and ``liabilities``,
+    ``revenue``, ``equity`` on the right; ``clearing`` is zero.
+    """
+
+    currency: str
+    onchain: dict[Location, int]
+    totals: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ReconciliationView:
+    """One comparison of chain and books at one block. ``status`` is ``ok`` or ``mismatch``.
+
+    ``lines`` hold per location what the chain says, what the books say, and the first less the second.
+    ``number`` counts the currency's comparisons (None: older than the count), ``cause`` says what asked for
+    this one, ``inputs`` how the node was asked (:class:`coins.types.Asked`), ``totals`` are those of
+    :class:`BooksAt`. ``digest`` is over all of it and ``prev_digest``, that of the one before.
+    """
+
+    id: str
+    currency: str
+    height: int
+    block_hash: str
+    status: str
+    created_at: int
+    lines: tuple[dict[str, Any], ...] = ()
+    number: int | None = None
+    cause: str = "schedule"
+    inputs: dict[str, Any] = field(default_factory=dict)
+    totals: dict[str, int] = field(default_factory=dict)
+    prev_digest: str = ""
+    digest: str = ""
