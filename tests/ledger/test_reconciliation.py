@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from coins.types import Asked, Block, BlockRef, ChainDelta, Holdings, Location, Receipt
-from ledger.commands import ApplyChainDelta, RecordReconciliation
+from ledger.commands import ApplyChainDelta
 from ledger.errors import UnknownCurrencyError
+from ledger.reconciliation_command import RecordReconciliation
 from ledger.reconciliation_digest import digest_of
+from ledger.reconciliation_view import ReconciliationView
 from ledger.verify import verify_file
 from tests.ledger.books import ANCHOR, balance, do, fund, make_books, rows, transfer
 
@@ -90,6 +92,7 @@ def test_each_comparison_keeps_what_it_was_made_of_and_the_digest_of_the_one_bef
         for n in (1, 2)
     )
     store.close()
+    assert isinstance(first, ReconciliationView)
     assert (first.number, first.prev_digest, first.cause) == (1, "", "demand")
     assert (second.number, second.prev_digest) == (2, first.digest)
     assert first.inputs == {
