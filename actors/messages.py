@@ -87,6 +87,8 @@ from ledger.statement_query import (
     Subject,
 )
 from ledger.stop_command import StartPayouts, StopPayouts
+from ledger.story_query import GetPayoutStory, SearchBooks
+from ledger.story_view import AddressMatch, ChainTxView, ClientMatch, EntryView, Found, PayoutStory
 from ledger.views import (
     AddressView,
     AttemptView,
@@ -94,6 +96,7 @@ from ledger.views import (
     BalanceView,
     CasesReleased,
     CaseView,
+    ChildAttempt,
     ClientBlock,
     CurrencyView,
     DepositView,
@@ -255,6 +258,7 @@ class OutboxReady(Request[None]):
 
 
 __all__ = [
+    "AddressMatch",
     "AddressView",
     "AnnounceHouseFunding",
     "ApplyChainDelta",
@@ -267,9 +271,12 @@ __all__ = [
     "BlockDeposits",
     "CaseView",
     "CasesReleased",
+    "ChainTxView",
+    "ChildAttempt",
     "ChildView",
     "ClaimDeliveries",
     "ClientBlock",
+    "ClientMatch",
     "Command",
     "CreateKey",
     "CreateOperator",
@@ -280,10 +287,12 @@ __all__ = [
     "DomainError",
     "EndOperatorSession",
     "EndSession",
+    "EntryView",
     "EventView",
     "ExchangeCode",
     "FailLogin",
     "Filter",
+    "Found",
     "GetAddress",
     "GetBalances",
     "GetBooks",
@@ -291,6 +300,7 @@ __all__ = [
     "GetDeposit",
     "GetKey",
     "GetOperatorSession",
+    "GetPayoutStory",
     "GetSession",
     "GetStatement",
     "GetStop",
@@ -324,6 +334,7 @@ __all__ = [
     "OutboxReady",
     "Outcome",
     "Page",
+    "PayoutStory",
     "PostTransfer",
     "Query",
     "Reconcile",
@@ -337,6 +348,7 @@ __all__ = [
     "RequestWithdrawal",
     "ResetOperator",
     "RevokeKey",
+    "SearchBooks",
     "SessionView",
     "SetCurrencyState",
     "SetOperator",

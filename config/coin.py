@@ -94,6 +94,8 @@ class CoinBase(CurrencySettings):
     payment at the highest rate allowed."""
     blocks_per_step: Annotated[int, Field(ge=1, le=1_000)] = 25
     """Most blocks handed to the ledger in one step while catching up."""
+    block_interval_s: Annotated[int, Field(ge=1, le=86_400)] | None = None
+    """Usual time between two blocks; from it clients are told when a withdrawal should be confirmed."""
     node: NodeSettings
     """The currency's own node: the one that is followed."""
     witness: NodeSettings | None = None

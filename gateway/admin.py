@@ -5,7 +5,6 @@ from __future__ import annotations
 from actors.messages import (
     DecideWithdrawal,
     GetTree,
-    GetWithdrawal,
     HoldCurrency,
     ListAudit,
     ListWithdrawals,
@@ -16,7 +15,6 @@ from gateway.api import Call, Reply
 from gateway.bodies import ApproveBody, AuditQuery, ListQuery, OptionalReasonBody, ReasonBody
 from gateway.operator_render import operator_withdrawal as shown_payout
 from gateway.operator_replies import OperatorWithdrawalList
-from gateway.problem import ProblemError
 from gateway.replies import AuditList
 from gateway.website import filter_of, limit_of
 
@@ -56,14 +54,6 @@ async def list_all_withdrawals(call: Call[None, ListQuery]) -> Reply:
     page = await call.ask(ListWithdrawals(filter_of(query, query.client_id), limit_of(call), query.cursor))
     data = [shown_payout(view, call.gateway.coins) for view in page.data]
     return Reply(OperatorWithdrawalList(data=data, next_cursor=page.next_cursor))
-
-
-async def get_any_withdrawal(call: Call[None, None]) -> Reply:
-    """One payout with all there is to know of it."""
-    view = await call.ask(GetWithdrawal(call.params["id"]))
-    if view is None:
-        raise ProblemError("not_found")
-    return Reply(shown_payout(view, call.gateway.coins))
 
 
 async def approve_withdrawal(call: Call[ApproveBody, None]) -> Reply:

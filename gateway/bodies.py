@@ -331,6 +331,19 @@ class AuditQuery(Query):
     until: Annotated[Moment | None, Field(validation_alias="to")] = None
 
 
+class SearchQuery(Query):
+    """What an operator looks for; exact."""
+
+    q: Annotated[
+        str,
+        Field(
+            pattern=r"^[\x21-\x7e]{1,160}$",
+            description="A client's id, a txid, an address, an id of ours, or an `external_id`",
+        ),
+    ]
+    limit: Annotated[int, Field(ge=1, le=500)] | None = None
+
+
 class EventsQuery(Query):
     """Events after a sequence number."""
 

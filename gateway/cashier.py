@@ -24,10 +24,10 @@ from gateway.problem import ProblemError
 from gateway.replies import (
     BalanceList,
     CashierAddressReply,
+    ClientWithdrawalList,
     CurrencyList,
     DepositList,
     TokenReply,
-    WithdrawalList,
 )
 from gateway.token import is_code, new_session_token, token_hash
 from gateway.website import filter_of, limit_of
@@ -89,8 +89,10 @@ async def list_client_withdrawals(call: Call[None, PageQuery]) -> Reply:
         filter_of(query, client.client_id), limit_of(call), query.cursor, website=client.session.website
     )
     page = await call.ask(message)
-    data = [render.withdrawal(view, call.gateway.coins) for view in page.data if client.sees(view.currency)]
-    return Reply(WithdrawalList(data=data, next_cursor=page.next_cursor))
+    data = [
+        render.client_withdrawal(view, call.gateway.coins) for view in page.data if client.sees(view.currency)
+    ]
+    return Reply(ClientWithdrawalList(data=data, next_cursor=page.next_cursor))
 
 
 async def create_client_withdrawal(call: Call[CashierWithdrawalBody, None]) -> Reply:
@@ -113,7 +115,7 @@ async def create_client_withdrawal(call: Call[CashierWithdrawalBody, None]) -> R
         session_id=session.id,
     )
     outcome = await call.ask(message, body.currency)
-    return Reply(render.withdrawal(outcome.value, gateway.coins), 201, outcome.is_replayed)
+    return Reply(render.client_withdrawal(outcome.value, gateway.coins), 201, outcome.is_replayed)
 
 
 async def cancel_client_withdrawal(call: Call[None, None]) -> Reply:
@@ -128,7 +130,7 @@ async def cancel_client_withdrawal(call: Call[None, None]) -> Reply:
         idempotency=call.idempotency,
     )
     outcome = await call.ask(message)
-    return Reply(render.withdrawal(outcome.value, call.gateway.coins), 200, outcome.is_replayed)
+    return Reply(render.client_withdrawal(outcome.value, call.gateway.coins), 200, outcome.is_replayed)
 
 
 @lru_cache(maxsize=1024)

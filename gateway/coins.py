@@ -6,9 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from coins.amounts import AmountError, format_amount, parse_amount
-from config.schema import BitcoinCoinSettings, CurrencySettings, TokenSettings
+from config.schema import BitcoinCoinSettings, CoinBase, CurrencySettings, TokenSettings
 from gateway.errors import invalid
 from gateway.problem import ProblemError
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How blocks usually come, and how many until the one that takes a payout."""
+
+    block_interval_s: int
+    blocks_to_mine: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +34,7 @@ class CoinInfo:
     minimum_deposit: int
     explorer_tx: str | None = None
     has_accounts: bool = False
+    pace: Pace | None = None
 
 
 class Coins:
@@ -51,6 +60,7 @@ class Coins:
                 coin.minimum_deposit,
                 explorer_tx,
                 not isinstance(coin, BitcoinCoinSettings),
+                _pace_of(settings.get(chain)),
             )
             self._decimals[name] = coin.decimals
         on = {name for name, coin in settings.items() if coin.enabled}
@@ -87,6 +97,16 @@ class Coins:
         """Decimal string of whole units. A currency out of the books of this configuration is a fault."""
         return format_amount(amount, self._decimals[currency])
 
+    def fee_currency(self, currency: str) -> str:
+        """What fees of a currency's chain txs are paid in: itself, or a token's parent."""
+        info = self._known.get(currency)
+        return currency if info is None else info.chain
+
+    def pace(self, currency: str) -> Pace | None:
+        """How blocks come on a currency's chain; None where the configuration does not say."""
+        info = self._known.get(currency)
+        return None if info is None else info.pace
+
     def txid(self, currency: str, text: str) -> str:
         """A txid as the books of an enabled currency write it. Raises ProblemError ``unknown_currency``."""
         digits = text.removeprefix("0x")
@@ -98,6 +118,14 @@ class Coins:
         if txid is None or info is None or info.explorer_tx is None:
             return None
         return info.explorer_tx.replace("{txid}", txid)
+
+
+def _pace_of(chain: CurrencySettings | None) -> Pace | None:
+    """The pace of a chain, where the configuration tells it."""
+    if not isinstance(chain, CoinBase) or chain.block_interval_s is None:
+        return None
+    blocks_to_mine = chain.fee_target_blocks if isinstance(chain, BitcoinCoinSettings) else 1
+    return Pace(chain.block_interval_s, blocks_to_mine)
 
 
 def _chain_of(settings: CurrencySettings) -> str:

@@ -113,7 +113,8 @@ def _is_visible(call: Call[None, StreamQuery], view: EventView) -> bool:
 
 def _frame(call: Call[None, StreamQuery], view: EventView) -> bytes:
     """One event in the form of text/event-stream; JSON holds no raw line break."""
-    body = render.event(view, call.gateway.coins).model_dump_json()
+    shown = render.client_event if isinstance(call.principal, Client) else render.event
+    body = shown(view, call.gateway.coins).model_dump_json()
     return f"id: {view.sequence}\nevent: {view.type}\ndata: {body}\n\n".encode()
 
 

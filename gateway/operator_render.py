@@ -5,7 +5,6 @@ from __future__ import annotations
 from actors.messages import HouseMovementView, StopView, WithdrawalView
 from gateway.coins import Coins
 from gateway.operator_replies import (
-    ApprovalReply,
     HouseMovementReply,
     OperatorWithdrawalReply,
     StopReply,
@@ -19,15 +18,11 @@ def stop(view: StopView) -> StopReply:
 
 
 def operator_withdrawal(view: WithdrawalView, coins: Coins) -> OperatorWithdrawalReply:
-    """The same with what operators approve."""
+    """The same with what operators need beside it."""
     return OperatorWithdrawalReply(
         **dict(withdrawal(view, coins)),
         kind=view.kind,
         website=view.website,
-        block_hash=view.block_hash,
-        digest=view.digest,
-        approvals_needed=view.approvals_needed,
-        approvals=[ApprovalReply(by=a.by, digest=a.digest, at=moment(a.at)) for a in view.approvals],
     )
 
 

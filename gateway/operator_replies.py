@@ -21,26 +21,14 @@ class StopReply(Model):
     reason: str
 
 
-class ApprovalReply(Model):
-    """An operator let exactly the payment with this digest leave."""
-
-    by: str
-    digest: str
-    at: str
-
-
 class OperatorWithdrawalReply(WithdrawalReply):
-    """The same for operators; ``digest`` stands for exactly this payment and is sent back to approve it.
+    """The same for operators; its ``digest`` is sent back to approve it.
 
     ``kind`` is ``payout``, or ``cold`` for house money that is to go to the cold address.
     """
 
     kind: str
     website: str
-    block_hash: str | None
-    digest: str
-    approvals_needed: int
-    approvals: list[ApprovalReply]
 
 
 class OperatorWithdrawalList(Model):

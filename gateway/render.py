@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from functools import lru_cache
-from types import SimpleNamespace
 from typing import Any
 
 from actors.messages import (
-    AttemptView,
     AuditView,
     BalanceView,
     CaseView,
@@ -23,22 +19,22 @@ from actors.messages import (
     OperatorView,
     SessionView,
     TransferView,
-    WithdrawalView,
 )
 from coins.amounts import format_amount
 from gateway.coins import Coins
+from gateway.moment import moment as moment
+from gateway.moment import moment_or_none as moment_or_none
 from gateway.replies import (
     AddressReply,
-    AttemptReply,
     AuditReply,
     BalanceReply,
     CaseEntryReply,
     CaseReply,
     ClientSessionReply,
+    ClientWithdrawalReply,
     CurrencyReply,
     DepositReply,
     EventReply,
-    HistoryReply,
     KeyReply,
     Model,
     OperatorReply,
@@ -46,23 +42,14 @@ from gateway.replies import (
     SessionReply,
     TransferReply,
     TreeReply,
-    WithdrawalReply,
 )
 from gateway.role import permissions_of
+from gateway.withdrawal_render import client_withdrawal as client_withdrawal
+from gateway.withdrawal_render import withdrawal as withdrawal
+from gateway.withdrawal_render import withdrawal_event
 
 _AMOUNTS = frozenset({"amount", "fee", "chain", "books", "difference"})
 """Members of objects without a reply of their own that are amounts where they are numbers."""
-
-
-@lru_cache(maxsize=1024)
-def moment(at: int) -> str:
-    """RFC 3339 of unix seconds, e.g. ``2026-01-31T12:00:00Z``."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def moment_or_none(at: int | None) -> str | None:
-    """`moment`, or None for a time that has not come."""
-    return None if at is None else moment(at)
 
 
 def session(view: SessionView, code: str, base_url: str) -> SessionReply:
@@ -223,43 +210,6 @@ def deposit(view: DepositView, coins: Coins) -> DepositReply:
     )
 
 
-def withdrawal(view: WithdrawalView, coins: Coins) -> WithdrawalReply:
-    """A withdrawal with its history and attempts."""
-    name = view.currency
-    return WithdrawalReply(
-        id=view.id,
-        external_id=view.external_id,
-        client_id=view.client_id,
-        currency=name,
-        amount=coins.display(name, view.amount),
-        fee=coins.display(name, view.fee),
-        address=view.address,
-        txid=view.txid,
-        explorer_url=coins.explorer_url(view.currency, view.txid),
-        status=view.status,
-        waiting_for=view.waiting_for,
-        attention=view.attention,
-        confirmations=view.confirmations,
-        confirmations_required=view.confirmations_required,
-        block_height=view.block_height,
-        created_at=moment(view.created_at),
-        cooling_until=moment_or_none(view.cooling_until),
-        history=[HistoryReply(status=h.status, at=moment(h.at), by=h.by) for h in view.history],
-        attempts=[
-            AttemptReply(
-                id=a.id,
-                txid=a.txid,
-                state=a.state,
-                fee=coins.display(name, a.fee),
-                fee_share=coins.display(name, a.fee_share),
-                payouts=a.payouts,
-                created_at=moment(a.created_at),
-            )
-            for a in view.attempts
-        ],
-    )
-
-
 def case(view: CaseView, coins: Coins) -> CaseReply:
     """Money that credits nobody, with its evidence and history."""
     return CaseReply(
@@ -312,6 +262,15 @@ def event(view: EventView, coins: Coins) -> EventReply:
     )
 
 
+def client_event(view: EventView, coins: Coins) -> EventReply:
+    """The same for the client it is about: a withdrawal as its own GET returns it."""
+    shown = event(view, coins)
+    if not view.type.startswith("withdrawal."):
+        return shown
+    data = {name: shown.data[name] for name in ClientWithdrawalReply.model_fields}
+    return shown.model_copy(update={"data": data})
+
+
 def event_data(view: EventView, coins: Coins) -> dict[str, Any]:
     """The object an event tells of; kinds that no GET returns are rendered by the names of their members."""
     kind = view.type.partition(".")[0]
@@ -327,14 +286,6 @@ def _deposit_event(data: Mapping[str, Any], coins: Coins) -> Model:
     return deposit(DepositView(**data), coins)
 
 
-def _withdrawal_event(data: Mapping[str, Any], coins: Coins) -> Model:
-    history = tuple(SimpleNamespace(**entry) for entry in data.get("history", ()))
-    # Events older than the shares are of chain tx that made one payout.
-    attempts = tuple(AttemptView(**{"fee_share": a["fee"], **a}) for a in data.get("attempts", ()))
-    whole: dict[str, Any] = {**data, "history": history, "attempts": attempts}
-    return withdrawal(WithdrawalView(**whole), coins)
-
-
 def _transfer_event(data: Mapping[str, Any], coins: Coins) -> Model:
     return transfer(TransferView(**data), coins)
 
@@ -345,7 +296,7 @@ def _currency_event(data: Mapping[str, Any], coins: Coins) -> Model:
 
 _RENDERERS: Mapping[str, Callable[[Mapping[str, Any], Coins], Model]] = {
     "deposit": _deposit_event,
-    "withdrawal": _withdrawal_event,
+    "withdrawal": withdrawal_event,
     "transfer": _transfer_event,
     "currency": _currency_event,
 }

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-
-class Model(BaseModel):
-    """A reply; made by our own code, so it is not checked again."""
-
-    model_config = ConfigDict(frozen=True)
+from gateway.model import Model as Model
+from gateway.withdrawal_replies import ClientWithdrawalList as ClientWithdrawalList
+from gateway.withdrawal_replies import ClientWithdrawalReply as ClientWithdrawalReply
+from gateway.withdrawal_replies import WithdrawalList as WithdrawalList
+from gateway.withdrawal_replies import WithdrawalReply as WithdrawalReply
 
 
 class SessionReply(Model):
@@ -217,58 +217,6 @@ class DepositList(Model):
     """Deposits, newest first."""
 
     data: list[DepositReply]
-    next_cursor: str | None
-
-
-class HistoryReply(Model):
-    """A state a withdrawal came into, when, and by whom."""
-
-    status: str
-    at: str
-    by: str
-
-
-class AttemptReply(Model):
-    """A chain tx made for a withdrawal. Fees are in whole units: of the chain tx, which the house bears,
-    and this withdrawal's share of it among the payouts that the chain tx makes."""
-
-    id: str
-    txid: str | None
-    state: str
-    fee: str
-    fee_share: str
-    payouts: int
-    created_at: str
-
-
-class WithdrawalReply(Model):
-    """A withdrawal with its whole story."""
-
-    id: str
-    external_id: str
-    client_id: str
-    currency: str
-    amount: str
-    fee: str
-    address: str
-    txid: str | None
-    explorer_url: str | None
-    status: str
-    waiting_for: str | None
-    attention: bool
-    confirmations: int
-    confirmations_required: int
-    block_height: int | None
-    created_at: str
-    cooling_until: str | None
-    history: list[HistoryReply]
-    attempts: list[AttemptReply]
-
-
-class WithdrawalList(Model):
-    """Withdrawals, newest first."""
-
-    data: list[WithdrawalReply]
     next_cursor: str | None
 
 

@@ -27,6 +27,8 @@ class Permission(StrEnum):
     WITHDRAWALS_SEEN = "withdrawals_seen"
     """To look at payouts with all there is to know of them; to decide about one is the next one."""
     WITHDRAWALS = "withdrawals"
+    SEARCH = "search"
+    """To look for a client's payments with everything that belongs to them."""
     STOP = "stop"
     """To stop all payouts at once; to let them go on is the next one."""
     START = "start"
@@ -50,6 +52,7 @@ ROLES: Mapping[Role, frozenset[Permission]] = {
             Permission.OWN,
             Permission.TREE,
             Permission.WITHDRAWALS_SEEN,
+            Permission.SEARCH,
             Permission.CASES_SEEN,
             Permission.HOUSE_SEEN,
             Permission.BOOKS,
@@ -58,7 +61,13 @@ ROLES: Mapping[Role, frozenset[Permission]] = {
     ),
     Role.MARKETING: frozenset({Permission.OWN}),
     Role.SUPPORT: frozenset(
-        {Permission.OWN, Permission.TREE, Permission.WITHDRAWALS_SEEN, Permission.CASES_SEEN}
+        {
+            Permission.OWN,
+            Permission.TREE,
+            Permission.WITHDRAWALS_SEEN,
+            Permission.SEARCH,
+            Permission.CASES_SEEN,
+        }
     ),
     Role.SRE: frozenset(
         {Permission.OWN, Permission.TREE, Permission.CURRENCIES, Permission.STOP, Permission.AUDIT}
@@ -70,6 +79,7 @@ ROLES: Mapping[Role, frozenset[Permission]] = {
             Permission.CURRENCIES,
             Permission.WITHDRAWALS_SEEN,
             Permission.WITHDRAWALS,
+            Permission.SEARCH,
             Permission.STOP,
             Permission.START,
             Permission.CASES_SEEN,

@@ -61,7 +61,12 @@ def read_attempts(db: Database, where: str, arguments: tuple[object, ...]) -> li
 
 def plan_of(row: AttemptRow) -> AttemptPlan:
     """The plan as it was when it was reserved."""
-    return decode_plan(row.plan)
+    return plan_in(row.plan)
+
+
+def plan_in(text: str) -> AttemptPlan:
+    """Inverse of :func:`plan_text`."""
+    return decode_plan(text)
 
 
 def is_cancel(row: AttemptRow) -> bool:

@@ -23,7 +23,9 @@ from ledger import (
     reader_operator,
     reader_period,
     reader_scan,
+    reader_search,
     reader_statement,
+    reader_story,
 )
 from ledger.connection import BUSY_TIMEOUT_MS, connect, is_unavailable
 from ledger.dispatch import Result
@@ -43,6 +45,8 @@ READERS: dict[type[Any], Callable[[Snapshot, Any], Any]] = {
     **reader_period.READERS,
     **reader_scan.READERS,
     **reader_statement.READERS,
+    **reader_search.READERS,
+    **reader_story.READERS,
 }
 
 QUICK = frozenset({GetKey, GetSession, GetOperatorSession, GetAddress, GetBalances})

@@ -28,6 +28,10 @@ from ledger.period_view import PeriodView as PeriodView
 from ledger.period_view import ProofView as ProofView
 from ledger.reconciliation_view import BooksAt as BooksAt
 from ledger.reconciliation_view import ReconciliationView as ReconciliationView
+from ledger.withdrawal_view import ApprovalView as ApprovalView
+from ledger.withdrawal_view import AttemptView as AttemptView
+from ledger.withdrawal_view import ChildAttempt as ChildAttempt
+from ledger.withdrawal_view import HistoryEntry as HistoryEntry
 
 T = TypeVar("T")
 
@@ -93,47 +97,13 @@ class DepositView:
 
 
 @dataclass(frozen=True, slots=True)
-class HistoryEntry:
-    """One state a withdrawal went through: when, and who or what moved it."""
-
-    status: str
-    at: int
-    by: str
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptView:
-    """One candidate chain tx of a withdrawal. States as in the attempt table.
-
-    ``fee`` is the chain tx's, borne by the house; ``fee_share`` this withdrawal's part of it among the
-    ``payouts`` that the chain tx makes. The shares sum to the fee.
-    """
-
-    id: str
-    txid: str | None
-    state: str
-    fee: int
-    created_at: int
-    fee_share: int = 0
-    payouts: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class ApprovalView:
-    """One operator let exactly the payment with this digest leave."""
-
-    by: str
-    digest: str
-    at: int
-
-
-@dataclass(frozen=True, slots=True)
 class WithdrawalView:
     """A withdrawal with its whole story.
 
     ``kind`` is ``payout``, or ``cold`` for house money on its way to the cold address.
     ``digest`` stands for exactly this payment: what operators approve. ``approvals_needed`` of them must,
     each another one; 0 when it leaves without. An address that is new to the client waits ``cooling_until``.
+    ``block_at`` is the time of the block it is in, as the block tells it.
     """
 
     id: str
@@ -160,6 +130,7 @@ class WithdrawalView:
     website: str = ""
     block_hash: str | None = None
     kind: str = "payout"
+    block_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from coins.types import ForeignAddress
+from coins.types import ForeignAddress, child_intent
 from ledger import accounts
 from ledger.accounts import HOUSE, Part
 from ledger.approval_row import digest_of, read_approvals
 from ledger.connection import Database
-from ledger.views import ApprovalView, AttemptView, HistoryEntry, WithdrawalView
+from ledger.views import ApprovalView, AttemptView, ChildAttempt, HistoryEntry, WithdrawalView
 from ledger.withdrawal import WithdrawalState
 
 COLUMNS = (
@@ -160,24 +160,79 @@ def to_view(
     history = db.execute(
         "SELECT status, at, by FROM withdrawal_history WHERE withdrawal_id = ? ORDER BY id", (row.id,)
     )
-    attempts = db.execute(
-        "SELECT a.id, a.txid, a.state, a.fee, p.fee_share, (SELECT count(*) FROM attempt_payout o"
-        " WHERE o.attempt_id = a.id), a.created_at"
-        " FROM attempt_payout p JOIN attempt a ON a.id = p.attempt_id WHERE p.withdrawal_id = ?"
-        " ORDER BY a.rowid",
-        (row.id,),
-    )
     return view_of(
         row,
         confirmations_required,
         tip_height,
         tuple(HistoryEntry(status, at, by) for status, at, by in history),
-        tuple(
-            AttemptView(attempt_id, txid, state, int(fee), at, int(share), payouts)
-            for attempt_id, txid, state, fee, share, payouts, at in attempts
-        ),
+        _attempts(db, row.id),
         read_approvals(db, row.id) if row.approvals_needed else (),
+        _block_at(db, row),
     )
+
+
+_ATTEMPTS = (
+    "SELECT a.id, a.txid, a.state, a.fee, a.created_at, p.fee_share, (SELECT count(*) FROM attempt_payout o"
+    " WHERE o.attempt_id = a.id), CASE WHEN a.nonce IS NULL THEN i.kind ELSE json_extract(a.plan, '$.kind')"
+    " END, a.nonce, (SELECT count(*) FROM attempt_input n WHERE n.attempt_id = a.id), a.block_hash,"
+    " (SELECT m.delta FROM chain_movement m WHERE m.chain = c.chain AND m.block_hash = a.block_hash"
+    " AND m.txid = a.txid AND m.position = 'gas' AND m.is_disconnected = 0), c.chain"
+    " FROM attempt_payout p JOIN attempt a ON a.id = p.attempt_id JOIN intent i ON i.id = a.intent_id"
+    " JOIN coin c ON c.currency = a.currency WHERE p.withdrawal_id = ? ORDER BY a.rowid"
+)
+
+
+def _attempts(db: Database, withdrawal_id: str) -> tuple[AttemptView, ...]:
+    """Every candidate of a withdrawal, oldest first."""
+    found = []
+    for row in db.execute(_ATTEMPTS, (withdrawal_id,)).fetchall():
+        attempt_id, txid, state, fee, at, share, payouts, kind, nonce, inputs, block_hash, gas, chain = row
+        child = paid = None
+        if nonce is None:
+            child = None if txid is None else _child(db, txid)
+            paid = None if block_hash is None else int(fee)
+        elif gas is not None:
+            paid = -int(gas)
+        found.append(
+            AttemptView(
+                attempt_id,
+                txid,
+                state,
+                int(fee),
+                at,
+                int(share),
+                payouts,
+                kind,
+                nonce,
+                inputs if nonce is None else None,
+                paid,
+                chain,
+                child,
+            )
+        )
+    return tuple(found)
+
+
+def _child(db: Database, txid: str) -> ChildAttempt | None:
+    """The child that pays for a chain tx of ours, unless it was given up."""
+    row = db.execute(
+        "SELECT id, txid, state, fee, created_at FROM attempt WHERE intent_id = ? AND state <> 'abandoned'"
+        " ORDER BY rowid DESC LIMIT 1",
+        (child_intent(txid),),
+    ).fetchone()
+    return ChildAttempt(row[0], row[1], row[2], int(row[3]), row[4]) if row else None
+
+
+def _block_at(db: Database, row: WithdrawalRow) -> int | None:
+    """The time of the block a withdrawal is in."""
+    if row.block_height is None:
+        return None
+    found = db.execute(
+        "SELECT b.time FROM coin c JOIN block b ON b.chain = c.chain AND b.height = ? WHERE c.currency = ?"
+        " AND b.block_hash = ?",
+        (row.block_height, row.currency, row.block_hash),
+    ).fetchone()
+    return found[0] if found else None
 
 
 def view_of(
@@ -187,6 +242,7 @@ def view_of(
     history: tuple[HistoryEntry, ...],
     attempts: tuple[AttemptView, ...] = (),
     approvals: tuple[ApprovalView, ...] = (),
+    block_at: int | None = None,
 ) -> WithdrawalView:
     """The same of what is known already."""
     is_included = row.block_height is not None and tip_height is not None
@@ -215,4 +271,5 @@ def view_of(
         block_hash=row.block_hash,
         approvals=approvals,
         kind=row.kind,
+        block_at=block_at,
     )

@@ -223,6 +223,9 @@ function paymentItem(payment) {
     if (payment.explorer_url) Object.assign(txid, { href: payment.explorer_url, target: "_blank", rel: "noopener noreferrer" });
     foot.append(txid);
   }
+  if (payment.way === "out" && payment.confirmation_expected_s) {
+    foot.append(make("span", "when", `confirmed in ${duration(payment.confirmation_expected_s)}`));
+  }
   if (payment.way === "out" && ["held", "approved"].includes(payment.status)) {
     const cancel = make("button", "quiet small", "Cancel");
     cancel.type = "button";
@@ -231,6 +234,12 @@ function paymentItem(payment) {
   }
   item.append(foot);
   return item;
+}
+
+function duration(seconds) {
+  if (seconds < 90) return "about a minute";
+  if (seconds < 5400) return `about ${Math.round(seconds / 60)} minutes`;
+  return `about ${Math.round(seconds / 3600)} hours`;
 }
 
 function onEvent(event) {

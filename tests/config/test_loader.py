@@ -161,7 +161,7 @@ BAD_COIN: list[tuple[Edit, str]] = [
     (("confirmations = 3", "confirmations = 3\nconfirmations = 4"), "Cannot overwrite a value"),
     (
         ('minimum_deposit = "0.0001"', "minimum_deposit = 0.0001"),
-        ':20: coins.BTC.minimum_deposit: an amount is written as a string, like "0.001", not as a float',
+        ':21: coins.BTC.minimum_deposit: an amount is written as a string, like "0.001", not as a float',
     ),
     (('"0.0001"', "1"), "not as an integer"),
     (('"0.0001"', '"1e-4"'), "not an amount"),
@@ -217,7 +217,7 @@ def test_nodes_are_one_or_two(nodes: str, errors_of: Failer, folder: Path) -> No
     file = folder / "coins" / "BTC.toml"
     file.write_text(file.read_text().replace("[node]", nodes, 1))
     assert any(
-        line.startswith("coins/BTC.toml:41: coins.BTC.nodes: expected a list of one") for line in errors_of()
+        line.startswith("coins/BTC.toml:42: coins.BTC.nodes: expected a list of one") for line in errors_of()
     )
 
 

@@ -28,6 +28,7 @@ from actors.messages import (
     GetBalances,
     GetCase,
     GetDeposit,
+    GetPayoutStory,
     GetStatement,
     GetStop,
     GetTree,
@@ -57,6 +58,7 @@ from actors.messages import (
     RequestWithdrawal,
     ResetOperator,
     RevokeKey,
+    SearchBooks,
     SetOperator,
     SetPassword,
     StartPayouts,
@@ -79,9 +81,11 @@ from tests.gateway.samples import (
     case_view,
     currency_view,
     deposit_view,
+    found,
     issued_address,
     operator_session_view,
     operator_view,
+    payout_story,
     session_view,
     statement_line,
     statement_view,
@@ -134,6 +138,7 @@ BODIES: dict[str, dict[str, Any]] = {
 QUERIES = {
     "get_client_statement": "?currency=BTC",
     "get_statement": "?account=client:alice:BTC:available",
+    "search": "?q=alice",
 }
 """What a route asks to be named in its query."""
 ASKS = {
@@ -183,6 +188,8 @@ def script(directory: FakeDirectory) -> None:
         GetDeposit: deposit_view(),
         GetStatement: lambda _, message: statement_view(message.subject),
         GetWithdrawal: withdrawal_view(),
+        GetPayoutStory: payout_story(),
+        SearchBooks: found(),
         GetTree: ChildView("root", "up", 0, 0, None, (ChildView("ledger", "up", 1, 2, "x"),)),
         HoldCurrency: Outcome(currency_view("BTC", state="paused")),
         IssueAddress: issued_address(),

@@ -24,6 +24,16 @@ from actors.messages import (
     WithdrawalView,
 )
 from ledger.codec import to_dict
+from ledger.story_view import (
+    AddressMatch,
+    ChainTxView,
+    ClientMatch,
+    EntryView,
+    Found,
+    OutputView,
+    PayoutStory,
+    PostingView,
+)
 from ledger.views import AttemptView, CaseEntry, HistoryEntry
 
 NOW = 1_760_000_000
@@ -231,3 +241,67 @@ def statement_line(**changes: Any) -> StatementLine:
         reason="",
     )
     return line._replace(**changes)
+
+
+def chain_tx_view(**changes: Any) -> ChainTxView:
+    view = ChainTxView(
+        id="att_1",
+        intent_id="pay_wd_1",
+        intent_status="open",
+        kind="payout",
+        currency="BTC",
+        txid=TXID,
+        state="mined",
+        detail="",
+        fee=300,
+        fee_paid=300,
+        fee_currency="BTC",
+        sender=None,
+        nonce=None,
+        inputs=2,
+        outputs=(OutputView("bcrt1qbob", 100_000),),
+        withdrawals=("wd_1",),
+        block_height=101,
+        block_hash="cd" * 32,
+        block_at=NOW,
+        created_at=NOW,
+    )
+    return replace(view, **changes)
+
+
+def entry_view(**changes: Any) -> EntryView:
+    posting = PostingView("BTC", "client:alice:BTC:reserved", "onchain:BTC:hot", 100_000, 5_000, 1)
+    view = EntryView(
+        7, "payout", NOW, "chain", "attempt", "att_1", 101, "cd" * 32, TXID, None, "", (posting,)
+    )
+    return replace(view, **changes)
+
+
+def payout_story(**changes: Any) -> PayoutStory:
+    view = PayoutStory(
+        withdrawal=withdrawal_view(),
+        requested_by="key:key_1",
+        session_id=None,
+        case_id=None,
+        decisions=(audit_view(),),
+        chain_txs=(chain_tx_view(),),
+        entries=(entry_view(),),
+        names={"operator:op_1": "ann"},
+    )
+    return replace(view, **changes)
+
+
+def found(**changes: Any) -> Found:
+    view = Found(
+        clients=(ClientMatch("alice", (balance_view(),)),),
+        addresses=(AddressMatch("BTC", "bcrt1qalice", "alice", "deposit", "deposit", 0, NOW),),
+        deposits=(deposit_view(),),
+        withdrawals=(withdrawal_view(),),
+        transfers=(transfer_view(),),
+        cases=(case_view(),),
+        house_movements=(),
+        chain_txs=(chain_tx_view(),),
+        entries=(entry_view(),),
+        truncated=(),
+    )
+    return replace(view, **changes)

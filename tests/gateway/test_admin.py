@@ -200,7 +200,8 @@ async def test_w40_two_operators_approve_a_large_withdrawal(house: House) -> Non
     assert [each["by"] for each in second.data["approvals"]] == ["operator:op_ann", "operator:op_bob"]
     assert len(await house.ask(GetPayoutWork("BTC"))) == 1
     public = (await house.send("GET", "/v1/withdrawals/wd_1", house.token)).data
-    assert not {"approvals", "digest"} & set(public)
+    assert (public["digest"], public["approvals_needed"]) == (held["digest"], 2)
+    assert public["approvals"] == second.data["approvals"]
 
 
 async def test_w40_a_disabled_operator_approves_nothing(house: House) -> None:

@@ -31,6 +31,7 @@ MAY: dict[str, set[Role]] = {
     "start_payouts": {Role.PAYMENTS, Role.ADMIN},
     "list_all_withdrawals": CASES_SEEN,
     "get_any_withdrawal": CASES_SEEN,
+    "search": CASES_SEEN,
     "approve_withdrawal": {Role.PAYMENTS, Role.ADMIN},
     "reject_withdrawal": {Role.PAYMENTS, Role.ADMIN},
     "stop_withdrawal": {Role.PAYMENTS, Role.ADMIN},
