@@ -33,6 +33,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="keep everything there")
     parser.add_argument("--results", type=Path, help="keep what is found there, and go on from it")
     chosen = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell began it with that ignored
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     record = None if chosen.results is None else Record(chosen.results)
     home = chosen.folder or Path(tempfile.mkdtemp(prefix="cashier-crash-"))

@@ -29,8 +29,8 @@ FIRES_S = 60.0
 ENDS_S = 10.0
 LOOK_S = 0.02
 PAYMENTS = 3
-OF_THE_CHAIN = ("BATCH_INTERVAL_S", "BUMP_AFTER_S", "FEE_RATE__FALLBACK")
-"""Settings that a token takes from its chain; the others are a currency's own."""
+OF_THE_CHAIN = ("BATCH_", "BUMP_", "FEE_RATE_")
+"""Settings that a token takes from its chain, by how they begin; the others are a currency's own."""
 
 Tell = Callable[[Verdict], None]
 
@@ -131,6 +131,7 @@ class Matrix:
             await scene.finish()
         except (SceneError, StageError, AssertionError, TimeoutError, OSError) as error:
             await self._start_anew({})
+            await scene.shop.mine(FINAL_DEPTH + 1)  # what it left under way does not disturb the next one
             return f"{type(error).__name__}: {error}"
         finally:
             if acting is not None:
@@ -149,7 +150,7 @@ class Matrix:
         """Start the cashier with these settings; it looks for a point at each pass of one."""
         self._settings = dict(settings)
         named = {
-            f"{self._chain if name in OF_THE_CHAIN else self._own}{name}": text
+            f"{self._chain if name.startswith(OF_THE_CHAIN) else self._own}{name}": text
             for name, text in settings.items()
         }
         self.stage.spawn(named | {VARIABLE: f"{IN_FILE}{self._armed}"})

@@ -146,13 +146,17 @@ class Bump(Settle):
 
     @property
     def settings(self) -> Mapping[str, str]:
-        """What is not mined is looked at soon."""
-        return {"BUMP_AFTER_S": "10"}
+        """What is not mined is looked at soon; what is sent first is cheap, whatever the node estimates."""
+        return {"BUMP_AFTER_S": "10"} | ({"FEE_RATE__MAX": "10"} if self._has_rate() else {})
 
     @property
     def later(self) -> Mapping[str, str]:
         """Blocks have become dear; an account's next candidate always offers more."""
-        return {"FEE_RATE__FALLBACK": "40"} if isinstance(self.shop.chain, BitcoinChain) else {}
+        dear = {"FEE_RATE__MIN": "40", "FEE_RATE__FALLBACK": "40", "FEE_RATE__MAX": "500"}
+        return dear if self._has_rate() else {}
+
+    def _has_rate(self) -> bool:
+        return isinstance(self.shop.chain, BitcoinChain)
 
     async def act(self) -> None:
         """Time passes."""

@@ -42,5 +42,7 @@ def lines(found: Mapping[str, Sequence[Verdict]]) -> list[str]:
     shown += [f"{mark} cannot be reached: {reason}" for reason, mark in marks.items()]
     for currency, rows in found.items():
         well = sum(not verdict.wrong for verdict in rows)
-        shown.append(f"{currency}: {well} of {len(rows)} points: paid once and debited once")
+        shown.append(
+            f"{currency}: {well} of {len(rows)} points: paid once and debited once, or all of it back once"
+        )
     return shown

@@ -35,9 +35,13 @@ def processes_of(folder: Path) -> list[str]:
 )
 def test_nothing_is_left_behind(tmp_path: Path, begun: str, sign: signal.Signals) -> None:
     folder = tmp_path / "crash"
+    in_background = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]  # Ctrl-C ignored, as shells do there
     command = [sys.executable, "-m", "tests.crash", "--currency", "ETH", "--scene", "alone"]
     with subprocess.Popen(
-        [*command, "--folder", str(folder)], cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        [*in_background, *command, "--folder", str(folder)],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     ) as matrix:
         deadline = time.monotonic() + WAIT_S
         while not list(folder.rglob(begun)):
