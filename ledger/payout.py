@@ -63,20 +63,44 @@ _DECISIONS: Mapping[str, tuple[WithdrawalEvent, Who]] = {
 }
 
 
+_OWN_SCRIPT = "this address belongs to the cashier itself"
+_KNOWN = (
+    "SELECT (SELECT id FROM withdrawal WHERE website = ?1 AND external_id = ?2),"
+    " EXISTS (SELECT 1 FROM withdrawal WHERE id = ?3),"
+    " EXISTS (SELECT 1 FROM own_script WHERE chain = ?4 AND script = ?5),"
+    " (SELECT balance FROM account WHERE name = ?6),"
+    " EXISTS (SELECT 1 FROM deposit WHERE client_id = ?7 AND currency = ?8"
+    " AND withdrawable_height > coalesce((SELECT max(height) FROM block WHERE chain = ?4), 0))"
+)
+"""What the books know of a request, read at once, since to ask costs as much as the answer: the withdrawal
+that used its external id; whether its own id is used, whether its script is ours; what its client owes;
+whether any credit of his is immature (:func:`ledger.maturity.immature`)."""
+
+
 def open_withdrawal(tx: Tx, command: OpenWithdrawal) -> Outcome[WithdrawalView]:
     """Reserve amount and fee, and queue a payout; refuses as :class:`OpenWithdrawal` says."""
     coin = tx.coin(command.currency)
     _refuse_closed(coin)
-    _refuse_used_ids(tx, command)
+    deficit = accounts.client_deficit(command.client_id, command.currency)
+    used_by, is_used, is_own, owed, has_immature = tx.db.execute(
+        _KNOWN,
+        (command.website, command.external_id, command.id, coin.chain, command.script, deficit,
+         command.client_id, coin.currency),
+    ).fetchone()  # fmt: skip
+    if used_by is not None:
+        raise ExternalIdUsedError("this external_id was used by an earlier withdrawal", existing_id=used_by)
+    if is_used:
+        raise AlreadyExistsError(f"withdrawal {command.id} exists")
     amount = _payee_amount(coin, command)
-    refuse_own_script(tx, coin, command.script)
+    if is_own:
+        raise ForbiddenAddressError(_OWN_SCRIPT)
     if command.session_id is not None:
         _refuse_over_session(tx, coin, command.session_id, amount)
     refuse_over_client_limits(tx, coin, command.client_id, amount)
-    deficit = accounts.client_deficit(command.client_id, command.currency)
-    if tx.balance(deficit):
+    if int(owed or 0):
         raise InsufficientFundsError("an undone deposit is still owed: nothing can be withdrawn")
-    _refuse_immature(tx, coin, command.client_id, amount + coin.withdrawal_fee)
+    if has_immature:
+        _refuse_immature(tx, coin, command.client_id, amount + coin.withdrawal_fee)
     row = new_withdrawal(
         command.id,
         tx.next_ordinal(),
@@ -105,7 +129,8 @@ def queue_payout(
     event = WithdrawalEvent.OPENED_ABOVE_LIMIT if needed else WithdrawalEvent.OPENED
     step = advance(WITHDRAWAL, None, event, who)
     waiting_for = "approval" if needed else "cooling" if cools(tx, row) else None
-    row = replace(row, status=step.to, waiting_for=waiting_for, approvals_needed=needed)
+    if (step.to, waiting_for, needed) != (row.status, row.waiting_for, row.approvals_needed):
+        row = replace(row, status=step.to, waiting_for=waiting_for, approvals_needed=needed)
     _insert(tx, row)
     if row.kind != COLD:
         postings = (Posting(source_of(row), reserve_of(row), row.amount + row.fee),)
@@ -127,17 +152,6 @@ def _refuse_closed(coin: CoinRow) -> None:
     is_held = coin.hold is not None or coin.state not in TAKING_STATES
     if coin.withdrawals != "open" or not coin.is_configured or is_held:
         raise CurrencyClosedError(f"withdrawals of {coin.currency} are closed")
-
-
-def _refuse_used_ids(tx: Tx, command: OpenWithdrawal) -> None:
-    row = tx.db.execute(
-        "SELECT id FROM withdrawal WHERE website = ? AND external_id = ?",
-        (command.website, command.external_id),
-    ).fetchone()
-    if row is not None:
-        raise ExternalIdUsedError("this external_id was used by an earlier withdrawal", existing_id=row[0])
-    if tx.db.execute("SELECT 1 FROM withdrawal WHERE id = ?", (command.id,)).fetchone():
-        raise AlreadyExistsError(f"withdrawal {command.id} exists")
 
 
 def _payee_amount(coin: CoinRow, command: OpenWithdrawal) -> int:
@@ -164,14 +178,12 @@ def refuse_own_script(tx: Tx, coin: CoinRow, script: bytes) -> None:
         "SELECT 1 FROM own_script WHERE chain = ? AND script = ?", (coin.chain, script)
     ).fetchone()
     if own is not None:
-        raise ForbiddenAddressError("this address belongs to the cashier itself")
+        raise ForbiddenAddressError(_OWN_SCRIPT)
 
 
 def _refuse_immature(tx: Tx, coin: CoinRow, client_id: str, needed: int) -> None:
     """Credits that are not deep enough yet stay in the house; they may be moved inside the books."""
     held = immature(tx.db, client_id, coin.currency, tip_height(tx, coin.chain))
-    if not held:
-        return
     available = tx.balance(accounts.client(client_id, coin.currency, Part.AVAILABLE))
     held = min(held, available)
     if available - held < needed <= available:
