@@ -85,6 +85,8 @@ class ColdScripts:
             Branch.DEPOSIT: "is an address that clients are given" if is_watch_only else "",
             Branch.HOT: "",
         }
+        if self._slot.settings.family == "bitcoin":
+            whose[Branch.CHANGE] = ""
         if keeps_change(self._slot):
             whose[Branch.COLD_CHANGE] = "is a change address of deposit_xpub: take one of another account"
         for branch, reason in whose.items():

@@ -38,9 +38,9 @@ def propose_cold(tx: Tx, command: ProposeCold) -> WithdrawalView | None:
     if not coin.is_configured or hold_of(tx, coin) is not None:
         return None
     hot = _hot(tx, coin)
-    excess = hot - command.target if hot > command.ceiling else 0
+    excess = _above(hot - _owed(tx, coin), command)
     latest = next(iter(read_withdrawals(tx.db, _LATEST, (coin.currency,))), None)
-    if latest is not None and latest.status is WithdrawalState.HELD and _is_outdated(latest, command, excess):
+    if latest is not None and latest.status is WithdrawalState.HELD and _is_outdated(latest, command, hot):
         refuse_payout(tx, RefusePayout(f"pay_{latest.id}", "the hot wallet or the cold address is another"))
         latest = None
     own = tx.db.execute(
@@ -55,17 +55,30 @@ def propose_cold(tx: Tx, command: ProposeCold) -> WithdrawalView | None:
     return queue_payout(tx, coin, row, Who.SENDER, Who.SENDER.value, "above the ceiling of the hot wallet")
 
 
-def _is_outdated(row: WithdrawalRow, command: ProposeCold, excess: int) -> bool:
-    """Whether what nobody has approved yet goes elsewhere than it would now, or is far too much by now."""
-    return row.script != command.script or (row.amount - excess) * MATERIAL > row.amount
+def _above(hot: int, command: ProposeCold) -> int:
+    """What of ``hot`` is too much."""
+    return hot - command.target if hot > command.ceiling else 0
+
+
+def _is_outdated(row: WithdrawalRow, command: ProposeCold, hot: int) -> bool:
+    """Whether what nobody has approved yet goes elsewhere than it would now, or is far too much by now.
+
+    What left by blocks counts, not what was asked for: to ask and to cancel costs a client nothing.
+    """
+    return row.script != command.script or (row.amount - _above(hot, command)) * MATERIAL > row.amount
 
 
 def _hot(tx: Tx, coin: CoinRow) -> int:
-    """What the hot wallet has beyond the payouts that were asked for and are not mined."""
+    """What the hot wallet holds by the last block."""
     held = tx.balance(accounts.onchain(coin.currency, Location.HOT))
     if coin.family not in ACCOUNT_FAMILIES:  # payouts spend the outputs of deposits as well
         held += tx.balance(accounts.onchain(coin.currency, Location.DEPOSIT))
-    return held - sum(int(amount) for (amount,) in tx.db.execute(_OWED, (coin.currency,)))
+    return held
+
+
+def _owed(tx: Tx, coin: CoinRow) -> int:
+    """What the payouts take of it that were asked for and are not mined."""
+    return sum(int(amount) for (amount,) in tx.db.execute(_OWED, (coin.currency,)))
 
 
 def _movable(tx: Tx, coin: CoinRow) -> int:

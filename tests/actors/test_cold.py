@@ -51,7 +51,12 @@ async def test_above_the_ceiling_it_is_proposed_approved_and_moved(tmp_path: Pat
 
 @pytest.mark.parametrize(
     "address",
-    ["eth:00", own_script("BTC", Branch.HOT, 0).address, own_script("BTC", Branch.DEPOSIT, 7).address],
+    [
+        "eth:00",
+        own_script("BTC", Branch.HOT, 0).address,
+        own_script("BTC", Branch.DEPOSIT, 7).address,
+        own_script("BTC", Branch.CHANGE, 3).address,
+    ],
 )
 async def test_a_wrong_cold_address_halts_its_currency_alone_and_leaves_nothing(
     tmp_path: Path, address: str

@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 
 from coins.types import Branch, OwnScript
-from ledger.commands import AnnounceHouseFunding, ProposeCold, ReserveAttempt, SetCurrencyState
+from ledger.commands import (
+    AnnounceHouseFunding,
+    DecideWithdrawal,
+    ProposeCold,
+    ReserveAttempt,
+    SetCurrencyState,
+)
 from ledger.errors import ApprovalRefusedError, IllegalTransitionError, NotHeldError
 from ledger.verify import verify_file
 from ledger.views import WithdrawalView
@@ -326,6 +332,17 @@ def test_a_proposal_that_became_too_much_is_taken_back_and_made_anew(till: Till)
     fund(till, FLOAT)
     till.mine(6)
     assert proposed(till).status == "held"
+
+
+def test_a_client_who_asks_and_cancels_takes_no_proposal_back(till: Till) -> None:
+    view = proposed(till)
+    till.do(replace(transfer(till.number(), "house", "alice", 1_000_500), currency=till.currency))
+    for _ in range(2):
+        asked = till.open("alice", 1_000_000)
+        assert propose(till) is None
+        till.do(DecideWithdrawal(asked.id, "cancel", "key:shop", website="shop", client_id="alice"))
+        assert propose(till) is None
+    assert cold_rows(till) == [("held", view.amount)]
 
 
 def test_what_was_approved_is_not_taken_back_and_waits_when_it_cannot_be_paid(till: Till) -> None:
