@@ -29,6 +29,7 @@ from coins.types import (
     Branch,
     BroadcastOutcome,
     BroadcastResult,
+    ConsolidationWork,
     OwnScript,
     PayoutWork,
     SignedTx,
@@ -131,6 +132,24 @@ class Payer:
             await self._refuse(error)
             return False
         failpoint(f"{plan.kind}.planned")
+        return await self._reserve_and_send(plan)
+
+    async def consolidate(self, work: ConsolidationWork) -> bool:
+        """Send one chain tx that makes small outputs of ours one; False when the books refuse it now.
+
+        Raises PlanError (nothing was reserved), NodeUnavailableError, WrongNetworkError, SignerError.
+        """
+        coin = self._slot.coin
+        if coin.consolidator is None:
+            return False
+        await self._check_node()
+        quote = await coin.spender.quote()
+        work = replace(work, change=await self._change_for(work.intent_id))
+        plan = coin.consolidator.consolidate(work, quote)
+        await coin.spender.vet(plan)
+        failpoint(f"{plan.kind}.planned")
+        amount, count = plan.outputs[0].amount, len(plan.inputs)
+        logger.info("%s: %d outputs of %d base units become one", self._slot.currency, count, amount)
         return await self._reserve_and_send(plan)
 
     async def bump(self, work: StuckWork) -> bool:

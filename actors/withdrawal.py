@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from actors.answering import AnsweringActor
 from actors.clock import Clock
+from actors.consolidation import Consolidation
 from actors.directory import Directory
 from actors.errors import DeliveryError
 from actors.identity import Ids
@@ -18,7 +19,7 @@ from actors.slot import CoinSlot
 from actors.ticking import Tick, TickingActor
 from coins.errors import CoinError, InvalidAddressError, PlanError, SignerError, SignerSilentError
 from coins.failpoint import failpoint
-from coins.types import CPFP, ForeignAddress, PayoutWork, StuckWork
+from coins.types import CONSOLIDATE, CPFP, ForeignAddress, PayoutWork, StuckWork
 from config.schema import ActorSettings, BitcoinCoinSettings
 from ledger.commands import (
     GetPayoutWork,
@@ -192,7 +193,20 @@ class WithdrawalActor(PayingActor, AnsweringActor):
     that starts from the ledger's rows, so that a lost hint or a crash changes nothing.
     """
 
-    KINDS = frozenset({"payout", COLD, "top_up", "cancel", CPFP})
+    KINDS = frozenset({"payout", COLD, "top_up", "cancel", CPFP, CONSOLIDATE})
+
+    def __init__(
+        self,
+        slot: CoinSlot,
+        directory: Directory,
+        clock: Clock,
+        settings: ActorSettings,
+        metrics: Metrics,
+        ids: Ids,
+    ) -> None:
+        """Pay on the chain in ``slot``."""
+        super().__init__(slot, directory, clock, settings, metrics, ids)
+        self._consolidation = Consolidation(slot, directory, clock, self._payer, settings.ask_timeout_s)
 
     async def on_receive(self, message: object) -> object:
         """Take a request, or work."""
@@ -287,6 +301,8 @@ class WithdrawalActor(PayingActor, AnsweringActor):
                 refusal = error if isinstance(error, SignerError) else refusal
         if refusal is not None:
             raise refusal
+        if not has_more:
+            await self._consolidation.look()
         return has_more
 
     async def _propose_cold(self) -> None:

@@ -19,6 +19,8 @@ from coins.types import (
     BlockRef,
     Branch,
     BroadcastResult,
+    ConsolidationTerms,
+    ConsolidationWork,
     FeeQuote,
     ForeignAddress,
     Head,
@@ -156,6 +158,16 @@ class Bumper(Protocol):
         or cannot, be paid more for now."""
 
 
+class Consolidator(Protocol):
+    """What a family with outputs does about many small ones, while chain tx are cheap."""
+
+    def consolidation(self, quote: FeeQuote) -> ConsolidationTerms | None:
+        """What may be brought together at this price; None above the configured one, or without one."""
+
+    def consolidate(self, work: ConsolidationWork, quote: FeeQuote) -> AttemptPlan:
+        """One chain tx of kind ``consolidate``. Pure. Raises PlanError when it is not worth its price now."""
+
+
 class Signer(Protocol):
     """The rest of the process's view of the signer process."""
 
@@ -172,7 +184,7 @@ class Coin:
 
     ``witness`` reads a second node of the same chain, where one is configured: its word is compared with
     the first one's, nothing is ever booked from it. ``bumper`` is there where more can be paid
-    for what was sent.
+    for what was sent, ``consolidator`` where money lies in outputs.
     Catching up gives way by ``turns``.
     """
 
@@ -184,4 +196,5 @@ class Coin:
     index: WatchIndex
     witness: ChainReader | None = None
     bumper: Bumper | None = None
+    consolidator: Consolidator | None = None
     turns: Turns = field(default_factory=Turns)

@@ -10,42 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-
-class Location(StrEnum):
-    """Where money of ours lies on a chain; one ledger account per location and currency."""
-
-    DEPOSIT = "deposit"
-    HOT = "hot"
-    COLD = "cold"
-
-
-class Branch(StrEnum):
-    """What an own script was made for; decides its derivation path."""
-
-    DEPOSIT = "deposit"  # account 0, external chain: one per client address
-    HOT = "hot"  # account 1, external chain: index 0 is where the house sends funds
-    CHANGE = "change"  # account 1, internal chain: fresh per payout (Bitcoin-like only)
-    COLD = "cold"  # of the configuration: watched and paid to, its key is nowhere in the house
-    COLD_CHANGE = "cold_change"  # custody watch_only: change of the cold wallet, whose deposits it spends
-
-
-LOCATION_OF = {
-    Branch.DEPOSIT: Location.DEPOSIT,
-    Branch.HOT: Location.HOT,
-    Branch.CHANGE: Location.HOT,
-    Branch.COLD: Location.COLD,
-    Branch.COLD_CHANGE: Location.COLD,
-}
-
-DERIVED = (Branch.DEPOSIT, Branch.HOT, Branch.CHANGE)
-"""Branches whose scripts follow from the account keys of every custody but ``node``."""
-
-
-def location_of(branch: Branch, *, is_watch_only: bool) -> Location:
-    """Where a script of a branch lies. With custody ``watch_only`` what clients pay is in cold storage."""
-    if is_watch_only and branch is Branch.DEPOSIT:
-        return Location.COLD
-    return LOCATION_OF[branch]
+from coins.place import DERIVED as DERIVED
+from coins.place import LOCATION_OF as LOCATION_OF
+from coins.place import Branch as Branch
+from coins.place import Location as Location
+from coins.place import location_of as location_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +224,34 @@ class PayoutWork:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsolidationTerms:
+    """What may be brought together at the price of the day (Bitcoin-like), in base units.
+
+    Only outputs above ``above`` bring more than they cost; those below ``below`` (None: all) count as small.
+    More than ``count`` of them are too many; one chain tx spends at most ``inputs_max``.
+    """
+
+    above: int
+    below: int | None
+    count: int
+    inputs_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConsolidationWork:
+    """Small outputs of ours, the smallest first, to be spent into one on the fresh script ``change``.
+
+    The house has ``fee_max`` base units of its own, which is what the chain tx may cost.
+    """
+
+    intent_id: str
+    currency: str
+    utxos: tuple[Utxo, ...]
+    fee_max: int
+    change: OwnScript | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FeeQuote:
     """The price of a chain tx now, already inside the configured bounds.
 
@@ -270,6 +267,10 @@ class FeeQuote:
 
 CPFP = "cpfp"
 """Kind of the plan of a child: it spends the unconfirmed change of a payout and pays for both."""
+
+
+CONSOLIDATE = "consolidate"
+"""Kind of the plan that spends many small outputs of ours into one: its only output is its change."""
 
 
 def child_intent(txid: str) -> str:
@@ -299,6 +300,11 @@ class AttemptPlan:
     sender: OwnScript | None = None
     nonce: int | None = None
     more: tuple[str, ...] = ()
+
+    @property
+    def payees(self) -> tuple[TxOutput, ...]:
+        """The outputs without the change; nobody where money of ours is only brought together."""
+        return self.outputs if self.change is None else self.outputs[:-1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -212,6 +212,16 @@ class BitcoinCoinSettings(CoinBase):
     """How long a payout waits for others to go with it, until batch_max are there; 0: not at all."""
     batch_urgent_above: AmountOrNone = None
     """A payout larger than this does not wait, and takes with it whatever is waiting."""
+    consolidate_fee_rate_max_sat_vb: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Fee rate up to which small outputs of ours are brought together into one; without it they never are."""
+    consolidate_count: Annotated[int, Field(ge=5, le=10_000)] = 200
+    """How many small outputs that can be spent are not too many."""
+    consolidate_below: AmountOrNone = None
+    """Only outputs smaller than this are small; without it any may be, the smallest first."""
+    consolidate_inputs_max: Annotated[int, Field(ge=5, le=500)] = 100
+    """Most outputs that one chain transaction brings together."""
+    consolidate_interval_s: Annotated[int, Field(ge=1, le=86_400)] = 600
+    """Pause between two looks whether that is worth it."""
     tx: TxFormat
     """Form of transactions and blocks."""
     wallet: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{0,64}$")] = ""
@@ -223,6 +233,9 @@ class BitcoinCoinSettings(CoinBase):
             raise problem('custody = "node" needs wallet')
         if self.is_watch_only and self.deposit_xpub is not None:
             check_p2wpkh_key(self.deposit_xpub, self.network)
+        rate = self.consolidate_fee_rate_max_sat_vb
+        if rate is not None and not self.fee_rate.min <= rate <= self.fee_rate.max:
+            raise problem("consolidate_fee_rate_max_sat_vb must be between fee_rate.min and fee_rate.max")
         if self.address_type == "p2wpkh" and not (self.hrp and self.tx.segwit):
             raise problem('address_type = "p2wpkh" needs hrp and tx.segwit')
         return self

@@ -126,6 +126,7 @@ class CurrencySettings(Section):
         "hot_floor", "hot_target", "hot_ceiling", "day_limit", "signer_tx_cap", "signer_day_cap",
         "signer_hour_cap", "signer_fee_day_cap", "dust",
         "max_tx_fee", "sweep_threshold", "max_money", "failed_sweep_gas_max", "batch_urgent_above",
+        "consolidate_below",
         mode="before", check_fields=False,
     )  # fmt: skip
     @classmethod

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from coins.types import CPFP, AttemptPlan, BroadcastOutcome
+from coins.types import CONSOLIDATE, CPFP, AttemptPlan, BroadcastOutcome
 from ledger.attempt import ATTEMPT, LIVE, AttemptEvent, AttemptState
 from ledger.attempt_row import CANCEL, AttemptRow, is_cancel, plan_text, read_attempts, to_work
 from ledger.batch import PAYABLE, payees_of, record_payees
@@ -19,6 +19,7 @@ from ledger.commands import (
     ReserveAttempt,
     StartNonceLane,
 )
+from ledger.consolidation import check_consolidation
 from ledger.context import Tx
 from ledger.errors import IllegalTransitionError, InputsTakenError, NotFoundError
 from ledger.machine import Who, advance
@@ -97,6 +98,9 @@ def _check_intent(tx: Tx, coin: CoinRow, plan: AttemptPlan) -> list[WithdrawalRo
     if row[3] is not None:
         return payees_of(tx, coin, plan)
     if plan.kind == CPFP:
+        return []
+    if plan.kind == CONSOLIDATE:
+        check_consolidation(tx, coin, plan)
         return []
     _check_internal(tx, coin, plan, row[4], int(row[5]))
     return []

@@ -7,7 +7,7 @@ What becomes of the parent becomes of the child: without the one the other can n
 
 from __future__ import annotations
 
-from coins.types import CPFP, AttemptPlan, child_intent
+from coins.types import CONSOLIDATE, CPFP, AttemptPlan, child_intent
 from ledger.attempt import LIVE, AttemptEvent, AttemptState
 from ledger.attempt_row import AttemptRow, plan_of, read_attempts
 from ledger.coin_row import CoinRow
@@ -37,7 +37,8 @@ def open_child(tx: Tx, coin: CoinRow, plan: AttemptPlan) -> None:
     if plan.intent_id != child_intent(utxo.outpoint.txid) or not found:
         raise IllegalTransitionError(f"intent {plan.intent_id} is no child of a chain tx of ours")
     (parent,) = found
-    if parent.state is not AttemptState.BROADCAST or parent.withdrawal_id is None:
+    is_parent = parent.withdrawal_id is not None or parent.kind == CONSOLIDATE
+    if parent.state is not AttemptState.BROADCAST or not is_parent:
         raise IllegalTransitionError(f"attempt {parent.id} is {parent.state}: a child does not help it")
     if children_of(tx, parent):
         raise IllegalTransitionError(f"attempt {parent.id} has a child already")

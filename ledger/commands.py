@@ -34,6 +34,7 @@ from ledger.case_command import WriteOffCase as WriteOffCase
 from ledger.lane_command import GetStuckWork as GetStuckWork
 from ledger.lane_command import StopWithdrawal as StopWithdrawal
 from ledger.payout_command import AbandonAttempt as AbandonAttempt
+from ledger.payout_command import GetConsolidationWork as GetConsolidationWork
 from ledger.payout_command import GetPayoutWork as GetPayoutWork
 from ledger.payout_command import GetUnsettledAttempts as GetUnsettledAttempts
 from ledger.payout_command import ProposeCold as ProposeCold

@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from coins.types import StuckWork
+from coins.types import CONSOLIDATE, StuckWork
 from ledger.attempt import AttemptEvent, AttemptState
 from ledger.attempt_row import AttemptRow, is_cancel, plan_of, read_attempts
 from ledger.candidate import IN_BLOCK
 from ledger.child import HAS_CHILD
 from ledger.coin_row import CoinRow
 from ledger.commands import GetStuckWork, StopWithdrawal
+from ledger.consolidation import waits_for_funds
 from ledger.context import Tx
 from ledger.errors import NotCancellableError, NotConfirmedError, NotFoundError
 from ledger.machine import Who
@@ -63,6 +64,8 @@ def get_stuck_work(tx: Tx, command: GetStuckWork) -> tuple[StuckWork, ...]:
     rows = read_attempts(tx.db, NEWEST_SENT, (coin.currency,))
     found = []
     for row in rows:
+        if row.kind == CONSOLIDATE and not waits_for_funds(tx, coin):
+            continue
         stopped = row.withdrawal_id is not None and is_stopped(tx, row.withdrawal_id)
         is_new = stopped and not is_cancel(row)
         if row.kind in command.kinds and (is_new or _is_due(tx, row, command.bump_after_s)):
@@ -85,7 +88,8 @@ def _work(tx: Tx, coin: CoinRow, row: AttemptRow, stopped: bool) -> StuckWork:
     if sender is None:
         change = own_script(tx, coin.currency, f"change:{row.intent_id}")
         txid = row.txid if row.state is AttemptState.BROADCAST else None
-        return StuckWork(plan, utxos=spendable(tx, coin), change=change, txid=txid or "")
+        spare = () if row.kind == CONSOLIDATE else spendable(tx, coin)  # it pays for itself
+        return StuckWork(plan, utxos=spare, change=change, txid=txid or "")
     lane = tx.db.execute(
         "SELECT next_nonce FROM nonce_lane WHERE chain = ? AND sender = ?", (coin.chain, sender)
     ).fetchone()

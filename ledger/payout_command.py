@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from coins.types import AttemptPlan, BroadcastResult, PayoutWork
+from coins.types import AttemptPlan, BroadcastResult, ConsolidationTerms, ConsolidationWork, PayoutWork
 from ledger.request import Command
 from ledger.views import AttemptWork, WithdrawalView
 
@@ -25,6 +25,19 @@ class GetPayoutWork(Command[tuple[PayoutWork, ...]]):
     limit: int = 1
     gather_s: int = 0
     urgent_above: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GetConsolidationWork(Command[ConsolidationWork | None]):
+    """Small spendable outputs that may become one, with an intent of their own, where there are too many.
+
+    They are never more than half of what can be spent now, and leave twice what payouts will take. None:
+    there are not too many, payouts are held or wait for funds, the house has no money of its own to pay the
+    fee with, or one of before is not settled yet.
+    """
+
+    currency: str
+    terms: ConsolidationTerms
 
 
 @dataclass(frozen=True, slots=True)

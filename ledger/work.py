@@ -45,15 +45,15 @@ confirmed, other money that is no client's once it is final. Arguments: currency
 change, of other money and of a coinbase that may be spent."""
 
 
-_OFFERED = (
+OFFERED = (
     "SELECT u.txid, u.output_index, u.amount, s.script, s.address, s.branch, s.script_index FROM utxo u"
     " INDEXED BY {} CROSS JOIN own_script s ON s.sequence = u.script_sequence"
     f" WHERE {SPENDABLE} AND u.chain = ?"  # nosec B608
 )
 LARGEST_SPENDABLE = (
-    f"{_OFFERED.format('utxo_by_amount')} ORDER BY length(u.amount) DESC, u.amount DESC LIMIT {LARGEST}"
+    f"{OFFERED.format('utxo_by_amount')} ORDER BY length(u.amount) DESC, u.amount DESC LIMIT {LARGEST}"
 )
-OLDEST_SPENDABLE = f"{_OFFERED.format('utxo_unspent')} ORDER BY u.height LIMIT {OLDEST}"
+OLDEST_SPENDABLE = f"{OFFERED.format('utxo_unspent')} ORDER BY u.height LIMIT {OLDEST}"
 """Both walk an index in the order asked for and stop at the limit, however many outputs there are."""
 
 

@@ -86,6 +86,7 @@ PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 GUARDED_STDLIB = frozenset({"sqlite3"})
 PURE = (
+    "coins.place",
     "coins.types",
     "coins.amounts",
     "coins.chain",

@@ -55,12 +55,14 @@ def _with_inputs(
     """
     if len(inputs) > INPUTS_MAX:
         raise PlanError(f"more than {INPUTS_MAX} outputs would be needed")
-    payees = plan.outputs[: 1 + len(plan.more)]
+    payees = plan.payees
     rest = sum(utxo.amount for utxo in inputs) - sum(out.amount for out in payees)
     own, paid = [utxo.own.script for utxo in inputs], [out.script for out in payees]
     fee = _fee(plan, tx_vsize(own, [*paid, change.script]), limits)
     left = rest - fee
     if left < max(limits.dust, 1):
+        if not payees:
+            return None
         fee, left = rest, 0
         if fee < _fee(plan, tx_vsize(own, paid), limits):
             return None

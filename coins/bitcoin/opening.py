@@ -44,6 +44,7 @@ async def open_coin(
         spender=spender,
         index=WatchIndex(),
         bumper=spender,
+        consolidator=spender,
     )
 
 

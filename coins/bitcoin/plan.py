@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from coins.bitcoin.select import Limits, Selection, select
 from coins.bitcoin.wire import Tx, TxFormatError, TxIn, TxOut, decode_tx
 from coins.errors import PayeeRefusedError, PlanError, SignerError
-from coins.types import AttemptPlan, OwnScript, Payee, PayoutWork, SignedTx, TxOutput
+from coins.types import CONSOLIDATE, AttemptPlan, OwnScript, Payee, PayoutWork, SignedTx, TxOutput
 
 TX_VERSION = 2
 LOCKTIME = 0
@@ -142,14 +142,14 @@ def unsigned_tx(plan: AttemptPlan) -> Tx:
     paid = sum(out.amount for out in plan.outputs)
     if plan.fee < 0 or spent - paid != plan.fee:
         raise SignerError(f"the plan's fee is {plan.fee}, its inputs and outputs say {spent - paid}")
-    expected = 1 + len(plan.more) + (0 if plan.change is None else 1)
+    expected = (0 if plan.kind == CONSOLIDATE else 1 + len(plan.more)) + (plan.change is not None)
     if len({plan.intent_id, *plan.more}) != 1 + len(plan.more):
         raise SignerError("the plan pays a payout twice")
-    if len(plan.outputs) != expected:
+    if len(plan.outputs) != expected or not plan.outputs:
         raise SignerError(f"the plan has {len(plan.outputs)} outputs instead of {expected}")
     if plan.change is not None and plan.outputs[-1].script != plan.change.script:
         raise SignerError("the plan's last output is not its change")
-    if plan.change is not None and plan.change.script in {out.script for out in plan.outputs[:-1]}:
+    if plan.change is not None and plan.change.script in {out.script for out in plan.payees}:
         raise SignerError("the plan pays a payee and its own change to one script")
     return Tx(
         TX_VERSION,
@@ -162,7 +162,7 @@ def unsigned_tx(plan: AttemptPlan) -> Tx:
 def probes(plan: AttemptPlan) -> list[tuple[str, Tx]]:
     """For each payee, by its intent, an unsigned chain tx that pays nobody else: whether nodes relay it."""
     bare = replace(unsigned_tx(plan), outputs=())
-    paid = zip((plan.intent_id, *plan.more), plan.outputs, strict=False)
+    paid = zip((plan.intent_id, *plan.more), plan.payees, strict=False)
     return [(intent_id, replace(bare, outputs=(TxOut(out.amount, out.script),))) for intent_id, out in paid]
 
 

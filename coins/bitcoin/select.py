@@ -28,7 +28,7 @@ ROUNDS = 10  # of the knapsack
 SMALL_MAX = 80  # outputs a knapsack looks at
 _SIGNATURE_MAX = 72  # DER with low S, and the byte of the hash type
 _KEY_SIZE = 33
-_P2WPKH_INPUT_WEIGHT = 4 * 41 + 1 + 1 + _SIGNATURE_MAX + 1 + _KEY_SIZE
+P2WPKH_INPUT_WEIGHT = 4 * 41 + 1 + 1 + _SIGNATURE_MAX + 1 + _KEY_SIZE
 _P2PKH_INPUT_WEIGHT = 4 * (41 + 1 + _SIGNATURE_MAX + 1 + _KEY_SIZE)
 _ROUNDING = 3  # weight units by which a size may be rounded up
 
@@ -88,7 +88,7 @@ class _Job:
 def input_weight(script: bytes) -> int:
     """Weight of a signed input that spends ``script``. Raises PlanError for one we cannot sign."""
     if len(script) == 22 and script[:2] == b"\x00\x14":
-        return _P2WPKH_INPUT_WEIGHT
+        return P2WPKH_INPUT_WEIGHT
     if len(script) == 25 and script[:3] == b"\x76\xa9\x14":
         return _P2PKH_INPUT_WEIGHT + 1  # the empty witness beside other inputs' witnesses
     raise PlanError("an own output has a script that this version cannot spend")

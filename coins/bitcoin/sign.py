@@ -39,7 +39,7 @@ from coins.bitcoin.plan import check_signed, unsigned_tx
 from coins.bitcoin.select import INPUTS_MAX, tx_vsize
 from coins.bitcoin.wire import SIGHASH_ALL, Tx, TxOut, decode_tx, p2wpkh_sighashes
 from coins.errors import InvalidAddressError, SignerError
-from coins.types import CPFP, AttemptPlan, Branch, OwnScript, SignedTx
+from coins.types import CONSOLIDATE, CPFP, AttemptPlan, Branch, OwnScript, SignedTx
 from config.schema import BitcoinCoinSettings
 
 COLD = "cold"
@@ -58,9 +58,10 @@ def sign_plan(seed: bytes, settings: BitcoinCoinSettings, plan: AttemptPlan) -> 
 
     Raises SignerError, and has signed nothing then, when: the payload is not the chain tx that the
     plan describes; an input or the change is not a script of this seed; fee, fee rate, amount or
-    number of inputs is outside the configured bounds; a child pays anywhere but back to its change script.
+    number of inputs is outside the configured bounds; a child pays anywhere but back to its change script;
+    small outputs are brought together anywhere but on one change script.
     """
-    if plan.currency != settings.currency or plan.kind not in ("payout", COLD, CPFP):
+    if plan.currency != settings.currency or plan.kind not in ("payout", COLD, CPFP, CONSOLIDATE):
         raise SignerError(f"no {plan.kind} of {plan.currency} is signed with the key of {settings.currency}")
     if plan.kind == COLD:
         _check_cold(plan, settings)
@@ -68,6 +69,8 @@ def sign_plan(seed: bytes, settings: BitcoinCoinSettings, plan: AttemptPlan) -> 
     _check_bounds(plan, settings)
     if plan.kind == CPFP:
         _check_child(plan)
+    if plan.kind == CONSOLIDATE:
+        _check_consolidation(plan, settings)
     keys = [_own_key(seed, settings, utxo.own) for utxo in plan.inputs]
     if plan.change is not None:
         if plan.change.branch is not Branch.CHANGE:
@@ -138,7 +141,7 @@ def _check_bounds(plan: AttemptPlan, settings: BitcoinCoinSettings) -> None:
         raise SignerError(
             f"fee {plan.fee} for {vsize} bytes is above the highest rate {settings.fee_rate.max}"
         )
-    paid = sum(out.amount for out in plan.outputs[: 1 + len(plan.more)])
+    paid = sum(out.amount for out in plan.payees)
     if plan.kind != COLD and paid > settings.signer_tx_cap:
         raise SignerError(f"amount {paid} is above signer_tx_cap {settings.signer_tx_cap}")
     if len(plan.more) >= settings.batch_max:
@@ -152,6 +155,14 @@ def _check_child(plan: AttemptPlan) -> None:
     is_back = len(own) == 1 and scripts == [own[0].script] and own[0].branch is Branch.CHANGE
     if not is_back or plan.change is not None or plan.more:
         raise SignerError("a child pays one change output back to its own script, and nobody else")
+
+
+def _check_consolidation(plan: AttemptPlan, settings: BitcoinCoinSettings) -> None:
+    """Its only output is its change, whose key is derived and compared as any change's."""
+    if settings.consolidate_fee_rate_max_sat_vb is None:
+        raise SignerError(f"no consolidate_fee_rate_max_sat_vb of {settings.currency} is configured")
+    if plan.change is None or plan.payees or plan.more:
+        raise SignerError("what brings outputs together pays one change script of ours, and nobody else")
 
 
 def _sign(tx: Tx, spent: list[TxOut], keys: list[bytes]) -> bytes:

@@ -10,6 +10,7 @@ from coins.bitcoin.answer import as_bool, as_hash, as_list, as_object, as_text
 from coins.bitcoin.broadcast import blames_payee, decide, is_too_cheap
 from coins.bitcoin.bump import bump_plan
 from coins.bitcoin.child import child_plan
+from coins.bitcoin.consolidate import FeeBounds, consolidation_plan, input_cost
 from coins.bitcoin.plan import Terms, check_signed, plan_payout, probes, unsigned_tx
 from coins.bitcoin.rpc import RpcClient, RpcError
 from coins.bitcoin.select import Limits
@@ -19,6 +20,8 @@ from coins.types import (
     AttemptPlan,
     BroadcastOutcome,
     BroadcastResult,
+    ConsolidationTerms,
+    ConsolidationWork,
     FeeQuote,
     PayoutWork,
     SignedTx,
@@ -54,6 +57,23 @@ class BitcoinSpender:
         """See Bumper."""
         plan = bump_plan if self._settings.rbf else child_plan
         return plan(work, self._terms(quote))
+
+    def consolidation(self, quote: FeeQuote) -> ConsolidationTerms | None:
+        """See Consolidator."""
+        settings, rate = self._settings, quote.fee_rate_sat_vb
+        most = settings.consolidate_fee_rate_max_sat_vb
+        if most is None or rate > most:
+            return None
+        above, below = input_cost(rate), settings.consolidate_below
+        return ConsolidationTerms(above, below, settings.consolidate_count, settings.consolidate_inputs_max)
+
+    def consolidate(self, work: ConsolidationWork, quote: FeeQuote) -> AttemptPlan:
+        """See Consolidator."""
+        settings = self._settings
+        if self.consolidation(quote) is None:
+            raise PlanError(f"{quote.fee_rate_sat_vb} a virtual byte is not low any more", "node")
+        bounds = FeeBounds(settings.signer_fee_percent_max, settings.plain_fee_max)
+        return consolidation_plan(work, self._terms(quote), bounds)
 
     def _terms(self, quote: FeeQuote) -> Terms:
         settings = self._settings

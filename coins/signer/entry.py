@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from coins.codec import encode_plan
-from coins.types import CPFP, AttemptPlan
+from coins.types import CONSOLIDATE, CPFP, AttemptPlan
 
-STAYS = frozenset({"sweep", "cancel", CPFP})
+STAYS = frozenset({"sweep", "cancel", CPFP, CONSOLIDATE})
 """Kinds that pay nobody outside the house; each family proves that before it signs one."""
 COLD = "cold"
 """The kind that goes to the configured cold address, which each family proves as well: no cap counts it."""

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 from coins.errors import SignerError
 from coins.signer.entry import COLD, Entry, outgoing
-from coins.types import AttemptPlan
+from coins.types import CONSOLIDATE, AttemptPlan
 
 DAY_S = 86_400
 HOUR_S = 3_600
 MINUTE_S = 60.0
-COMPARED = frozenset({"payout", "sweep", COLD})
+COMPARED = frozenset({"payout", "sweep", COLD, CONSOLIDATE})
 """Kinds whose fee is compared with what they move; others move little or nothing on purpose."""
 
 
@@ -70,7 +70,7 @@ def check_fee(plan: AttemptPlan, percent_max: int, floor: int) -> None:
     """
     if plan.kind not in COMPARED or plan.fee <= floor:
         return
-    moved = plan.outputs[0].amount if plan.kind in ("sweep", COLD) else outgoing(plan)
+    moved = outgoing(plan) if plan.kind == "payout" else sum(output.amount for output in plan.outputs[:1])
     if plan.fee * 100 > moved * percent_max:
         raise SignerError(f"fee {plan.fee} is above {percent_max} % of {moved} base units")
 

@@ -25,15 +25,15 @@ from coins.failpoint import failpoint
 from coins.signer.entry import STAYS, entry_of
 from coins.signer.limits import Caps, RequestRate, check_fee
 from coins.signer.record import SignedRecord
-from coins.types import CPFP, AttemptPlan, SignedTx
+from coins.types import CONSOLIDATE, CPFP, AttemptPlan, SignedTx
 from config.schema import BitcoinCoinSettings, CoinSettings, EvmCoinSettings, SignerSettings, TokenSettings
 
 Coins = Mapping[str, BitcoinCoinSettings | EvmCoinSettings]
 """The currencies whose keys the seed holds, by name."""
 
-STAYS_OF = {"evm": frozenset({"sweep", "cancel"}), "bitcoin": frozenset({CPFP})}
+STAYS_OF = {"evm": frozenset({"sweep", "cancel"}), "bitcoin": frozenset({CPFP, CONSOLIDATE})}
 """Kinds by family whose ``sign_plan`` proves that they stay in the house: a sweep goes to the hot account, a
-cancel pays nobody, a child pays change back to the script it lies on."""
+cancel pays nobody, a child pays change back to the script it lies on, small outputs become one change."""
 ACCOUNT_MAX = 1
 """Accounts whose public key is given: 0 deposits, 1 hot."""
 

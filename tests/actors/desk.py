@@ -173,7 +173,7 @@ class Desk:
             witness = self.witnesses.get(name) or DeskReader(TwinChain(chain), self.clock)
             self.witnesses[name] = witness
         self.coins[name] = Coin(name, base.family, reader, deriver, spender, base.index, witness,
-                                base.bumper and spender)  # fmt: skip
+                                base.bumper and spender, base.consolidator and spender)  # fmt: skip
         return self.coins[name]
 
     async def _serve(self) -> Server:

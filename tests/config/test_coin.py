@@ -13,6 +13,12 @@ from .conftest import Failer, Loader
 Edit = tuple[str, str]
 
 BAD_POLICY: list[tuple[Edit, str]] = [
+    (
+        ("dust =", "consolidate_fee_rate_max_sat_vb = 501\ndust ="),
+        "consolidate_fee_rate_max_sat_vb must be between fee_rate.min and fee_rate.max",
+    ),
+    (("dust =", "consolidate_fee_rate_max_sat_vb = 0\ndust ="), "consolidate_fee_rate_max_sat_vb: must be"),
+    (("dust =", "consolidate_below = 1\ndust ="), "consolidate_below: an amount is written as a string"),
     (("max_reorg = 5", "max_reorg = 5\ntiers = 6"), "coins.BTC.tiers: expected a list, not an integer"),
     (("max_reorg = 5", "max_reorg = 5\ntiers = [6]"), "coins.BTC.tiers.0: expected a table, not an integer"),
     (

@@ -217,7 +217,7 @@ def test_nodes_are_one_or_two(nodes: str, errors_of: Failer, folder: Path) -> No
     file = folder / "coins" / "BTC.toml"
     file.write_text(file.read_text().replace("[node]", nodes, 1))
     assert any(
-        line.startswith("coins/BTC.toml:42: coins.BTC.nodes: expected a list of one") for line in errors_of()
+        line.startswith("coins/BTC.toml:46: coins.BTC.nodes: expected a list of one") for line in errors_of()
     )
 
 

@@ -333,7 +333,9 @@ def _outbids(tx: FakeTx, other: FakeTx) -> bool:
     """Whether a node takes ``tx`` in the place of ``other``: an account's same nonce for an eighth more, or
     the same payments out of the same outputs (and more of them) for less change."""
     if tx.inputs and other.inputs:
-        is_same = tx.outputs[0] == other.outputs[0] and set(tx.inputs) >= set(other.inputs)
+        is_alone = len(tx.outputs) == len(other.outputs) == 1 and tx.outputs[0][0] == other.outputs[0][0]
+        is_same = is_alone or tx.outputs[0] == other.outputs[0]
+        is_same = is_same and set(tx.inputs) >= set(other.inputs)
         return is_same and (len(tx.outputs) < len(other.outputs) or tx.outputs[-1][1] < other.outputs[-1][1])
     is_rival = tx.sender is not None and (tx.sender, tx.nonce) == (other.sender, other.nonce)
     return is_rival and tx.gas_fee > other.gas_fee and 8 * tx.gas_fee >= 9 * other.gas_fee

@@ -12,6 +12,7 @@ from coins.codec import encode_plan
 from coins.errors import InvalidAddressError, NodeUnavailableError, PlanError
 from coins.family import Coin, WatchIndex
 from coins.types import (
+    CONSOLIDATE,
     Asked,
     AttemptPlan,
     Block,
@@ -19,6 +20,8 @@ from coins.types import (
     Branch,
     BroadcastOutcome,
     BroadcastResult,
+    ConsolidationTerms,
+    ConsolidationWork,
     FeeQuote,
     ForeignAddress,
     Head,
@@ -203,7 +206,8 @@ class FakeDeriver:
 class FakeSpender:
     """Spender that plans largest first, signs by hashing, and sends to the fake chain.
 
-    ``lose_answers`` counts broadcasts whose bytes arrive and whose answer does not.
+    ``lose_answers`` counts broadcasts whose bytes arrive and whose answer does not, ``consolidation_terms``
+    say when small outputs are brought together (None: never).
     """
 
     def __init__(self, chain: FakeChain) -> None:
@@ -211,6 +215,7 @@ class FakeSpender:
         self.lose_answers = 0
         self.is_down = False
         self.sent: list[str] = []
+        self.consolidation_terms: ConsolidationTerms | None = None
 
     async def quote(self) -> FeeQuote:
         if self.is_down:
@@ -222,6 +227,12 @@ class FakeSpender:
 
     def bump(self, work: StuckWork, quote: FeeQuote) -> AttemptPlan | None:
         return bump_payment(work) if work.is_next or work.is_stopped else None
+
+    def consolidation(self, quote: FeeQuote) -> ConsolidationTerms | None:
+        return self.consolidation_terms
+
+    def consolidate(self, work: ConsolidationWork, quote: FeeQuote) -> AttemptPlan:
+        return plan_consolidation(work)
 
     async def vet(self, plan: AttemptPlan) -> None:
         if self.is_down:
@@ -295,6 +306,14 @@ def _plan_spend_of(work: PayoutWork, more: Sequence[Payee]) -> AttemptPlan:
         change,
         more=tuple(payee.intent_id for payee in more),
     )
+
+
+def plan_consolidation(work: ConsolidationWork) -> AttemptPlan:
+    """All outputs of a piece of work into its change, less the fee of each input."""
+    own, fee = work.change, FEE_PER_INPUT * len(work.utxos)
+    assert own is not None
+    back = TxOutput(own.script, own.address, sum(utxo.amount for utxo in work.utxos) - fee)
+    return AttemptPlan(work.intent_id, CONSOLIDATE, work.currency, (back,), fee, "{}", work.utxos, own)
 
 
 def _plan_send(work: PayoutWork) -> AttemptPlan:
@@ -377,4 +396,5 @@ def make_coin(chain: FakeChain, family: str | None = None) -> Coin:
         spender=spender,
         index=FakeIndex(),
         bumper=spender,
+        consolidator=spender,
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ledger import deposit_row, withdrawal_row
+from ledger.consolidation import SMALLEST_SPENDABLE
 from ledger.maturity import BROUGHT, MATURING
 from ledger.settle import DUE_CREDITS, DUE_DEPOSITS, DUE_SWEEPS, DUE_WITHDRAWALS
 from ledger.work import LARGEST_SPENDABLE, OLDEST_SPENDABLE
@@ -29,6 +30,7 @@ QUESTIONS = {
     "the tip": "SELECT max(height) FROM block WHERE chain = ?",
     "the largest outputs": LARGEST_SPENDABLE,
     "the oldest outputs": OLDEST_SPENDABLE,
+    "the smallest outputs": SMALLEST_SPENDABLE,
     "movements of a block": "SELECT DISTINCT journal_id FROM chain_movement WHERE chain = ?"
     " AND block_hash = ? AND is_disconnected = 0 AND journal_id IS NOT NULL ORDER BY journal_id DESC",
     "attempts that want an output": "SELECT n.attempt_id FROM attempt_input n WHERE n.chain = ?"
