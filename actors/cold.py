@@ -9,6 +9,7 @@ from actors.errors import ColdAddressError
 from actors.slot import CoinSlot
 from coins.errors import InvalidAddressError
 from coins.types import Branch, OwnScript
+from config.schema import EvmCoinSettings
 from ledger.commands import ReserveScript
 from ledger.errors import IdentityChangedError
 from ledger.queries import GetColdChange
@@ -89,8 +90,10 @@ class ColdScripts:
             whose[Branch.CHANGE] = ""
         if keeps_change(self._slot):
             whose[Branch.COLD_CHANGE] = "is a change address of deposit_xpub: take one of another account"
+        settings = self._slot.settings
+        is_one = isinstance(settings, EvmCoinSettings) and settings.hot_keystore is not None
         for branch, reason in whose.items():
-            for index in range(AHEAD):
+            for index in range(1 if is_one and branch is Branch.HOT else AHEAD):
                 if (await self._slot.coin.deriver.derive(branch, index)).script == script:
-                    reason = reason or "has its key in the cashier's own seed"
+                    reason = reason or "has its key in the cashier's own house"
                     raise ColdAddressError(f"cold_address of {name} {reason}")

@@ -17,13 +17,13 @@ async def identity_fingerprint(settings: AnyCoinSettings, coin: Coin) -> str:
     """SHA-256 (hex) of what may never change: network, address form and, with a seed, the keys.
 
     The keys are told by their first deposit address, so that an account key may be written into the
-    configuration later without becoming another identity. Where a cold wallet has the deposits' keys, the
-    hot wallet's are told as well.
+    configuration later without becoming another identity. Where the hot wallet's keys are held apart, by a
+    cold wallet for deposits or a keystore, its first address is told as well.
     """
     identity = {key: value for key, value in settings.identity().items() if not key.endswith("_xpub")}
     if settings.has_seed:
         identity["first_address"] = (await coin.deriver.derive(Branch.DEPOSIT, 0)).address
-    if settings.is_watch_only:
+    if settings.has_hot_apart:
         identity["first_hot_address"] = (await coin.deriver.derive(Branch.HOT, 0)).address
     return hashlib.sha256(json.dumps(identity, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 

@@ -138,6 +138,11 @@ class CoinBase(CurrencySettings):
         return self.custody == "watch_only"
 
     @property
+    def has_hot_apart(self) -> bool:
+        """Whether the hot wallet's keys are held otherwise than those of the deposit addresses."""
+        return self.is_watch_only
+
+    @property
     def has_seed(self) -> bool:
         """Whether the signer's seed holds keys of it: the hot wallet's at least."""
         return self.custody != "node"
@@ -280,6 +285,12 @@ class EvmCoinSettings(CoinBase):
     """Pause after a sweep without effect (a paused token); doubled with each one more, up to a week."""
     failed_sweep_gas_max: Amount = Field(default="0.05", validate_default=True)
     """Most gas, in whole units of the chain's coin, that a token's sweeps without effect may cost a day."""
+    hot_keystore: BasePath | None = None
+    """Keystore file (version 3) with the key of the hot account, in place of the seed's."""
+    hot_keystore_passphrase: Secret | None = None
+    """Passphrase of `hot_keystore`. From the environment or a file only."""
+    hot_address: Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")] | None = None
+    """Address of the key in `hot_keystore`: the file must hold this one."""
     tokens: Annotated[tuple[TokenSettings, ...], FromOtherFiles()] = ()
     """The enabled tokens of this chain, from their own files."""
 
@@ -289,11 +300,21 @@ class EvmCoinSettings(CoinBase):
             raise problem('an evm currency has custody = "seed" or "watch_only"')
         if self.is_watch_only and self.deposit_xpub is not None:
             check_account_key(self.deposit_xpub)
+        keystore = (self.hot_keystore, self.hot_keystore_passphrase, self.hot_address)
+        if any(part is not None for part in keystore) and None in keystore:
+            raise problem("hot_keystore, hot_keystore_passphrase and hot_address belong together")
+        if self.hot_keystore is not None and self.hot_xpub is not None:
+            raise problem("hot_keystore and hot_xpub exclude each other: the hot key is of one of them")
         if self.priority_fee_gwei > self.max_fee_gwei:
             raise problem("priority_fee_gwei is larger than max_fee_gwei")
         if self.payout_gas_limit_max < self.gas_limit:
             raise problem("payout_gas_limit_max is smaller than gas_limit")
         return self
+
+    @property
+    def has_hot_apart(self) -> bool:
+        """A keystore is no part of the seed."""
+        return self.is_watch_only or self.hot_keystore is not None
 
     def token_of(self, currency: str) -> TokenSettings | None:
         """The enabled token of that name on this chain, None for the chain's own coin and for others'."""

@@ -6,7 +6,7 @@ from coincurve import PublicKey
 
 from coins.bip32 import Bip32Error, PublicNode, child_public, parse_xpub
 from coins.coldkey import check_cold
-from coins.errors import SignerError, UnsupportedError
+from coins.errors import InvalidAddressError, SignerError, UnsupportedError
 from coins.evm.address import parse_address, payment_uri, script_of_public_key, to_checksum, token_uri
 from coins.family import Signer
 from coins.types import Branch, ForeignAddress, OwnScript
@@ -20,19 +20,28 @@ EXTERNAL = 0
 class EvmDeriver:
     """AddressDeriver: deposits at ``m/44'/coin'/0'/0/i``, hot accounts at ``m/44'/coin'/1'/0/i``."""
 
-    def __init__(self, settings: EvmCoinSettings, deposit_xpub: str, hot_xpub: str) -> None:
+    def __init__(self, settings: EvmCoinSettings, deposit_xpub: str, hot_xpub: str | None) -> None:
+        """Without ``hot_xpub`` the hot account is that of ``hot_address``, its key in a keystore.
+
+        Raises Bip32Error, InvalidAddressError.
+        """
         self._chain_id = settings.chain_id
         self._contracts = {token.currency: token.contract for token in settings.tokens}
-        self._chains = {
-            Branch.DEPOSIT: child_public(parse_xpub(deposit_xpub), EXTERNAL),
-            Branch.HOT: child_public(parse_xpub(hot_xpub), EXTERNAL),
-        }
+        self._chains = {Branch.DEPOSIT: child_public(parse_xpub(deposit_xpub), EXTERNAL)}
+        self._hot: OwnScript | None = None
+        if hot_xpub is None:
+            hot = parse_address(settings.hot_address or "")
+            self._hot = OwnScript(hot.script, hot.address, Branch.HOT, 0)
+        else:
+            self._chains[Branch.HOT] = child_public(parse_xpub(hot_xpub), EXTERNAL)
 
     def own(self, branch: Branch, index: int) -> OwnScript:
         """The account at ``index``. Raises UnsupportedError for change, Bip32Error for a wild index."""
+        if branch is Branch.HOT and index == 0 and self._hot is not None:
+            return self._hot
         chain = self._chains.get(branch)
         if chain is None:
-            raise UnsupportedError("an account chain has no change addresses")
+            raise UnsupportedError(f"there is no account {branch.value}:{index} on this chain")
         script = script_of(child_public(chain, index))
         return OwnScript(script, to_checksum(script), branch, index)
 
@@ -64,24 +73,30 @@ async def open_deriver(settings: EvmCoinSettings, signer: Signer) -> EvmDeriver:
     never be swept. With custody ``watch_only`` the deposits' must be a cold wallet's. Raises SignerError,
     UnsupportedError for what is no such key.
     """
-    xpubs = []
-    for name, account, configured in (
-        ("deposit_xpub", DEPOSIT_ACCOUNT, settings.deposit_xpub),
-        ("hot_xpub", HOT_ACCOUNT, settings.hot_xpub),
-    ):
-        if settings.is_watch_only and account == DEPOSIT_ACCOUNT and configured is not None:
-            await check_cold(settings.currency, configured, signer)
-            xpubs.append(configured)
-            continue
-        xpub = await signer.account_xpub(settings.currency, account)
-        try:
-            is_same = configured is None or _same_key(configured, xpub)
-        except Bip32Error as error:
-            raise SignerError(f"{settings.currency} {name}: {error}") from None
-        if not is_same:
-            raise SignerError(f"{settings.currency} {name} is not of the signer's seed")
-        xpubs.append(xpub)
-    return EvmDeriver(settings, *xpubs)
+    cold, hot = settings.deposit_xpub if settings.is_watch_only else None, None
+    if cold is not None:
+        await check_cold(settings.currency, cold, signer)
+    deposit = cold or await _held(settings, signer, "deposit_xpub", DEPOSIT_ACCOUNT, settings.deposit_xpub)
+    if settings.hot_keystore is None:
+        hot = await _held(settings, signer, "hot_xpub", HOT_ACCOUNT, settings.hot_xpub)
+    try:
+        return EvmDeriver(settings, deposit, hot)
+    except InvalidAddressError as error:
+        raise UnsupportedError(f"{settings.currency}: hot_address {error}") from None
+
+
+async def _held(
+    settings: EvmCoinSettings, signer: Signer, name: str, account: int, configured: str | None
+) -> str:
+    """The signer's account key, which a configured one must be. Raises SignerError."""
+    xpub = await signer.account_xpub(settings.currency, account)
+    try:
+        is_same = configured is None or _same_key(configured, xpub)
+    except Bip32Error as error:
+        raise SignerError(f"{settings.currency} {name}: {error}") from None
+    if not is_same:
+        raise SignerError(f"{settings.currency} {name} is not of the signer's seed")
+    return xpub
 
 
 def _same_key(one: str, other: str) -> bool:

@@ -8,6 +8,8 @@ decoded and compared again.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from coincurve import PublicKey
 
 from coins.bip32 import (
@@ -36,19 +38,21 @@ def account_xpub(seed: bytes, settings: EvmCoinSettings, account: int) -> str:
     return serialize(neuter(account_node(seed, PURPOSE, settings.bip44_coin, account)))
 
 
-def sign_plan(seed: bytes, settings: EvmCoinSettings, plan: AttemptPlan) -> SignedTx:
+def sign_plan(seed: bytes, settings: EvmCoinSettings, plan: AttemptPlan, hot_secret: bytes = b"") -> SignedTx:
     """Sign exactly this plan; the same plan gives the same bytes (RFC 6979). Raises SignerError.
 
-    ``settings`` are of the chain; the plan may be in its own currency or in one of its tokens.
+    ``hot_secret`` is the hot account's key where a keystore holds it, and not the seed. ``settings`` are of
+    the chain; the plan may be in its own currency or in one of its tokens.
     """
     token = settings.token_of(plan.currency)
     if token is None:
         tx = check_plan(plan, settings.currency, settings.chain_id)
     else:
         tx = check_plan(plan, token.currency, settings.chain_id, token.contract_script)
-    key = _sender_key(seed, settings, plan)
+    keys = _Keys(seed, settings, hot_secret)
+    key = _sender_key(keys, plan)
     _check_bounds(settings, plan, tx)
-    if plan.kind == SWEEP and plan.outputs[0].script != _script(_key(seed, settings, Branch.HOT, 0)):
+    if plan.kind == SWEEP and plan.outputs[0].script != _script(keys.of(Branch.HOT, 0)):
         raise SignerError("a sweep goes to our own hot account and nowhere else")
     if plan.kind == COLD:
         _check_cold(plan, (token or settings).cold_address)
@@ -70,7 +74,29 @@ def _check_cold(plan: AttemptPlan, cold_address: str | None) -> None:
         raise SignerError("this does not go to the configured cold_address")
 
 
-def _sender_key(seed: bytes, settings: EvmCoinSettings, plan: AttemptPlan) -> PrivateNode:
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """The keys of one chain: the seed's, and that of the hot account where a keystore holds it."""
+
+    seed: bytes = field(repr=False)
+    settings: EvmCoinSettings
+    hot_secret: bytes = field(repr=False)
+
+    def of(self, branch: Branch, index: int) -> PrivateNode:
+        """Private node of an own account. Raises SignerError."""
+        if branch is Branch.HOT and self.settings.hot_keystore is not None:
+            if index or not self.hot_secret:
+                raise SignerError("the only hot account is that of the keystore, and it is not open")
+            return PrivateNode(self.hot_secret, b"")
+        account = HOT_ACCOUNT if branch is Branch.HOT else DEPOSIT_ACCOUNT
+        try:
+            node = account_node(self.seed, PURPOSE, self.settings.bip44_coin, account)
+            return derive_private(node, (EXTERNAL, index))
+        except Bip32Error as error:
+            raise SignerError(f"the sender's index is wrong: {error}") from None
+
+
+def _sender_key(keys: _Keys, plan: AttemptPlan) -> PrivateNode:
     """Key of the plan's sender, once the sender is what the seed says it is."""
     sender = plan.sender
     if sender is None:
@@ -78,9 +104,10 @@ def _sender_key(seed: bytes, settings: EvmCoinSettings, plan: AttemptPlan) -> Pr
     wanted = Branch.DEPOSIT if plan.kind == SWEEP else Branch.HOT
     if sender.branch is not wanted:
         raise SignerError(f"a {plan.kind} is not sent from a {sender.branch.value} account")
+    settings = keys.settings
     if settings.is_watch_only and wanted is Branch.DEPOSIT:
         raise SignerError(f"deposits of {settings.currency} are in a cold wallet, not on this seed")
-    key = _key(seed, settings, sender.branch, sender.index)
+    key = keys.of(sender.branch, sender.index)
     script = _script(key)
     if script != sender.script or to_checksum(script) != sender.address:
         raise SignerError("the sender is not an account of this seed")
@@ -99,16 +126,6 @@ def _check_bounds(settings: EvmCoinSettings, plan: AttemptPlan, tx: UnsignedTx) 
     dearest = max((each.gas_limit for each in settings.tokens), default=0) * settings.max_fee_wei
     if plan.kind == TOP_UP and tx.value > dearest:
         raise SignerError(f"{tx.value} wei are more than the sweep of a token may cost")
-
-
-def _key(seed: bytes, settings: EvmCoinSettings, branch: Branch, index: int) -> PrivateNode:
-    """Private node of an own account."""
-    account = HOT_ACCOUNT if branch is Branch.HOT else DEPOSIT_ACCOUNT
-    try:
-        node = account_node(seed, PURPOSE, settings.bip44_coin, account)
-        return derive_private(node, (EXTERNAL, index))
-    except Bip32Error as error:
-        raise SignerError(f"the sender's index is wrong: {error}") from None
 
 
 def _script(node: PrivateNode) -> bytes:

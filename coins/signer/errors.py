@@ -17,6 +17,10 @@ class SeedFileError(SignerStartError):
     """The seed file is missing, unreadable, of a wrong form, or the passphrase does not open it."""
 
 
+class KeystoreError(SignerStartError):
+    """A keystore is missing, of a wrong form, of another key, or the passphrase does not open it."""
+
+
 class SignerChildError(SignerError):
     """The signer's process ended before it served; ``exit_code`` is that of its SignerStartError."""
 

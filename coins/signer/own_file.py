@@ -3,7 +3,34 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
+
+from coins.signer.errors import SignerStartError
+
+
+class OwnFileError(SignerStartError):
+    """A file that only its owner may read is missing, open to others, too large or no file."""
+
+
+def read_own(path: Path, kind: str, size_max: int) -> bytes:
+    """Content of a file that only its owner may read; ``kind`` is what to call it. Raises OwnFileError."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with os.fdopen(handle, "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise OwnFileError(f"the {kind} {path} is no regular file")
+            if status.st_mode & 0o077:
+                raise OwnFileError(f"the {kind} {path} may be read by others: chmod 600 it")
+            data = file.read(size_max + 1)
+    except FileNotFoundError:
+        raise OwnFileError(f"there is no {kind} {path}", 3) from None
+    except OSError as error:
+        raise OwnFileError(f"cannot read the {kind} {path}: {error.strerror}", 3) from None
+    if len(data) > size_max:
+        raise OwnFileError(f"{path} is too large for a {kind}")
+    return data
 
 
 def write_new(path: Path, data: bytes) -> None:

@@ -7,9 +7,7 @@ a second of scrypt, once at start.
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
-import stat
 import time
 import unicodedata
 from pathlib import Path
@@ -18,7 +16,7 @@ import pyrage  # type: ignore[import-untyped]
 
 from coins.eth_library import Language, Mnemonic
 from coins.signer.errors import SeedFileError
-from coins.signer.own_file import write_new
+from coins.signer.own_file import OwnFileError, read_own, write_new
 from coins.signer.record import create_record, record_path
 
 ENTROPY_BYTES = 32
@@ -106,21 +104,9 @@ def seed_of(mnemonic: str) -> bytes:
 def _read(path: Path) -> bytes:
     """Content of a seed file that only its owner may read."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with os.fdopen(handle, "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise SeedFileError(f"the seed file {path} is no regular file")
-            if status.st_mode & 0o077:
-                raise SeedFileError(f"the seed file {path} may be read by others: chmod 600 it")
-            data = file.read(_FILE_MAX + 1)
-    except FileNotFoundError:
-        raise SeedFileError(f"there is no seed file {path}", 3) from None
-    except OSError as error:
-        raise SeedFileError(f"cannot read the seed file {path}: {error.strerror}", 3) from None
-    if len(data) > _FILE_MAX:
-        raise SeedFileError(f"{path} is too large for a seed file")
-    return data
+        return read_own(path, "seed file", _FILE_MAX)
+    except OwnFileError as error:
+        raise SeedFileError(str(error), error.exit_code) from None
 
 
 def _words() -> Mnemonic:

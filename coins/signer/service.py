@@ -17,12 +17,15 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 from coins.codec import decode_plan
 from coins.errors import SignerError
 from coins.failpoint import failpoint
 from coins.signer.entry import STAYS, entry_of
+from coins.signer.errors import KeystoreError
+from coins.signer.keystore import open_keystore
 from coins.signer.limits import Caps, RequestRate, check_fee
 from coins.signer.record import SignedRecord
 from coins.types import CONSOLIDATE, CPFP, AttemptPlan, SignedTx
@@ -44,8 +47,10 @@ class FamilySigner(Protocol):
     def account_xpub(self, seed: bytes, settings: CoinSettings, account: int) -> str:
         """Extended public key of a hardened account."""
 
-    def sign_plan(self, seed: bytes, settings: CoinSettings, plan: AttemptPlan) -> SignedTx:
-        """Sign exactly this plan or raise SignerError."""
+    def sign_plan(
+        self, seed: bytes, settings: CoinSettings, plan: AttemptPlan, hot_secret: bytes = b""
+    ) -> SignedTx:
+        """Sign exactly this plan or raise SignerError. ``hot_secret`` is the key of its keystore, if any."""
 
 
 class _RefusalError(Exception):
@@ -79,7 +84,9 @@ class SignerService:
     ) -> None:
         self._seed = seed
         self._read_coins = read_coins
-        self._coins = read_coins()
+        self._opened: dict[tuple[Path, str, str], bytes] = {}
+        self._coins: Coins = {}
+        self._reload()
         self._settings = settings
         self._rate = rate
         self._record = record
@@ -93,7 +100,7 @@ class SignerService:
             reply: dict[str, Any] = {"id": number, "ok": True, **self._dispatch(request)}
         except _RefusalError as refusal:
             reply = {"id": number, "ok": False, "code": refusal.code, "reason": str(refusal)}
-        except SignerError as error:
+        except (SignerError, KeystoreError) as error:
             reply = {"id": number, "ok": False, "code": "refused", "reason": str(error)}
         except Exception as error:  # noqa: BLE001 - a text of unknown origin might hold a key: only its type is told
             reply = {"id": number, "ok": False, "code": "internal", "reason": type(error).__name__}
@@ -144,7 +151,7 @@ class SignerService:
             self._record.memory.check(entry, plan.currency, _caps_of(settings, plan.currency))
             if plan.currency == settings.currency:
                 check_fee(plan, settings.signer_fee_percent_max, settings.plain_fee_max)
-        signed = family_signer(settings.family).sign_plan(self._seed, settings, plan)
+        signed = self._signed(settings, plan)
         failpoint("signer.signed")
         if is_new:
             self._record.append(entry)
@@ -170,9 +177,34 @@ class SignerService:
         found = (coin for coin in self._coins.values() if _token_of(coin, currency) is not None)
         return next(found, None)
 
+    def _signed(self, settings: BitcoinCoinSettings | EvmCoinSettings, plan: AttemptPlan) -> SignedTx:
+        """The family's signature, with the key of a keystore where the hot account is not the seed's."""
+        sign_plan = family_signer(settings.family).sign_plan
+        place = _keystore_of(settings)
+        if place is None:
+            return sign_plan(self._seed, settings, plan)
+        return sign_plan(self._seed, settings, plan, self._opened[place])
+
     def _reload(self) -> None:
-        """Read the currencies anew."""
-        self._coins = self._read_coins()
+        """Read the currencies anew, and open keystores that are new. Raises SignerError, SignerStartError."""
+        coins = self._read_coins()
+        for place in filter(None, map(_keystore_of, coins.values())):
+            if place not in self._opened:
+                self._opened[place] = open_keystore(*place)
+        self._coins = coins
+
+
+def _keystore_of(settings: BitcoinCoinSettings | EvmCoinSettings) -> tuple[Path, str, str] | None:
+    """File, passphrase and address of the hot account's keystore, None where the seed has its key."""
+    if not isinstance(settings, EvmCoinSettings) or settings.hot_keystore is None:
+        return None
+    if settings.hot_keystore_passphrase is None or settings.hot_address is None:
+        raise SignerError(f"{settings.currency}: a keystore needs its passphrase and its address")
+    return (
+        settings.hot_keystore,
+        settings.hot_keystore_passphrase.get_secret_value(),
+        settings.hot_address,
+    )
 
 
 def _token_of(settings: BitcoinCoinSettings | EvmCoinSettings, currency: str) -> TokenSettings | None:

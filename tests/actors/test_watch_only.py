@@ -111,12 +111,31 @@ async def test_another_cold_or_hot_key_halts_the_coin_and_touches_nothing_else(
 class OtherKey(DeskDeriver):
     """One of the two account keys is another one."""
 
-    def __init__(self, branch: Branch) -> None:
-        super().__init__("BTC")
-        self._branch = branch
+    def __init__(self, branch: Branch, currency: str = "BTC") -> None:
+        super().__init__(currency)
+        self._branch, self._name = branch, currency
 
     async def derive(self, branch: Branch, index: int) -> OwnScript:
-        return own_script("LTC" if branch is self._branch else "BTC", branch, index)
+        return own_script("LTC" if branch is self._branch else self._name, branch, index)
+
+
+async def test_another_key_in_the_keystore_of_the_hot_account_halts_its_coin(tmp_path: Path) -> None:
+    name = "CASHIER__COINS__ETH__HOT_"
+    address = own_script("ETH", Branch.HOT, 0).script.hex()
+    keystore = {
+        f"{name}KEYSTORE": str(tmp_path / "hot.json"),
+        f"{name}KEYSTORE_PASSPHRASE": "pass",
+        f"{name}ADDRESS": f"0x{address}",
+    }
+    async with open_desk(tmp_path, "ETH", environ=keystore) as desk:
+        assert await desk.state("ETH") == "open"
+    async with open_desk(tmp_path, "ETH", environ=keystore, is_started=False) as desk:
+        desk.derivers["ETH"] = OtherKey(Branch.HOT, "ETH")
+        await desk.start()
+        await desk.rest()
+        assert await desk.state("ETH") == "halted"
+    async with open_desk(tmp_path, "ETH") as desk:  # back to the seed's key
+        assert await desk.state("ETH") == "halted"
 
 
 async def test_custody_cannot_change_under_addresses_that_were_given(tmp_path: Path) -> None:

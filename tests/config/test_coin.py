@@ -273,3 +273,51 @@ def test_a_network_may_have_its_own_two_nodes(folder: Path, settings_of: Loader)
     assert coin.witness is not None
     assert (coin.node.url, coin.witness.url) == ("http://a:1", "http://b:2")
     assert settings_of().coins["BTC"].witness is None
+
+
+KEYSTORE = 'hot_keystore = "hot.json"'
+HOT = f'hot_address = "0x{"5a" * 20}"'
+PASSPHRASE = "CASHIER__COINS__ETH__HOT_KEYSTORE_PASSPHRASE"
+BAD_KEYSTORES = [
+    (KEYSTORE, {}, "hot_keystore, hot_keystore_passphrase and hot_address belong together"),
+    (HOT, {}, "hot_keystore, hot_keystore_passphrase and hot_address belong together"),
+    ("", {PASSPHRASE: "canary"}, "hot_keystore, hot_keystore_passphrase and hot_address belong together"),
+    (f"{KEYSTORE}\n{HOT}", {}, "hot_keystore, hot_keystore_passphrase and hot_address belong together"),
+    (f"{KEYSTORE}\n{HOT}\nhot_keystore_passphrase = 'canary'", {}, f"set {PASSPHRASE}_FILE"),
+    (f"{KEYSTORE}\nhot_address = '0x5a'", {PASSPHRASE: "canary"}, "coins.ETH.hot_address"),
+    (
+        f"{KEYSTORE}\n{HOT}\nhot_xpub = 'xpub{'a' * 107}'",
+        {PASSPHRASE: "canary"},
+        "hot_keystore and hot_xpub exclude each other",
+    ),
+]
+
+
+@pytest.mark.parametrize(("lines", "environ", "expected"), BAD_KEYSTORES, ids=range(len(BAD_KEYSTORES)))
+def test_a_keystore_comes_with_passphrase_and_address(
+    lines: str, environ: dict[str, str], expected: str, errors_of: Failer, folder: Path
+) -> None:
+    file = folder / "coins" / "ETH.toml"
+    file.write_text(file.read_text().replace("max_reorg", f"{lines}\nmax_reorg", 1))
+    (line,) = errors_of(environ)
+    assert expected in line
+    assert "canary" not in line
+
+
+def test_the_passphrase_of_a_keystore_comes_from_a_file_and_is_not_shown(
+    settings_of: Loader, folder: Path
+) -> None:
+    file = folder / "coins" / "ETH.toml"
+    file.write_text(file.read_text().replace("max_reorg", f"{KEYSTORE}\n{HOT}\nmax_reorg", 1))
+    secret = folder / "secret"
+    secret.write_text("canary\n")
+    secret.chmod(0o600)
+    settings = settings_of({f"{PASSPHRASE}_FILE": str(secret)})
+    coin = settings.coins["ETH"]
+    assert isinstance(coin, EvmCoinSettings)
+    assert coin.hot_keystore == folder / "hot.json"
+    assert coin.hot_keystore_passphrase is not None
+    assert coin.hot_keystore_passphrase.get_secret_value() == "canary"
+    assert coin.has_hot_apart
+    shown = print_config(settings) + str(as_dict(settings)) + repr(settings)
+    assert "canary" not in shown

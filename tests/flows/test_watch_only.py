@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,6 +52,18 @@ def funding_address(stage: Stage, currency: str) -> str:
     return str(address)
 
 
+def keystore(path: Path, prefix: str) -> dict[str, str]:
+    """A hot key as another wallet wrote it; the settings that go with it."""
+    key = Account.create()
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(Account.encrypt(key.key, "pass", kdf="pbkdf2", iterations=1_000)))
+    return {
+        f"{prefix}KEYSTORE": str(path),
+        f"{prefix}KEYSTORE_PASSPHRASE": "pass",
+        f"{prefix}ADDRESS": key.address,
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Till:
     """The cashier, its website's view, and an operator of it."""
@@ -77,7 +91,7 @@ class Till:
 async def till(
     make_stage: MakeStage, open_shop: OpenShop, request: pytest.FixtureRequest
 ) -> AsyncIterator[Till]:
-    currency: str = request.param
+    currency, _, has_keystore = request.param.partition(" ")
     stage = make_stage(currency)
     name = f"CASHIER__COINS__{currency}__"
     if currency == "BTC":
@@ -89,6 +103,8 @@ async def till(
         f"{name}DEPOSIT_XPUB": xpub,
         f"{name}HOT_FLOOR": "0.05",
     }
+    if has_keystore:
+        stage.extra = {**stage.extra, **keystore(stage.folder / "hot.json", f"{name}HOT_")}
     appoint(stage, "ann", "admin")
     shop = await open_shop(stage)
     operator = Operator(stage, "ann")
@@ -152,7 +168,7 @@ async def test_clients_pay_to_the_wallet_of_bitcoin_core_and_it_funds_the_payout
     assert "BTC was registered with another network, key or contract" in stage.log_path.read_text()
 
 
-@pytest.mark.parametrize("till", ["ETH"], indirect=True)
+@pytest.mark.parametrize("till", ["ETH", "ETH keystore"], indirect=True)
 async def test_accounts_of_a_cold_wallet_are_not_swept_and_fund_payouts_as_told(till: Till) -> None:
     stage, shop, anvil = till.stage, till.shop, till.shop.anvil
     key = Account.from_key(derive_private(account_node(COLD_SEED, 44, 60, 0), (0, 0)).secret)
@@ -163,6 +179,7 @@ async def test_accounts_of_a_cold_wallet_are_not_swept_and_fund_payouts_as_told(
     assert anvil.balance(key.address) == 2 * WEI
 
     hot = funding_address(stage, "ETH")
+    assert hot == stage.extra.get("CASHIER__COINS__ETH__HOT_ADDRESS", hot)
     await till.told(anvil.send(hot, WEI // 10), "float")
     await shop.mine(6)
     signed = key.sign_transaction(

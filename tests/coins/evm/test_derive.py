@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from coins.errors import SignerError, UnsupportedError
@@ -55,3 +57,20 @@ async def test_a_configured_key_must_be_the_signers() -> None:
         await open_deriver(eth_settings(deposit_xpub=foreign), signer)
     with pytest.raises(SignerError, match="hot_xpub"):
         await open_deriver(eth_settings(hot_xpub=right[:-1] + "1"), signer)
+
+
+async def test_the_hot_account_of_a_keystore_is_the_configured_address() -> None:
+    settings = eth_settings()
+    signer = LocalSigner(settings)
+    address = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+    kept = settings.model_copy(update={"hot_keystore": Path("hot.json"), "hot_address": address})
+    deriver = await open_deriver(kept, signer)
+    hot = await deriver.derive(Branch.HOT, 0)
+    assert (hot.address, hot.branch, hot.index) == (address, Branch.HOT, 0)
+    with pytest.raises(UnsupportedError, match="no account hot:1"):
+        await deriver.derive(Branch.HOT, 1)
+    plain = await open_deriver(settings, signer)
+    assert await deriver.derive(Branch.DEPOSIT, 3) == await plain.derive(Branch.DEPOSIT, 3)
+    burnt = kept.model_copy(update={"hot_address": "0x" + "00" * 20})
+    with pytest.raises(UnsupportedError, match="ETH: hot_address "):
+        await open_deriver(burnt, signer)
