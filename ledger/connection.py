@@ -58,6 +58,11 @@ def connect(path: Path, *, read_only: bool = False, busy_timeout_ms: int = BUSY_
     return db
 
 
+def scratch() -> Database:
+    """An empty database of our own that nobody else sees: in memory, in a nameless file where it grows."""
+    return sqlite3.connect("", isolation_level=None)
+
+
 def make_private(path: Path) -> None:
     """Make an empty file that only we may read; SQLite gives its log the same permissions. Raises OSError.
 

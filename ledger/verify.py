@@ -6,7 +6,7 @@ kind, the first bad row and what is wrong with it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from ledger import accounts, journal
 from ledger.accounts import AccountClass
 from ledger.connection import Database, connect
 from ledger.journal import BookedPosting, JournalEntry, Posting
+from ledger.period_check import check_periods
+from ledger.rebuild import check_rebuilt
 from ledger.reconciliation import RECONCILIATION_COLUMNS, to_reconciliation
 from ledger.reconciliation_digest import digest_of
 
@@ -41,23 +43,42 @@ class _Audit:
             self.findings.append(Finding(kind, row, detail))
 
 
-def verify_file(path: Path) -> list[Finding]:
-    """Audit a database file on a connection of its own, in one state of the books."""
+UNREADABLE = frozenset({"account", "amount", "foreign_key", "orphan_posting"})
+"""Findings after which nothing can be derived from the journal."""
+
+EVERY = 2_000
+"""Journal entries between two words about how far the audit is."""
+
+OnEntry = Callable[[int, int], None]
+
+
+def silent(_done: int, _total: int) -> None:
+    """Tell nobody how far it is."""
+
+
+def verify_file(path: Path, on_entry: OnEntry = silent) -> list[Finding]:
+    """Audit a database file on a connection of its own, in one state of the books, also beside a server.
+
+    ``on_entry`` is told now and then how many journal entries are done, and of how many.
+    """
     db = connect(path, read_only=True)
     try:
-        return verify(db)
+        return verify(db, on_entry)
     finally:
         db.close()
 
 
-def verify(db: Database) -> list[Finding]:
-    """Audit the books: structure, hash chain, balances, trial balance. Takes seconds per million postings."""
+def verify(db: Database, on_entry: OnEntry = silent) -> list[Finding]:
+    """Audit the books: structure, hash chain, balances, trial balance, all derived tables, closed months.
+
+    Takes some 20 seconds per million postings.
+    """
     db.execute("BEGIN")
     try:
         stored = db.execute("SELECT id, name, class, currency, client_id, balance FROM account").fetchall()
         audit = _Audit({row[0]: row[1] for row in stored}, {row[0]: 0 for row in stored})
         _check_accounts(audit, stored)
-        _replay(db, audit)
+        _replay(db, audit, on_entry)
         for account_id, name, *_, balance in stored:
             if str(audit.totals[account_id]) != balance:
                 audit.add("balance", name, f"stored {balance}, its postings give {audit.totals[account_id]}")
@@ -65,9 +86,20 @@ def verify(db: Database) -> list[Finding]:
         _check_reconciliations(db, audit)
         for row in db.execute("PRAGMA foreign_key_check"):
             audit.add("foreign_key", f"{row[0]} {row[1]}", f"has no row in {row[2]}")
+        if not UNREADABLE & {finding.kind for finding in audit.findings}:
+            _check_derived(db, audit)
         return audit.findings
     finally:
         db.execute("ROLLBACK")
+
+
+def _check_derived(db: Database, audit: _Audit) -> None:
+    """Everything that the journal and the movements give once more."""
+    try:
+        check_rebuilt(db, audit.add)
+    except (ValueError, TypeError) as error:
+        audit.add("movement", "chain_movement", f"cannot be read: {error}")
+    check_periods(db, audit.add)
 
 
 def _check_accounts(audit: _Audit, stored: list[tuple[int, str, str, str, str | None, str]]) -> None:
@@ -85,9 +117,10 @@ def _check_accounts(audit: _Audit, stored: list[tuple[int, str, str, str, str | 
             audit.add("negative", name, f"its balance is {balance!r}")
 
 
-def _replay(db: Database, audit: _Audit) -> None:
+def _replay(db: Database, audit: _Audit, on_entry: OnEntry) -> None:
     """Book everything again: numbers without gaps, hash after hash, balances after each posting."""
     expected_id, prev_hash = 1, journal.GENESIS_HASH
+    (count,) = db.execute("SELECT count(*) FROM journal").fetchone()
     postings = _postings(db)
     pending = next(postings, None)
     for row in db.execute(
@@ -113,6 +146,8 @@ def _replay(db: Database, audit: _Audit) -> None:
         if own != row[13]:
             audit.add("hash_chain", f"journal {journal_id}", "its content is not what was hashed")
         expected_id, prev_hash = journal_id + 1, row[13]
+        if expected_id % EVERY == 0:
+            on_entry(expected_id, count)
     if pending is not None:
         audit.add("orphan_posting", f"posting {pending[0]}", f"belongs to no journal {pending[1]}")
 

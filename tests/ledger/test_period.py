@@ -22,6 +22,7 @@ from ledger.period_command import GetClosing, GetProof, ListPeriods, RecordPerio
 from ledger.period_view import ClosingView, PeriodsClosed, PeriodView, ProofView
 from ledger.reader_period import READERS
 from ledger.snapshot import Snapshot
+from ledger.verify import verify_file
 from tests.fakes.coin import chain_holdings
 from tests.ledger.books import transfer
 from tests.ledger.life import STEPS, Life
@@ -323,3 +324,29 @@ def test_a_client_is_proved_to_be_in_the_sum_and_a_stranger_is_not(till: Till) -
     (text,) = till.rows("SELECT data FROM event WHERE type = 'period.closed'")[0]
     assert json.loads(text)["report"]["owed"]["root"] == proof.root
     assert SALT.hex() not in text
+
+
+@pytest.mark.parametrize(
+    ("statement", "detail"),
+    [
+        ("UPDATE period SET report = replace(report, '107000', '107001')", "not what was digested"),
+        ("UPDATE period SET digest = 'x'", "not what was digested"),
+        ("UPDATE period SET salt = zeroblob(32)", "another report: owed"),
+        ("UPDATE period SET cut = cut - 1", "another report"),
+        ("UPDATE period SET report = '[]'", "cannot be read"),
+        ("UPDATE period SET report = 'no'", "cannot be read"),
+    ],
+)
+def test_l07_a_closed_month_that_was_edited_is_named(till: Till, statement: str, detail: str) -> None:
+    till.deposit("alice", 7_000)
+    turn(till)
+    till.mine(7)
+    close(till, NOVEMBER)
+    assert verify_file(till.store.path) == []
+    db = sqlite3.connect(till.store.path, isolation_level=None)
+    db.execute("DROP TRIGGER period_no_update")
+    db.execute(statement)
+    db.close()
+    ((kind, row, said),) = [(found.kind, found.row, found.detail) for found in verify_file(till.store.path)]
+    assert (kind, row) == ("period", "period BTC 2023-11")
+    assert detail in said
