@@ -6,7 +6,6 @@ Exit codes: 0 ok, 1 found a problem, 2 wrong usage or configuration, 3 could not
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import json
 import os
 import random
@@ -15,7 +14,7 @@ import signal
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -25,13 +24,13 @@ os.environ.setdefault("BCL_DATA_DIR", str(Path(__file__).resolve().parent / ".da
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import Progress
 from rich.table import Table
 from rich.tree import Tree as RichTree
 
 from config.errors import ConfigError
 from config.loader import as_dict, load, print_config
 from config.schema import Settings, SignerSettings
+from gateway.audit_commands import audit_app
 from gateway.operator_commands import operators_app
 from gateway.terminal import OK, PROBLEM, UNREACHABLE, USAGE, ConfigOption, Desk, JsonOption, fail, show
 
@@ -46,6 +45,7 @@ app = typer.Typer(
 keys_app = typer.Typer(help="Website keys, and the seed of a new cashier.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
 app.add_typer(operators_app, name="operators")
+app.add_typer(audit_app)
 
 
 R = TypeVar("R")
@@ -63,7 +63,7 @@ def settings_of(path: Path | None) -> Settings:
 @app.callback(invoke_without_command=True)
 def main(context: typer.Context, config: ConfigOption = None) -> None:
     """Serve, unless a command is named."""
-    context.obj = Desk(settings_of, _administer, _read)
+    context.obj = Desk(settings_of, _administer, _read, _rescan, _verify)
     if context.invoked_subcommand is None:
         serve(config)
 
@@ -164,51 +164,6 @@ def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         print("the configuration is right, but no currency is enabled: see config/coins/*.toml")
     if any(row["result"] != "ok" for row in rows):
         raise typer.Exit(UNREACHABLE)
-
-
-@app.command()
-def rescan(
-    currency: Annotated[
-        str, typer.Option(help="Whose chain to read again, like BTC; a token's is its parent's.")
-    ],
-    from_height: Annotated[int, typer.Option(min=0, help="The first block to read.")],
-    gap: Annotated[int, typer.Option(min=0, max=100_000, help="Unissued indices to search as well.")] = 0,
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Read a chain again and compare every receipt and spend with the books; the server must be stopped.
-
-    Posts nothing. Indices that --gap finds paid are set aside: no client is given them anew.
-    """
-    from actors.rescan import rescan_books
-    from coins.errors import CoinError
-    from ledger.errors import DomainError, StoreError
-
-    settings = settings_of(config)
-    if currency not in settings.currencies:
-        raise fail(f"{currency} is not enabled: one of {', '.join(settings.currencies) or 'none'}", USAGE)
-    console = Console(stderr=True)
-    try:
-        with Progress(console=console, disable=as_json or not console.is_terminal) as bar:
-            task = bar.add_task(currency, total=None)
-
-            def show(height: int, first: int, last: int) -> None:
-                bar.update(task, completed=height - first + 1, total=last - first + 1)
-
-            now_s = int(time.time())
-            done = asyncio.run(
-                rescan_books(settings, currency, from_height, now_s, show, gap=gap, config=config)
-            )
-    except (CoinError, StoreError) as error:
-        raise fail(str(error), UNREACHABLE) from None
-    except DomainError as error:
-        raise fail(error.detail or error.code, PROBLEM) from None
-    if as_json:
-        print(json.dumps({"currency": currency} | dataclasses.asdict(done), indent=2))
-    else:
-        print(*done.lines(currency), sep="\n")
-    if done.differences or done.unissued:
-        raise typer.Exit(PROBLEM)
 
 
 @app.command("print-config")
@@ -332,6 +287,33 @@ def _begin(config: Path | None, begin: Callable[[SignerSettings], Path], words: 
     except SignerStartError as error:
         raise fail(str(error), error.exit_code) from None
     print(f"{path} is written: {words}")
+
+
+def _rescan(settings: Settings, currency: str, from_height: int, **options: Any) -> Any:
+    """Read a chain again, the server stopped."""
+    from actors.rescan import rescan_books
+
+    return _done(rescan_books(settings, currency, from_height, int(time.time()), **options))
+
+
+def _verify(settings: Settings, **options: Any) -> Any:
+    """Audit the books, also beside a server."""
+    from actors.verification import verify_books
+
+    return _done(verify_books(settings, now_s=int(time.time()), **options))
+
+
+def _done(work: Coroutine[Any, Any, R]) -> R:
+    """Do it; troubles are one line."""
+    from coins.errors import CoinError
+    from ledger.errors import DomainError, StoreError
+
+    try:
+        return asyncio.run(work)
+    except (CoinError, StoreError) as error:
+        raise fail(str(error), UNREACHABLE) from None
+    except DomainError as error:
+        raise fail(error.detail or error.code, PROBLEM) from None
 
 
 def _administer(settings: Settings, command: Command[R]) -> R:

@@ -27,6 +27,9 @@ from ledger.views import Movement, ScannedView
 
 STEP = 20
 
+OnBlock = Callable[[int, int, int], None]
+"""Is told each height that is done, the first one and the last one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -73,7 +76,7 @@ async def rescan_books(
     currency: str,
     from_height: int,
     now_s: int,
-    on_block: Callable[[int, int, int], None],
+    on_block: OnBlock,
     *,
     gap: int = 0,
     config: Path | None = None,
@@ -96,23 +99,40 @@ async def rescan_books(
     except StoreLockedError:
         raise StoreLockedError("the server is running: stop it, then rescan") from None
     try:
-        books = await LedgerReader(path, now_s=lambda: now_s, connections=1).open()
-        try:
-            book = await books.answer(GetScanned(currency, from_height))
-        finally:
-            await books.close()
-        chain = settings.enabled_coins[book.chain]
-        reader = registry.open_reader(chain, settings.actors.process_workers)
-        try:
-            done = await rescan(reader, registry.empty_index(), book, from_height, on_block)
-        finally:
-            await reader.close()
+        book, done = await _read_again(settings, currency, from_height, now_s, on_block)
         if not gap:
             return done
         unissued = await _beyond(settings, config, currency, book, store, from_height, gap, now_s)
         return replace(done, unissued=unissued)
     finally:
         store.close()
+
+
+async def read_again(
+    settings: Settings, currency: str, from_height: int, now_s: int, on_block: OnBlock
+) -> Rescanned:
+    """Compare one state of the configured books with the configured node, also beside a running server.
+
+    Raises StoreError, UnknownCurrencyError, CoinError; NodeUnavailableError where the chain moved meanwhile.
+    """
+    return (await _read_again(settings, currency, from_height, now_s, on_block))[1]
+
+
+async def _read_again(
+    settings: Settings, currency: str, from_height: int, now_s: int, on_block: OnBlock
+) -> tuple[ScannedView, Rescanned]:
+    """The books as they were asked, and what the chain says beside them."""
+    books = await LedgerReader(settings.ledger.path, now_s=lambda: now_s, connections=1).open()
+    try:
+        book = await books.answer(GetScanned(currency, from_height))
+    finally:
+        await books.close()
+    chain = settings.enabled_coins[book.chain]
+    reader = registry.open_reader(chain, settings.actors.process_workers)
+    try:
+        return book, await rescan(reader, registry.empty_index(), book, from_height, on_block)
+    finally:
+        await reader.close()
 
 
 async def _beyond(
@@ -166,7 +186,7 @@ async def rescan(
     index: WatchIndex,
     book: ScannedView,
     from_height: int,
-    on_block: Callable[[int, int, int], None],
+    on_block: OnBlock,
 ) -> Rescanned:
     """Compare from ``from_height`` (or where the books begin) to the books' tip.
 

@@ -5,11 +5,15 @@ lead to the configuration and the books, handed in by `run.py`.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
 import typer
+from rich.console import Console
+from rich.progress import Progress, TaskID
 
 if TYPE_CHECKING:
     from actors.messages import Command, Query
@@ -54,6 +58,13 @@ class SettingsOf(Protocol):
         """The configuration in force; a wrong one ends the program with one line per problem."""
 
 
+class Work(Protocol):
+    """Work on the books that takes a while and posts nothing (``actors.rescan``, ``actors.verification``)."""
+
+    def __call__(self, settings: Settings, *arguments: Any, **options: Any) -> Any:
+        """What was found; trouble of a node or the database ends the program with one line."""
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """The doors of a command; ``context.obj`` of every one."""
@@ -61,12 +72,29 @@ class Desk:
     settings_of: SettingsOf
     administer: Administer
     read: Read
+    rescan: Work
+    verify: Work
 
 
 def fail(message: str, code: int) -> typer.Exit:
     """Say it on stderr and give the exception that ends with ``code``."""
     typer.echo(message, err=True)
     return typer.Exit(code)
+
+
+@contextmanager
+def progress(as_json: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """Gives what is to be told ``(what, done, total)``; draws bars on a terminal, nothing elsewhere."""
+    console = Console(stderr=True)
+    with Progress(console=console, disable=as_json or not console.is_terminal) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def tell(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total)
+
+        yield tell
 
 
 def show(values: dict[str, Any], as_json: bool) -> None:

@@ -53,7 +53,13 @@ async def test_d26_three_hundred_blocks_missed_are_walked_and_a_rescan_finds_the
     assert shop.node.height == begin + BLOCKS
     # One more that is spent again, so that inputs are compared too.
     order = await shop.withdraw("c9", "0.00050000", await shop.chain.foreign_address())
-    await shop.until_withdrawal(order["id"], "final", "approved", mine=True)
+    await shop.until_withdrawal(order["id"], "final", mine=True)
+    # Beside the running server: the books once more from the journal, and the chain once more from the node.
+    live = await asyncio.to_thread(run, stage, "verify", "--chain", "--json")
+    assert live.returncode == 0, live.stdout + live.stderr
+    told = json.loads(live.stdout)
+    assert (told["is_well"], told["chains"]["BTC"]["to_height"]) == (True, shop.node.height)
+    assert told["chains"]["BTC"]["movements"] > len(addresses)
     stage.kill()
 
     same = await asyncio.to_thread(run, stage, "rescan", "--currency", "BTC", "--from-height", "0", "--json")
