@@ -18,6 +18,7 @@ from ledger import accounts, period_report
 from ledger.connection import connect
 from ledger.errors import InvalidMonthError, PeriodNotClosableError, UnknownCurrencyError
 from ledger.month import end_of, month_of, next_month
+from ledger.period_check import check_periods
 from ledger.period_command import GetClosing, GetProof, ListPeriods, RecordPeriod
 from ledger.period_view import ClosingView, PeriodsClosed, PeriodView, ProofView
 from ledger.reader_period import READERS
@@ -347,6 +348,11 @@ def test_l07_a_closed_month_that_was_edited_is_named(till: Till, statement: str,
     db.execute("DROP TRIGGER period_no_update")
     db.execute(statement)
     db.close()
-    ((kind, row, said),) = [(found.kind, found.row, found.detail) for found in verify_file(till.store.path)]
+    found: list[tuple[str, str, str]] = []
+    db = connect(till.store.path, read_only=True)
+    check_periods(db, lambda *finding: found.append(finding))
+    db.close()
+    ((kind, row, said),) = found
     assert (kind, row) == ("period", "period BTC 2023-11")
+    assert [finding.kind for finding in verify_file(till.store.path)] == ["period"]
     assert detail in said
