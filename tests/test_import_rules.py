@@ -72,8 +72,7 @@ PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),  # a plan is stored as the very text the signer is shown
     (r"gateway\.password", ("argon2",)),  # the slow hash of what people remember
     (r"gateway\.totp", ("pyotp",)),
-    (r"gateway\.(terminal|operator_commands)", ("typer",)),  # commands that `run.py` takes in
-    (r"gateway\.operator_commands", ("rich",)),
+    (r"gateway\.(terminal|\w+_commands)", ("typer", "rich")),  # commands that `run.py` takes in
     (r"monitoring\.exporter", ("aiohttp",)),  # its port answers on the same event loop
     (r"coins\.bitcoin(\..*)?", ("bitcoinlib",)),
     (r"coins\.bitcoin\.hint", ("zmq",)),
