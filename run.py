@@ -143,12 +143,18 @@ async def _reload_on_hangup(service: Any, hangup: asyncio.Event, config: Path | 
 @app.command()
 def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Check the configuration, then whether each enabled currency's node answers and is the right one."""
-    from actors.check import check_nodes
+    from actors.check import check_nodes, cold_addresses
+    from actors.errors import ColdAddressError
 
     settings = settings_of(config)
+    try:
+        cold_storage = cold_addresses(settings)
+    except ColdAddressError as error:
+        raise fail(str(error), USAGE) from None
     rows = asyncio.run(check_nodes(settings))
     if as_json:
-        print(json.dumps(rows, indent=2))
+        shown = [row | {"cold_addresses": cold_storage[str(row["currency"])]} for row in rows]
+        print(json.dumps(shown, indent=2))
     elif rows:
         table = Table("currency", "network")
         for name in ("node", "result"):
@@ -160,6 +166,8 @@ def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
         for currency, address in cold.items():
             if address is not None:
                 print(f"{currency}: the cold wallet must show {address} as its first receiving address")
+        for currency, address in (pair for of_chain in cold_storage.values() for pair in of_chain.items()):
+            print(f"{currency}: what is above hot_ceiling goes to the cold address {address}")
     else:
         print("the configuration is right, but no currency is enabled: see config/coins/*.toml")
     if any(row["result"] != "ok" for row in rows):

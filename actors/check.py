@@ -2,9 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from actors.errors import ColdAddressError
 from coins import registry
 from coins.errors import CoinError
-from config.schema import CoinSettings, NodeSettings, Settings
+from config.schema import CoinSettings, CurrencySettings, EvmCoinSettings, NodeSettings, Settings
+
+
+def cold_addresses(settings: Settings) -> dict[str, dict[str, str]]:
+    """By chain and currency, where money above `hot_ceiling` goes, as the currency's family writes it.
+
+    Raises ColdAddressError with a line for each that is no address of its network, or a token's contract.
+    """
+    found: dict[str, dict[str, str]] = {}
+    problems: list[str] = []
+    for name, chain in settings.enabled_coins.items():
+        found[name] = {}
+        tokens = chain.tokens if isinstance(chain, EvmCoinSettings) else ()
+        contracts = {token.contract_script for token in tokens}
+        wanted: Sequence[CurrencySettings] = (chain, *tokens)
+        for currency in wanted:
+            if currency.cold_address is None:
+                continue
+            try:
+                payee = registry.parse_address(chain, currency.cold_address)
+            except CoinError as error:
+                problems.append(f"coins.{currency.currency}.cold_address: {error}")
+                continue
+            if payee.script in contracts:
+                problems.append(f"coins.{currency.currency}.cold_address: is the contract of a token")
+            found[name][currency.currency] = payee.address
+    if problems:
+        raise ColdAddressError("\n".join(problems))
+    return found
 
 
 async def check_nodes(settings: Settings) -> list[dict[str, str | None]]:

@@ -12,6 +12,7 @@ from coins.errors import UnsupportedError
 from coins.family import ChainReader, Coin, Signer, WatchIndex
 from coins.index import WatchIndex as ScriptIndex
 from coins.turns import Turns
+from coins.types import ForeignAddress
 from config.schema import CoinSettings
 
 FAMILIES: dict[str, str] = {"bitcoin": "coins.bitcoin", "evm": "coins.evm"}
@@ -46,6 +47,12 @@ def first_cold_address(settings: CoinSettings) -> str:
     Raises UnsupportedError for a key that is none.
     """
     return cast(Callable[[CoinSettings], str], _package(settings).first_cold_address)(settings)
+
+
+def parse_address(settings: CoinSettings, text: str) -> ForeignAddress:
+    """An address as the currency's family reads it. Raises InvalidAddressError, UnsupportedError."""
+    parser = cast(Callable[[CoinSettings, str], ForeignAddress], _package(settings).parse_address)
+    return parser(settings, text)
 
 
 def open_witness(settings: CoinSettings) -> ChainReader | None:

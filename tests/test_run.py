@@ -69,6 +69,24 @@ def test_check_tells_the_whole_trouble_of_a_node(config: Path) -> None:
     assert [row["node"] for row in rows] == [url, second]
 
 
+def test_check_reads_cold_addresses_as_their_family_does(config: Path) -> None:
+    cold = "bcrt1q6rz28mcfaxtmd6v789l9rrlrusdprr9pz3cppk"
+    extra = {
+        "CASHIER__COINS__BTC__ENABLED": "true",
+        "CASHIER__COINS__BTC__NETWORK": "regtest",
+        "CASHIER__COINS__BTC__NODE__URL": "http://127.0.0.1:9",
+        "CASHIER__COINS__BTC__HOT_CEILING": "1",
+        "CASHIER__COINS__BTC__COLD_ADDRESS": cold,
+    }
+    done = run("check", "--config", config, **extra)
+    assert f"BTC: what is above hot_ceiling goes to the cold address {cold}" in done.stdout
+    (row,) = json.loads(run("check", "--json", "--config", config, **extra).stdout)
+    assert row["cold_addresses"] == {"BTC": cold}
+    wrong = run("check", "--config", config, **extra | {"CASHIER__COINS__BTC__NETWORK": "mainnet"})
+    assert (wrong.returncode, len(wrong.stderr.splitlines())) == (USAGE, 1)
+    assert "coins.BTC.cold_address: " in wrong.stderr
+
+
 def test_keys_of_no_database_and_of_a_damaged_one(config: Path) -> None:
     none = run("keys", "list", "--config", config)
     assert (none.returncode, len(none.stderr.splitlines())) == (UNREACHABLE, 1)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from coins.family import ChainReader, Coin, Signer
     from coins.turns import Turns
+    from coins.types import ForeignAddress
     from config.schema import BitcoinCoinSettings
 
-__all__ = ["first_cold_address", "open_coin", "open_reader"]
+__all__ = ["first_cold_address", "open_coin", "open_reader", "parse_address"]
 
 # Imported where it is used: the worker processes need none of it, and each would hold it in memory.
 
@@ -35,3 +36,10 @@ def first_cold_address(settings: BitcoinCoinSettings) -> str:
     from coins.bitcoin import opening
 
     return opening.first_cold_address(settings)
+
+
+def parse_address(settings: BitcoinCoinSettings, text: str) -> ForeignAddress:
+    """See :func:`coins.bitcoin.address.parse_address`."""
+    from coins.bitcoin import address, derive
+
+    return address.parse_address(text, derive.network_of(settings))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from coins.coldkey import cold_account
+from coins.evm import address
 from coins.evm.derive import EvmDeriver, open_deriver
 from coins.evm.reader import EvmReader
 from coins.evm.rpc import EvmRpc
@@ -10,7 +11,7 @@ from coins.evm.spender import EvmSpender
 from coins.family import ChainReader, Coin, Signer
 from coins.index import WatchIndex
 from coins.turns import Turns
-from coins.types import Branch
+from coins.types import Branch, ForeignAddress
 from config.schema import CoinSettings, EvmCoinSettings
 
 
@@ -53,3 +54,8 @@ def open_reader(settings: CoinSettings, process_workers: int = 0) -> ChainReader
     if not isinstance(settings, EvmCoinSettings):
         raise TypeError(f"{settings.currency} is not of family evm")
     return EvmReader(settings, EvmRpc(settings.node, settings.chain_id))
+
+
+def parse_address(settings: CoinSettings, text: str) -> ForeignAddress:
+    """See :func:`coins.evm.address.parse_address`; one form on all of these chains."""
+    return address.parse_address(text)

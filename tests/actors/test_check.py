@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from actors.check import check_nodes
+import pytest
+
+from actors.check import check_nodes, cold_addresses
+from actors.errors import ColdAddressError
 from tests.actors.desk import desk_settings
 
 NOWHERE = "http://127.0.0.1:9"
@@ -41,3 +44,47 @@ async def test_a_mistyped_key_is_told(tmp_path: Path) -> None:
     assert row["first_deposit_address"] is None
     assert str(row["result"]).startswith("BTC: deposit_xpub: extended public key ")
     assert wrong not in str(row["result"])
+
+
+def cold(currency: str, address: str) -> dict[str, str]:
+    return environ(currency, HOT_CEILING="1", COLD_ADDRESS=address)
+
+
+def test_a_cold_address_is_told_as_its_family_writes_it(tmp_path: Path) -> None:
+    plain = "0xd8da6bf26964af9d7eed9e03e53415d37aa96045"
+    variables = cold("BTC", FIRST.upper()) | cold("ETH", plain)
+    settings = desk_settings(tmp_path, ("BTC", "LTC", "ETH"), variables)
+    assert cold_addresses(settings) == {
+        "BTC": {"BTC": FIRST},
+        "LTC": {},
+        "ETH": {"ETH": "0xd8dA6BF26964aF9D7eEd9e03E53415D37aA96045"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("currency", "address", "reason"),
+    [
+        ("BTC", FIRST[:-1] + "q", "checksum"),
+        ("BTC", "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq", "network"),
+        ("BTC", "somewhere safe", "address"),
+        ("LTC", FIRST, "network"),
+        ("ETH", "0xd8dA6BF26964aF9D7eEd9e03E53415D37aA96046", "checksum"),
+        ("ETH", "0x" + "0" * 40, "nobody"),
+        ("ETH", FIRST, "network"),
+    ],
+)
+def test_a_cold_address_that_is_none_of_its_network_is_named(
+    tmp_path: Path, currency: str, address: str, reason: str
+) -> None:
+    settings = desk_settings(tmp_path, (currency,), cold(currency, address))
+    with pytest.raises(ColdAddressError, match=reason) as caught:
+        cold_addresses(settings)
+    assert str(caught.value).startswith(f"coins.{currency}.cold_address: ")
+
+
+def test_every_wrong_cold_address_is_named_at_once(tmp_path: Path) -> None:
+    settings = desk_settings(tmp_path, ("BTC", "ETH"), cold("BTC", "x1") | cold("ETH", "x2"))
+    with pytest.raises(ColdAddressError) as caught:
+        cold_addresses(settings)
+    keys = [line.partition(":")[0] for line in str(caught.value).splitlines()]
+    assert keys == ["coins.BTC.cold_address", "coins.ETH.cold_address"]
