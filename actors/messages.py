@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from actors.childspec import ChildView, GetTree
-from coins.types import Branch, OwnScript
+from coins.types import Branch, Holdings, OwnScript
 from ledger.commands import (
     AnnounceHouseFunding,
     ApplyChainDelta,
@@ -236,14 +236,30 @@ class WorkReady(Request[None]):
 
 @dataclass(frozen=True, slots=True)
 class Reconcile(Request[tuple[ReconciliationView, ...]]):
-    """Compare one chain with the books at its tip now: one result per currency on that chain.
+    """Compare one chain with the books at one block: one result per currency on that chain.
 
-    Errors: CurrencyUnavailableError (node down or behind), ReconciliationBusyError (the tip moved
-    on each try).
+    At the node's tip now, or at a past ``height``; ``cause`` is kept with the result. Errors:
+    CurrencyUnavailableError (node down or behind, it keeps no state of so old a block, or the books do not
+    cover it),
+    ReconciliationBusyError (the chain moved on each try).
     """
 
     receiver: ClassVar[str] = "reconciler"
     chain: str
+    height: int | None = None
+    cause: str = "demand"
+
+
+@dataclass(frozen=True, slots=True)
+class GetHoldingsAt(Request[Holdings]):
+    """What the chain says we own at the block of a past height, on a branch that the books stand on.
+
+    Errors as of :class:`Reconcile`.
+    """
+
+    receiver: ClassVar[str] = "reconciler"
+    chain: str
+    height: int
 
 
 # -- notifier, gateway -----------------------------------------------------------------------------
@@ -298,6 +314,7 @@ __all__ = [
     "GetBooks",
     "GetCase",
     "GetDeposit",
+    "GetHoldingsAt",
     "GetKey",
     "GetOperatorSession",
     "GetPayoutStory",

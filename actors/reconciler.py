@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import TypeVar
 
 from actors.answering import AnsweringActor
@@ -13,13 +13,15 @@ from actors.clock import Clock
 from actors.directory import Directory
 from actors.errors import DeliveryError
 from actors.identity import Ids
-from actors.messages import Reconcile, TipMoved
+from actors.messages import GetHoldingsAt, Reconcile, TipMoved
 from actors.slot import CoinSlot
 from coins.errors import CoinError
+from coins.types import Holdings
 from config.schema import ActorSettings
 from ledger.commands import RecordReconciliation
 from ledger.errors import CurrencyUnavailableError, DomainError, ReconciliationBusyError
-from ledger.queries import GetBooksAt, GetWatched
+from ledger.queries import GetBooksAt, GetOutputsAt, GetWatched
+from ledger.reconciliation_view import PAST
 from ledger.request import Request
 from ledger.views import BooksAt, ReconciliationView
 from monitoring.metrics import Metrics
@@ -61,7 +63,13 @@ class ReconcilerActor(AnsweringActor):
         """Work in a child task: the node may take minutes to answer."""
         match message:
             case Reconcile():
-                return self.answer_beside(self._answer(message.chain))
+                return self.answer_beside(
+                    self._answer(message.chain, self._reconcile(message.chain, message.cause, message.height))
+                )
+            case GetHoldingsAt():
+                return self.answer_beside(
+                    self._answer(message.chain, self._holdings_at(message.chain, message.height))
+                )
             case TipMoved():
                 if self._is_due(message):
                     self.spawn(self._on_schedule(message.chain), "schedule")
@@ -81,44 +89,79 @@ class ReconcilerActor(AnsweringActor):
         self._began[moved.chain] = (now, moved.height)
         return True
 
-    async def _answer(self, chain: str) -> tuple[ReconciliationView, ...]:
-        """One comparison now; trouble of the node is a refusal."""
+    async def _answer(self, chain: str, work: Awaitable[R]) -> R:
+        """The result of some work; trouble of the node is a refusal."""
         try:
-            return await self._reconcile(chain, "demand")
+            return await work
         except CoinError as error:
             raise CurrencyUnavailableError(f"the node of {chain} cannot answer: {error}") from error
 
     async def _on_schedule(self, chain: str) -> None:
         try:
-            await self._reconcile(chain, "schedule")
+            await self._reconcile(chain, "schedule", None)
         except (CoinError, DomainError, DeliveryError) as error:
             logger.info("%s was not reconciled this time: %s", chain, error)
 
-    async def _reconcile(self, chain: str, cause: str) -> tuple[ReconciliationView, ...]:
+    async def _reconcile(self, chain: str, cause: str, height: int | None) -> tuple[ReconciliationView, ...]:
         """One comparison of a chain at a time: the node may take minutes, and refuses a second scan."""
         async with self._locks[chain]:
-            slot = self._slots.get(chain)
-            if slot is None or not slot.is_open:
-                raise CurrencyUnavailableError(f"{chain} is not running")
+            slot = self._slot(chain)
             for _ in range(TRIES_MAX):
-                views = await self._compare(chain, slot, cause)
+                views = await self._compare(slot, cause, height)
                 if views is not None:
-                    for view in views:
-                        self._tell(slot, view)
+                    if height is None:
+                        for view in views:
+                            self._tell(slot, view)
                     return views
             raise ReconciliationBusyError(f"blocks of {chain} came in between {TRIES_MAX} times")
 
-    async def _compare(self, chain: str, slot: CoinSlot, cause: str) -> tuple[ReconciliationView, ...] | None:
+    async def _holdings_at(self, chain: str, height: int) -> Holdings:
+        """The chain's answer at a past block that the books stand on."""
+        async with self._locks[chain]:
+            slot = self._slot(chain)
+            for _ in range(TRIES_MAX):
+                _, holdings = await self._ask_chain(slot, height)
+                if await self._books_of(chain, holdings) is not None:
+                    return holdings
+            raise ReconciliationBusyError(f"the node of {chain} is on another branch at height {height}")
+
+    def _slot(self, chain: str) -> CoinSlot:
+        """The chain's slot. Raises CurrencyUnavailableError while it does not run."""
+        slot = self._slots.get(chain)
+        if slot is None or not slot.is_open:
+            raise CurrencyUnavailableError(f"{chain} is not running")
+        return slot
+
+    async def _compare(
+        self, slot: CoinSlot, cause: str, height: int | None
+    ) -> tuple[ReconciliationView, ...] | None:
         """Ask the chain, then compare with the books at that very block; None when that was not possible."""
-        watched = await self._ask("ledger_reader", GetWatched(chain))
-        holdings = await slot.coin.reader.holdings([(entry.own.script, entry.location) for entry in watched])
-        at, currencies = holdings.at, tuple(holdings.amounts)
-        books = await self._books_at(GetBooksAt(chain, at.height, at.block_hash, currencies))
+        chain = slot.coin.currency
+        address_seq, holdings = await self._ask_chain(slot, height)
+        books = await self._books_of(chain, holdings)
         if books is None:
             return None
-        address_seq = watched[-1].sequence if watched else 0
+        if height is not None and cause not in PAST:
+            cause = "height"
         command = RecordReconciliation(self._ids.new("rec"), chain, holdings, cause, address_seq, books)
         return await self._ask("ledger", command)
+
+    async def _ask_chain(self, slot: CoinSlot, height: int | None) -> tuple[int, Holdings]:
+        """The number of the last script that was asked about, and what the chain says we own."""
+        chain, reader = slot.coin.currency, slot.coin.reader
+        watched = await self._ask("ledger_reader", GetWatched(chain))
+        scripts = [(entry.own.script, entry.location) for entry in watched]
+        address_seq = watched[-1].sequence if watched else 0
+        if height is None:
+            return address_seq, await reader.holdings(scripts)
+        known = await self._ask("ledger_reader", GetOutputsAt(chain, height))
+        history = await reader.history(scripts, height, known)
+        return address_seq, await history.at(height)
+
+    async def _books_of(self, chain: str, holdings: Holdings) -> tuple[BooksAt, ...] | None:
+        """The books at the block of an answer, None where they do not stand on it."""
+        at = holdings.at
+        return await self._books_at(GetBooksAt(chain, at.height, at.block_hash, tuple(holdings.amounts)))
 
     async def _books_at(self, query: GetBooksAt) -> tuple[BooksAt, ...] | None:
         """The books at a block that the ledger is perhaps about to read; None when it does not come to it."""

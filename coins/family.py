@@ -28,6 +28,7 @@ from coins.types import (
     Location,
     MempoolView,
     Outpoint,
+    OwnOutput,
     OwnScript,
     PayoutWork,
     SignedTx,
@@ -51,6 +52,14 @@ class WatchIndex(Protocol):
         """Forget an own output; an unknown one is fine."""
 
     def __len__(self) -> int: ...
+
+
+class History(Protocol):
+    """What some scripts owned at past blocks of a chain, from some height up to the node's head."""
+
+    async def at(self, height: int) -> Holdings:
+        """Holdings at the block of a height. Raises ValueError for one outside, StateGoneError where the node
+        keeps no state of it, NodeUnavailableError, NodeDataError."""
 
 
 class ChainReader(Protocol):
@@ -88,6 +97,15 @@ class ChainReader(Protocol):
 
     async def holdings(self, scripts: Sequence[tuple[bytes, Location]]) -> Holdings:
         """What the node's own state says these scripts own, at one block (height and hash)."""
+
+    async def history(
+        self, scripts: Sequence[tuple[bytes, Location]], low: int, known: Sequence[OwnOutput]
+    ) -> History:
+        """What these scripts owned from height ``low`` on, by the node's own state or its raw blocks.
+
+        ``known`` are outputs of ours that were unspent at ``low``; chains with accounts need none. May take
+        as long as reading all blocks above ``low``.
+        """
 
     def recall(self, txids: Collection[str]) -> None:
         """Payments to us that were shown as unconfirmed before this reader was opened.

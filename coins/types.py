@@ -181,6 +181,15 @@ class Utxo:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnOutput:
+    """An output of one of our scripts (Bitcoin-like chains)."""
+
+    outpoint: Outpoint
+    script: bytes
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
 class TxOutput:
     """An output wanted in a chain tx: who gets how much."""
 

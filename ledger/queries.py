@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar, Generic, TypeVar
 
+from coins.types import OwnOutput
 from ledger.request import Request
 from ledger.views import (
     AddressView,
@@ -217,6 +218,17 @@ class GetBooks(Query[BooksView]):
     """Every account of a currency at the block the ledger stands at."""
 
     currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class GetOutputsAt(Query[tuple[OwnOutput, ...]]):
+    """Outputs of ours on a chain that the books hold unspent at a height; none on chains with accounts.
+
+    Errors: CurrencyUnavailableError for a height that the books do not cover.
+    """
+
+    chain: str
+    height: int
 
 
 @dataclass(frozen=True, slots=True)

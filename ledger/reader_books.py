@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from coins.types import Branch, Location, OwnScript
+from coins.types import Branch, Location, Outpoint, OwnOutput, OwnScript
 from ledger import accounts
 from ledger.books_at import books_at
 from ledger.currency import BLOCK_COLUMNS, to_block
-from ledger.queries import GetBooks, GetBooksAt, GetWatched, ListReconciliations
+from ledger.errors import CurrencyUnavailableError
+from ledger.queries import GetBooks, GetBooksAt, GetOutputsAt, GetWatched, ListReconciliations
 from ledger.reconciliation import RECONCILIATION_COLUMNS, block_hash_at, to_reconciliation
 from ledger.snapshot import Snapshot
 from ledger.views import BooksAt, BooksView, ReconciliationView, Watched
@@ -60,6 +61,27 @@ def get_books_at(snapshot: Snapshot, query: GetBooksAt) -> tuple[BooksAt, ...] |
     return tuple(books_at(snapshot.db, query.chain, each, query.height) for each in query.currencies)
 
 
+def get_outputs_at(snapshot: Snapshot, query: GetOutputsAt) -> tuple[OwnOutput, ...]:
+    """Outputs made at or below a height and not spent at or below it.
+
+    Raises CurrencyUnavailableError below the anchor and above the tip.
+    """
+    first, last = snapshot.db.execute(
+        "SELECT min(height), max(height) FROM block WHERE chain = ?", (query.chain,)
+    ).fetchone()
+    if first is None or not first <= query.height <= last:
+        raise CurrencyUnavailableError(f"the books of {query.chain} hold the blocks {first} to {last}")
+    rows = snapshot.db.execute(
+        "SELECT u.txid, u.output_index, s.script, u.amount FROM utxo u"
+        " JOIN own_script s ON s.sequence = u.script_sequence"
+        " WHERE u.chain = ? AND u.height <= ? AND (u.spent_by IS NULL OR u.spent_height > ?)",
+        (query.chain, query.height, query.height),
+    )
+    return tuple(
+        OwnOutput(Outpoint(txid, index), script, int(amount)) for txid, index, script, amount in rows
+    )
+
+
 def list_reconciliations(snapshot: Snapshot, query: ListReconciliations) -> tuple[ReconciliationView, ...]:
     """Comparisons, newest first."""
     where = "" if query.currency is None else "WHERE currency = ?"
@@ -75,5 +97,6 @@ READERS: dict[type[Any], Callable[[Snapshot, Any], Any]] = {
     GetWatched: get_watched,
     GetBooks: get_books,
     GetBooksAt: get_books_at,
+    GetOutputsAt: get_outputs_at,
     ListReconciliations: list_reconciliations,
 }

@@ -15,6 +15,7 @@ from ledger.connection import Database
 from ledger.context import Tx
 from ledger.currency import tip_of
 from ledger.reconciliation_digest import digest_of
+from ledger.reconciliation_view import PAST
 from ledger.views import BooksAt, ReconciliationView
 
 RECONCILIATION_COLUMNS = (
@@ -24,10 +25,6 @@ RECONCILIATION_COLUMNS = (
 
 BLOCKS_SINCE = 100
 """Most blocks that may be booked while the chain is asked."""
-
-PAST = ("height", "period")
-"""Causes of a comparison at a block below the tip: it says nothing of how chain and books stand now."""
-
 
 Row = tuple[str, str, int, str, str, int, str, int | None, str, str, str, str, str]
 

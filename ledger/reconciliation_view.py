@@ -7,6 +7,9 @@ from typing import Any
 
 from coins.types import Location
 
+PAST = ("height", "period")
+"""Causes of a comparison at a block below the tip: it says nothing of how chain and books stand now."""
+
 
 @dataclass(frozen=True, slots=True)
 class BooksAt:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from coins.bitcoin.answer import as_amount, as_bool, as_bytes, as_hash, as_int, as_list, as_object
 from coins.bitcoin.rpc import RpcClient
@@ -19,12 +19,14 @@ _NO_SCRIPT = "raw(51)"  # the node wants at least one
 
 @dataclass(frozen=True, slots=True)
 class Unspent:
-    """The unspent outputs of some scripts at one block: outpoint to script and base units."""
+    """The unspent outputs of some scripts at one block: outpoint to script and base units, and to the height
+    of the block that made it."""
 
     height: int
     block_hash: str
     outputs: Mapping[Outpoint, tuple[bytes, int]]
     node_ms: int = 0
+    heights: Mapping[Outpoint, int] = field(default_factory=dict)
 
     def holdings(self, ref: BlockRef, node: str, currency: str, places: Mapping[bytes, Location]) -> Holdings:
         """As Holdings at ``ref``, the node's header of that block. Raises NodeDataError for another one."""
@@ -65,6 +67,7 @@ async def read_unspent(rpc: RpcClient, scripts: Sequence[bytes], max_money: int)
         raise NodeUnavailableError(f"{METHOD} was ended before it was through")
     own = set(scripts)
     outputs: dict[Outpoint, tuple[bytes, int]] = {}
+    heights: dict[Outpoint, int] = {}
     for each in as_list(answer.get("unspents"), "unspents"):
         unspent = as_object(each, "unspents")
         script = as_bytes(unspent.get("scriptPubKey"), "scriptPubKey")
@@ -76,9 +79,11 @@ async def read_unspent(rpc: RpcClient, scripts: Sequence[bytes], max_money: int)
             raise NodeDataError(f"{METHOD} lists {outpoint.txid}:{outpoint.index} twice")
         if script in own:
             outputs[outpoint] = (script, amount)
+            heights[outpoint] = as_int(unspent.get("height"), "height")
     return Unspent(
         height=as_int(answer.get("height"), "height"),
         block_hash=as_hash(answer.get("bestblock"), "bestblock"),
         outputs=outputs,
         node_ms=node_ms,
+        heights=heights,
     )

@@ -22,6 +22,7 @@ from coins.bitcoin.answer import (
 )
 from coins.bitcoin.download import Door
 from coins.bitcoin.hint import Hints
+from coins.bitcoin.history import HistoryReader
 from coins.bitcoin.holding import read_unspent
 from coins.bitcoin.match import match_steps
 from coins.bitcoin.mempool import MempoolReader
@@ -39,10 +40,11 @@ from coins.errors import (
     NodeUnavailableError,
     WrongNetworkError,
 )
+from coins.family import History
 from coins.family import WatchIndex as WatchIndexRole
 from coins.index import WatchIndex
 from coins.turns import Turns
-from coins.types import Block, BlockRef, Head, Holdings, Location, MempoolView
+from coins.types import Block, BlockRef, Head, Holdings, Location, MempoolView, OwnOutput
 from config.schema import BitcoinCoinSettings
 
 T = TypeVar("T")
@@ -237,6 +239,19 @@ class BitcoinReader:
         unspent = await read_unspent(self._rpc, list(dict(scripts)), self._rules.max_money)
         ref, _ = await self._header(unspent.block_hash)
         return unspent.holdings(ref, self._settings.node.url, self._settings.currency, dict(scripts))
+
+    async def history(
+        self, scripts: Sequence[tuple[bytes, Location]], low: int, known: Sequence[OwnOutput]
+    ) -> History:
+        """See ChainReader. The node's answer at its tip, taken back by the raw blocks above ``low``."""
+        base = await self.block_ref(low)
+        if base is None:
+            raise NodeBehindError(f"the node has no block at height {low}")
+        unspent = await read_unspent(self._rpc, list(dict(scripts)), self._rules.max_money)
+        reader = HistoryReader(
+            self._rpc, self._rules, self._settings.node.url, self._raw_block, self._breathing
+        )
+        return await reader.read(unspent, dict(scripts), base, known)
 
     async def is_in_chain_or_mempool(self, txid: str) -> bool | None:
         """See ChainReader. Without the node's own index of chain txs a mined and spent one is not found:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from coins.errors import NodeUnavailableError, StateGoneError
 from coins.evm.balance import balance_at, failures, number_of
@@ -66,6 +67,19 @@ async def holdings_at(
         if found is not None:
             return found
     raise NodeUnavailableError(f"block {height} kept changing while balances were read")
+
+
+@dataclass(frozen=True, slots=True)
+class EvmHistory:
+    """Each height is asked from the node's state when it is wanted."""
+
+    rpc: EvmRpc
+    settings: EvmCoinSettings
+    places: Mapping[bytes, Location]
+
+    async def at(self, height: int) -> Holdings:
+        """See History."""
+        return await holdings_at(self.rpc, self.settings, self.places, height)
 
 
 async def kept_depth(rpc: EvmRpc, head: int) -> int:

@@ -11,14 +11,14 @@ from coins.ahead import ReadAhead
 from coins.errors import NodeDataError, NodeSyncingError, NodeUnavailableError, WrongNetworkError
 from coins.evm.balance import check_decimals
 from coins.evm.block import BlockBody, BlockReader
-from coins.evm.holding import holdings_at_head
+from coins.evm.holding import EvmHistory, holdings_at_head
 from coins.evm.mempool import EvmMempool
 from coins.evm.quantity import parse_hash, parse_small, quantity
 from coins.evm.rpc import Call, EvmRpc, RpcAnswerError
 from coins.evm.wire import Header, Syncing, TxByHash, block_ref_of, check_place
-from coins.family import WatchIndex
+from coins.family import History, WatchIndex
 from coins.index import WatchIndex as ScriptIndex
-from coins.types import Block, BlockRef, Head, Holdings, Location, MempoolView
+from coins.types import Block, BlockRef, Head, Holdings, Location, MempoolView, OwnOutput
 from config.schema import EvmCoinSettings
 
 logger = logging.getLogger(__name__)
@@ -151,6 +151,12 @@ class EvmReader:
         A token whose contract does not give every balance is left out: what it holds is unknown, not zero.
         """
         return await holdings_at_head(self._rpc, self._settings, dict(scripts))
+
+    async def history(
+        self, scripts: Sequence[tuple[bytes, Location]], low: int, known: Sequence[OwnOutput]
+    ) -> History:
+        """See ChainReader. As far as the node keeps state."""
+        return EvmHistory(self._rpc, self._settings, dict(scripts))
 
     async def is_in_chain_or_mempool(self, txid: str) -> bool | None:
         """Whether the node holds a transaction; None when it answers with an error."""

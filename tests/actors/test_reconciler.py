@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from actors.messages import ListReconciliations, Reconcile
+from actors.messages import GetHoldingsAt, ListReconciliations, Reconcile
 from coins.errors import NodeUnavailableError
 from coins.types import BlockRef, Holdings, Location
 from ledger.errors import CurrencyUnavailableError, ReconciliationBusyError
@@ -231,3 +231,48 @@ async def test_one_chain_is_asked_once_at_a_time(tmp_path: Path) -> None:
         found = await asyncio.gather(*(desk.ask("reconciler", Reconcile("BTC")) for _ in range(5)))
         assert [each[0].status for each in found] == ["ok"] * 5
         assert under_way[1] == 1
+
+
+async def test_l11_a_past_height_is_compared_with_the_books_of_then(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        await desk.fund("alice", 1_000_000)
+        await desk.withdraw("alice", 100_000)
+        await desk.rest()
+        await desk.mine(3)
+        await desk.pay("bob", 5_000)
+        await desk.mine(2)
+        tip = desk.chains["BTC"].tip.ref.height
+        before = await results(desk)
+        for height in range(100, tip + 1):
+            (view,) = await desk.ask("reconciler", Reconcile("BTC", height))
+            assert (view.status, view.height, view.cause) == ("ok", height, "height")
+        held = await desk.ask("reconciler", GetHoldingsAt("BTC", 106))
+        assert (held.at.height, sum(held.amounts["BTC"].values())) == (106, 1_000_000)
+        (view,) = await desk.ask("reconciler", Reconcile("BTC", 106, "period"))
+        assert view.cause == "period"
+        assert (await results(desk))[-len(before) :] == before
+        for height in (99, tip + 1):
+            with pytest.raises(CurrencyUnavailableError, match="hold the blocks"):
+                await desk.ask("reconciler", Reconcile("BTC", height))
+
+
+async def test_a_past_difference_is_kept_and_is_no_news_of_now(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        await desk.fund("alice", 1_000_000)
+        await desk.ask("reconciler", Reconcile("BTC"))
+        reader = desk.readers["BTC"]
+
+        async def nothing(*_: Any) -> Any:
+            class Nothing:
+                async def at(self, height: int) -> Holdings:
+                    ref = await reader.block_ref(height)
+                    assert ref is not None
+                    return Holdings(ref, {"BTC": {}})
+
+            return Nothing()
+
+        reader.history = nothing  # type: ignore[assignment,method-assign]
+        (view,) = await desk.ask("reconciler", Reconcile("BTC", 106))
+        assert view.status == "mismatch"
+        assert desk.metrics.registry.get_sample_value("cashier_reconciliation_ok", {"currency": "BTC"}) == 1
+        assert rows(desk.path, "SELECT count(*) FROM event WHERE type = 'reconciliation.mismatch'") == [(0,)]

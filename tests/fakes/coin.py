@@ -6,14 +6,13 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from coins.codec import encode_plan
 from coins.errors import InvalidAddressError, NodeUnavailableError, PlanError
 from coins.family import Coin, WatchIndex
 from coins.types import (
     CONSOLIDATE,
-    Asked,
     AttemptPlan,
     Block,
     BlockRef,
@@ -28,6 +27,7 @@ from coins.types import (
     Holdings,
     Location,
     MempoolView,
+    OwnOutput,
     OwnScript,
     Payee,
     PayoutWork,
@@ -36,7 +36,9 @@ from coins.types import (
     TxOutput,
     Utxo,
 )
-from tests.fakes.chain import FakeBlock, FakeChain, FakeIndex, FakeTx, InvalidTxError, State
+from tests.fakes.chain import FakeChain, FakeIndex, FakeTx, InvalidTxError
+from tests.fakes.holding import chain_holdings as chain_holdings
+from tests.fakes.holding import fake_holdings
 
 FEE_PER_INPUT = 100
 DUST = 546
@@ -115,6 +117,12 @@ class FakeReader:
         self._answer()
         return fake_holdings(self.chain, dict(scripts), self.chain.tip, self.tokens)
 
+    async def history(
+        self, scripts: Sequence[tuple[bytes, Location]], low: int, known: Sequence[OwnOutput]
+    ) -> FakeHistory:
+        self._answer()
+        return FakeHistory(self, dict(scripts))
+
     async def peers(self) -> int:
         self._answer()
         return self.peer_count
@@ -134,48 +142,25 @@ class FakeReader:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class FakeHistory:
+    """States of the chain's best branch."""
+
+    reader: FakeReader
+    places: dict[bytes, Location]
+
+    async def at(self, height: int) -> Holdings:
+        chain = self.reader.chain
+        for ref in chain.refs():
+            if ref.height == height:
+                return fake_holdings(chain, self.places, chain.blocks[ref.block_hash], self.reader.tokens)
+        raise ValueError(f"no block at height {height}")
+
+
 def mempool_view(chain: FakeChain, index: FakeIndex) -> MempoolView:
     """The mempool as the watcher is told of it."""
     receipts = [receipt for tx in chain.mempool.values() for receipt in chain.receipts(tx, index)]
     return MempoolView(tuple(receipts), frozenset(chain.mempool))
-
-
-def fake_holdings(
-    chain: FakeChain, places: dict[bytes, Location], block: FakeBlock, tokens: Sequence[str]
-) -> Holdings:
-    """What a block's state says scripts own, of the chain's own currency and of tokens."""
-    amounts, owned = {}, {}
-    for name in ("", *tokens):
-        held = state_holdings(block.state, name)
-        owned[name or chain.chain] = {script: held[script] for script in places if held.get(script)}
-        amounts[name or chain.chain] = by_location(held, places)
-    asked = Asked("fake", "state", len(places), chain.tip.ref.height)
-    return Holdings(block.ref, amounts, owned, asked)
-
-
-def state_holdings(state: State, token: str = "") -> dict[bytes, int]:
-    """What each script owns in a state; of a token with its name."""
-    if token:
-        return {script: amount for (name, script), amount in state.tokens.items() if name == token}
-    held = dict(state.balances)
-    for script, amount in state.outputs.values():
-        held[script] = held.get(script, 0) + amount
-    return held
-
-
-def by_location(held: dict[bytes, int], places: dict[bytes, Location]) -> dict[Location, int]:
-    """Sums by location."""
-    totals = dict.fromkeys(places.values(), 0)
-    for script, location in places.items():
-        totals[location] += held.get(script, 0)
-    return totals
-
-
-def chain_holdings(
-    chain: FakeChain, scripts: Sequence[tuple[bytes, Location]], token: str = ""
-) -> dict[Location, int]:
-    """What the tip's state itself says scripts own, by location; of a token with its name."""
-    return by_location(state_holdings(chain.tip.state, token), dict(scripts))
 
 
 class FakeDeriver:

@@ -17,6 +17,7 @@ from coins.types import (
     BroadcastOutcome,
     Location,
     Outpoint,
+    OwnOutput,
     OwnScript,
     PayoutWork,
     TxOutput,
@@ -92,6 +93,26 @@ class Books:
             ours[LOCATION_OF[utxo.own.branch]] += utxo.amount
         assert held.amounts[self.coin.currency] == ours
 
+    async def compare_past(self) -> None:
+        """At every height since the anchor: our sums then against the node's set taken back to it."""
+        scripts = [(script.script, LOCATION_OF[script.branch]) for script in self.own.values()]
+        blocks = self.blocks
+        for middle in (0, len(blocks) // 2, len(blocks) - 1):
+            self.blocks = blocks[: middle + 1]
+            known = [
+                OwnOutput(each.outpoint, each.own.script, each.amount) for each in self.unspent().values()
+            ]
+            history = await self.coin.reader.history(scripts, blocks[middle].ref.height, known)
+            for count in range(middle + 1, len(blocks) + 1):
+                self.blocks = blocks[:count]
+                held = await history.at(self.blocks[-1].ref.height)
+                ours: dict[bytes, int] = {}
+                for utxo in self.unspent().values():
+                    ours[utxo.own.script] = ours.get(utxo.own.script, 0) + utxo.amount
+                assert held.at.block_hash == self.blocks[-1].ref.block_hash
+                assert held.scripts[self.coin.currency] == ours
+        self.blocks = blocks
+
     async def pay_out(self, source: random.Random) -> None:
         """Spend some of ours, to somebody else or to ourselves."""
         free = [utxo for outpoint, utxo in self.unspent().items() if outpoint not in self.promised]
@@ -139,6 +160,7 @@ async def test_what_we_count_is_what_the_chain_says(request: pytest.FixtureReque
         node.mine()
         await books.sync()
         await books.compare()
+        await books.compare_past()
         assert len(books.unspent()) > 10
         assert books.undone > 3
         assert any(block.spends for block in books.blocks)

@@ -62,6 +62,17 @@ async def test_e01_e18_the_books_equal_the_chain(fresh_anvil: AnvilNode, seed: i
         held = await coin.reader.holdings([(script, Location.HOT) for script in own])
         assert held.amounts["ETH"][Location.HOT] == sum(books.values())
         assert {script: node.balance("0x" + script.hex()) for script in own} == books
+        history = await coin.reader.history([(script, Location.HOT) for script in own], 0, ())
+        start = (await history.at(0)).scripts["ETH"]
+        for block in blocks[:: max(1, len(blocks) // 10)]:
+            past = {script: start.get(script, 0) for script in own}
+            for each in blocks[: blocks.index(block) + 1]:
+                for receipt in each.receipts:
+                    past[receipt.script] += receipt.amount
+                for sent in each.sent:
+                    past[sent.sender] -= sent.gas_fee + (sent.amount if sent.is_success else 0)
+            then = await history.at(block.ref.height)
+            assert (then.at, then.scripts["ETH"]) == (block.ref, {k: v for k, v in past.items() if v})
     assert sum(len(block.sent) for block in blocks) > ROUNDS
     assert any(not sent.is_success for block in blocks for sent in block.sent)
     assert any(receipt.sender in own for block in blocks for receipt in block.receipts)
