@@ -159,7 +159,7 @@ class Cold(Scene):
         address = COLD[self.shop.currency]
         if not isinstance(self.shop.chain, BitcoinChain):
             return await self.shop.chain.received(address)
-        found = await self.shop.node.call("scantxoutset", "start", [f"addr({address})"])
+        found = await asyncio.to_thread(self.shop.node.scan, address)
         return int(Decimal(str(found["total_amount"])).scaleb(self.shop.chain.decimals))
 
 

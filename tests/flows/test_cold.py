@@ -60,7 +60,7 @@ async def held(shop: Shop) -> int:
     address = COLD[shop.currency]
     if shop.currency == "ETH":
         return await asyncio.to_thread(shop.anvil.balance, address)
-    found = await asyncio.to_thread(shop.node.rpc, "scantxoutset", "start", [f"addr({address})"])
+    found = await asyncio.to_thread(shop.node.scan, address)
     return int(Decimal(str(found["total_amount"])).scaleb(8))
 
 

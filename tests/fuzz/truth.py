@@ -70,7 +70,7 @@ def _address(script: dict[str, Any]) -> str:
 
 def hold_bitcoin(node: BitcoinNode, own: Iterable[str]) -> int:
     """What the node's own set of unspent outputs holds on these addresses."""
-    found = node.rpc("scantxoutset", "start", [f"addr({address})" for address in own])
+    found = node.scan(*own)
     assert found["success"], found
     return sum(_units(entry["amount"]) for entry in found["unspents"])
 

@@ -40,6 +40,8 @@ MATURITY = 100  # a coinbase is spendable once this many blocks lie above it
 MWEB_HEIGHT = 432  # litecoin regtest: the first block here needs a peg-in
 BitcoinKind = Literal["bitcoind", "litecoind"]
 DUST_PUSH = 1_000_000_000  # satoshi by which a mempool transaction is pushed below what miners take
+SCAN_IN_PROGRESS = -8
+SCAN_TRIES = 2_000
 
 
 class BitcoinNode(NodeProcess):
@@ -124,6 +126,20 @@ class BitcoinNode(NodeProcess):
     def tip(self) -> str:
         """Hash of the best block."""
         return str(self.rpc("getbestblockhash"))
+
+    def scan(self, *addresses: str) -> dict[str, Any]:
+        """What the node's own set of unspent outputs holds on these addresses, by `scantxoutset`.
+
+        It does one such scan at a time: while the cashier's goes on it is asked again.
+        """
+        for _ in range(SCAN_TRIES):
+            try:
+                found = self.rpc("scantxoutset", "start", [f"addr({address})" for address in addresses])
+                return dict(found)
+            except RpcError as error:
+                if error.code != SCAN_IN_PROGRESS:
+                    raise
+        raise NodesError(f"another scan goes on, asked {SCAN_TRIES} times")
 
     def create_wallet(self, name: str = FAUCET) -> None:
         """Create a wallet that is loaded again after a restart; load it if it exists."""
