@@ -110,6 +110,29 @@ class Directory:
         finally:
             self._waits.end(asker.address, name)
 
+    def begin(
+        self, name: str, message: Request[R], *, timeout_s: float, request_id: str | None = None
+    ) -> Ask | None:
+        """Ask ``name`` without waiting here: its answer comes into the ask's future; None while it is not up.
+
+        As :meth:`ask` from a child task, but only this incarnation is asked: one that ends before it began
+        answers ``ReceiverGone``, and the message may then go to its successor. Raises ``LayerError``.
+        """
+        entry = self._entries.get(name)
+        if entry is None or entry.inbox is None:
+            return None
+        frame = current_frame.get()
+        if frame is not None:
+            check_layers(frame.actor.address, name)
+            if request_id is None:
+                request_id = frame.current_request()
+        loop = asyncio.get_running_loop()
+        ask = Ask(message, loop.create_future(), request_id, loop.time() + timeout_s)
+        entry.inbox.put(ask)
+        timer = loop.call_later(timeout_s, ask.expire)
+        ask.future.add_done_callback(lambda _: timer.cancel())
+        return ask
+
     async def _ask(
         self,
         loop: asyncio.AbstractEventLoop,

@@ -38,7 +38,6 @@ from ledger.errors import (
     UnknownCurrencyError,
 )
 from ledger.request import Request
-from ledger.views import CaseView, Outcome, WithdrawalView
 from monitoring.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -211,15 +210,16 @@ class WithdrawalActor(PayingActor, AnsweringActor):
     async def on_receive(self, message: object) -> object:
         """Take a request, or work."""
         if isinstance(message, RequestWithdrawal):
-            return self.answer_beside(self._open(message))
+            return self._open(message)
         if isinstance(message, RequestRefund):
-            return self.answer_beside(self._refund(message))
+            return self._refund(message)
         return await super().on_receive(message)
 
-    async def _open(self, request: RequestWithdrawal) -> Outcome[WithdrawalView]:
+    def _open(self, request: RequestWithdrawal) -> object:
         """Check the address and ask the ledger; refusals of either are the answer."""
         foreign = self._parse(request.address, request.currency)
-        outcome = await self._directory.ask(
+        return self.forward(
+            self._directory,
             "ledger",
             OpenWithdrawal(
                 id=request.id,
@@ -237,15 +237,18 @@ class WithdrawalActor(PayingActor, AnsweringActor):
                 nonce=request.nonce,
             ),
             timeout_s=self._timeout_s,
+            then=self._opened,
         )
+
+    def _opened(self) -> None:
         failpoint("withdrawal.opened")
         self._want_work()
-        return outcome
 
-    async def _refund(self, request: RequestRefund) -> Outcome[CaseView]:
+    def _refund(self, request: RequestRefund) -> object:
         """The same for money that is sent back."""
         foreign = self._parse(request.address, request.currency)
-        outcome = await self._directory.ask(
+        return self.forward(
+            self._directory,
             "ledger",
             RefundCase(
                 case_id=request.case_id,
@@ -258,9 +261,8 @@ class WithdrawalActor(PayingActor, AnsweringActor):
                 idempotency=request.idempotency,
             ),
             timeout_s=self._timeout_s,
+            then=self._want_work,
         )
-        self._want_work()
-        return outcome
 
     def _want_work(self) -> None:
         """What was committed is paid in the next round; one that is wanted already begins after this."""

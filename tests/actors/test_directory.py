@@ -301,3 +301,27 @@ async def test_a_begun_message_is_never_sent_again_whatever_it_is_answered_with(
         await directory.ask("echo", Call(refuse), timeout_s=PATIENCE_S)
     assert seen == ["begun"]
     assert first.exit is None
+
+
+async def test_an_ask_that_is_only_begun_answers_into_its_future() -> None:
+    directory = Directory()
+    start_as(directory, "echo")
+    begun = directory.begin("echo", Echo(number=4), timeout_s=PATIENCE_S)
+    assert begun is not None
+    assert await begun.future == 4
+
+
+async def test_an_ask_is_not_begun_while_the_receiver_is_down() -> None:
+    directory = Directory()
+    directory.declare("echo")
+    assert directory.begin("echo", Echo(), timeout_s=PATIENCE_S) is None
+    assert directory.begin("nobody", Echo(), timeout_s=PATIENCE_S) is None
+
+
+async def test_an_ask_that_was_begun_ends_at_its_deadline() -> None:
+    directory = Directory()
+    start_as(directory, "echo")
+    begun = directory.begin("echo", Wait(pending()), timeout_s=SOON_S)
+    assert begun is not None
+    with pytest.raises(DeadlineAfterStart):
+        await begun.future
