@@ -229,8 +229,10 @@ def _body(route: Route, value: Any) -> BaseModel | None:
 
 def _query(route: Route, request: web.Request) -> BaseModel | None:
     """The query string as the route's model; a route without one takes no parameters."""
+    if route.query is None and not request.query_string:
+        return None
     query = request.query
-    if not query and route.query is None:
+    if route.query is None and not query:
         return None
     repeated = next((name for name in query if len(query.getall(name)) > 1), None)
     if repeated is not None:

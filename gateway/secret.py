@@ -12,6 +12,7 @@ import hmac
 import os
 import stat
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 SECRET_BYTES = 32
@@ -64,6 +65,7 @@ def _create(path: Path, secret: bytes) -> None:
         draft.unlink()
 
 
+@lru_cache(maxsize=1024)
 def signing_secret(secret: bytes, key_id: str) -> str:
     """The secret (64 hex digits) a website signs its money-moving requests with, by its key's id."""
     return _derive(secret, f"signing:{key_id}")

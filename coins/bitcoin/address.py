@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import reduce
+from functools import lru_cache, reduce
 from operator import xor
 
 from coins.base58 import Base58Error, decode_check, encode_check
@@ -155,7 +155,7 @@ def _decode_bech32(text: str) -> tuple[int, bytes, str]:
         values = [_VALUES[letter] for letter in letters]
     except KeyError:
         raise InvalidAddressError("has a letter that bech32 does not have") from None
-    checksum = _polymod([*_expand(hrp), *values])
+    checksum = _polymod(values, _begun(hrp))
     if checksum not in (_BECH32, _BECH32M):
         raise InvalidAddressError("has a wrong checksum")
     version = values[0]
@@ -173,19 +173,19 @@ def encode_bech32(hrp: str, version: int, program: bytes) -> str:
     """Address text of a witness program: bech32 for version 0, bech32m above."""
     values = [version, *_to_groups(program)]
     constant = _BECH32 if version == 0 else _BECH32M
-    polymod = _polymod([*_expand(hrp), *values, 0, 0, 0, 0, 0, 0]) ^ constant
+    polymod = _polymod([*values, 0, 0, 0, 0, 0, 0], _begun(hrp)) ^ constant
     values += [(polymod >> 5 * (5 - position)) & 31 for position in range(6)]
     return hrp + "1" + "".join(_CHARSET[value] for value in values)
 
 
-def _expand(hrp: str) -> list[int]:
-    """The prefix as it enters the checksum."""
-    return [ord(letter) >> 5 for letter in hrp] + [0] + [ord(letter) & 31 for letter in hrp]
+@lru_cache(maxsize=64)
+def _begun(hrp: str) -> int:
+    """The checksum's register after the prefix, which is mostly the same one."""
+    return _polymod([ord(letter) >> 5 for letter in hrp] + [0] + [ord(letter) & 31 for letter in hrp], 1)
 
 
-def _polymod(values: Iterable[int]) -> int:
-    """Checksum of BIP 173."""
-    state = 1
+def _polymod(values: Iterable[int], state: int) -> int:
+    """Checksum of BIP 173 from a state of its register on, 1 at the beginning."""
     for value in values:
         state = (state & 0x1FFFFFF) << 5 ^ value ^ _FEEDBACK[state >> 25]
     return state
