@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from actors.messages import AnnounceHouseFunding, ListHouseMovements
+from actors.messages import AnnounceHouseFunding, ListHouseAddresses, ListHouseMovements
 from gateway.api import Call, Reply
 from gateway.bodies import HouseMovementBody, HouseQuery
 from gateway.operator_render import house_movement
-from gateway.operator_replies import HouseMovementList
+from gateway.operator_replies import HouseAddressList, HouseAddressReply, HouseMovementList
 
 
 async def list_house_movements(call: Call[None, HouseQuery]) -> Reply:
@@ -16,6 +16,13 @@ async def list_house_movements(call: Call[None, HouseQuery]) -> Reply:
     page = await call.ask(ListHouseMovements(query.currency, limit, query.cursor))
     data = [house_movement(view, call.gateway.coins) for view in page.data]
     return Reply(HouseMovementList(data=data, next_cursor=page.next_cursor))
+
+
+async def list_house_addresses(call: Call[None, None]) -> Reply:
+    """Where hot wallets are funded, and the cold addresses."""
+    views = await call.ask(ListHouseAddresses())
+    data = [HouseAddressReply(currency=v.currency, location=v.location, address=v.address) for v in views]
+    return Reply(HouseAddressList(data=data))
 
 
 async def create_house_movement(call: Call[HouseMovementBody, None]) -> Reply:

@@ -56,3 +56,21 @@ class HouseMovementList(Model):
 
     data: list[HouseMovementReply]
     next_cursor: str | None
+
+
+class HouseAddressReply(Model):
+    """An address of the house on a chain; the chain's tokens come to the same one.
+
+    ``location`` is ``hot`` where the hot wallet is funded, ``cold`` for a cold address,
+    today's or an earlier one.
+    """
+
+    currency: str
+    location: str
+    address: str
+
+
+class HouseAddressList(Model):
+    """The house's addresses, hot before cold."""
+
+    data: list[HouseAddressReply]

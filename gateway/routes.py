@@ -129,6 +129,8 @@ ADMIN_ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/admin/currencies/{currency}/resume", "End a pause or drain", HOLD,
           admin.resume_currency, replies.CurrencyReply, body=bodies.OptionalReasonBody, is_idempotent=True,
           codes=("unknown_currency",)),
+    Route("GET", "/v1/admin/house-addresses", "Where the house funds its hot wallets, and its cold addresses",
+          ForOperator(Permission.HOUSE_SEEN), house.list_house_addresses, payouts.HouseAddressList),
     Route("GET", "/v1/admin/house-movements", "House money that was announced",
           ForOperator(Permission.HOUSE_SEEN), house.list_house_movements, payouts.HouseMovementList,
           query=bodies.HouseQuery, codes=("invalid_cursor",)),

@@ -25,3 +25,13 @@ class ColdChangeView:
 
     watched: int
     used: int
+
+
+@dataclass(frozen=True, slots=True)
+class HouseAddressView:
+    """An address of the house on a chain: where the hot wallet is funded, or a cold address, today's or an
+    earlier one. ``currency`` is the chain's own; its tokens come to the same address."""
+
+    currency: str
+    location: str
+    address: str

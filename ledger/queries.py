@@ -18,6 +18,7 @@ from ledger.views import (
     DepositView,
     EventView,
     Gauges,
+    HouseAddressView,
     KeyView,
     OperatorSessionView,
     OperatorView,
@@ -80,6 +81,11 @@ class GetOperatorSession(Query[OperatorSessionView | None]):
 @dataclass(frozen=True, slots=True)
 class GetStop(Query[StopView]):
     """Whether an operator stopped all payouts."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListHouseAddresses(Query[tuple[HouseAddressView, ...]]):
+    """Where the house funds its hot wallets, and its cold addresses, of the configured currencies."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,18 @@ from typing import Any
 from ledger.house import read_movements
 from ledger.operator import OPERATOR_COLUMNS, to_operator
 from ledger.operator_session import SESSION, to_session
-from ledger.queries import GetOperatorSession, GetStop, ListAudit, ListHouseMovements, ListOperators
+from ledger.queries import (
+    GetOperatorSession,
+    GetStop,
+    ListAudit,
+    ListHouseAddresses,
+    ListHouseMovements,
+    ListOperators,
+)
 from ledger.reader_list import PAGE_MAX, decode_cursor, encode_cursor
 from ledger.snapshot import Snapshot
 from ledger.stop_row import read_stop
-from ledger.views import AuditView, OperatorSessionView, OperatorView, Page, StopView
+from ledger.views import AuditView, HouseAddressView, OperatorSessionView, OperatorView, Page, StopView
 
 
 def get_operator_session(snapshot: Snapshot, query: GetOperatorSession) -> OperatorSessionView | None:
@@ -62,6 +69,19 @@ def get_stop(snapshot: Snapshot, query: GetStop) -> StopView:
     return read_stop(snapshot.db)
 
 
+def list_house_addresses(snapshot: Snapshot, query: ListHouseAddresses) -> tuple[HouseAddressView, ...]:
+    """By purpose, which is indexed: clients' addresses are not walked. Hot before cold, the newest first."""
+    found = []
+    for condition in ("s.purpose = 'hot'", "s.purpose >= 'cold:' AND s.purpose < 'cold;'"):
+        rows = snapshot.db.execute(
+            "SELECT s.currency, s.location, s.address FROM coin c JOIN own_script s"
+            f" ON s.currency = c.currency AND {condition}"  # nosec B608
+            " WHERE c.is_configured = 1 ORDER BY s.currency, s.sequence DESC"
+        )
+        found += [HouseAddressView(*row) for row in rows]
+    return tuple(found)
+
+
 def list_house_movements(snapshot: Snapshot, query: ListHouseMovements) -> Page:
     """A page of house movements, newest first."""
     wanted = (
@@ -80,6 +100,7 @@ def list_house_movements(snapshot: Snapshot, query: ListHouseMovements) -> Page:
 READERS: dict[type[Any], Callable[[Snapshot, Any], Any]] = {
     GetOperatorSession: get_operator_session,
     GetStop: get_stop,
+    ListHouseAddresses: list_house_addresses,
     ListHouseMovements: list_house_movements,
     ListOperators: list_operators,
     ListAudit: list_audit,

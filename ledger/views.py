@@ -16,6 +16,7 @@ from ledger.case_view import ClientBlock as ClientBlock
 from ledger.gauge_view import CurrencyGauges as CurrencyGauges
 from ledger.gauge_view import Gauges as Gauges
 from ledger.house_view import ColdChangeView as ColdChangeView
+from ledger.house_view import HouseAddressView as HouseAddressView
 from ledger.house_view import HouseMovementView as HouseMovementView
 from ledger.operator_view import AuditView as AuditView
 from ledger.operator_view import OperatorCredentials as OperatorCredentials

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -42,16 +41,6 @@ def core_xpub(stage: Stage, wallet: str) -> str:
     return str(xpub)
 
 
-def funding_address(stage: Stage, currency: str) -> str:
-    """Where the house funds the hot wallet, from the books: the website is not told of it."""
-    path = stage.folder / "data" / "cashier.sqlite"
-    with sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True) as db:
-        sql = "SELECT address FROM own_script WHERE purpose = 'hot' AND currency = ?"
-        (address,) = db.execute(sql, (currency,)).fetchone()
-    db.close()
-    return str(address)
-
-
 def keystore(path: Path, prefix: str) -> dict[str, str]:
     """A hot key as another wallet wrote it; the settings that go with it."""
     key = Account.create()
@@ -77,6 +66,12 @@ class Till:
         named = {"kind": "announce", "currency": self.shop.currency, "txid": txid, "reason": reason}
         answer = await self.operator.create("house-movements", **named)
         assert answer["txid"].removeprefix("0x") == txid.removeprefix("0x")
+
+    async def funding_address(self) -> str:
+        """Where the house funds the hot wallet, as an operator is told."""
+        rows = (await self.operator.get("house-addresses"))["data"]
+        (address,) = [row["address"] for row in rows if row["location"] == "hot"]
+        return str(address)
 
     async def waits(self, order: dict[str, Any]) -> None:
         """The withdrawal waits for hot money."""
@@ -130,7 +125,7 @@ async def test_clients_pay_to_the_wallet_of_bitcoin_core_and_it_funds_the_payout
     await shop.until(gauges, lambda found: found.get("cashier_hot_missing_units", 0) > 0)
 
     # The house funds the hot wallet, not enough yet; then the cold wallet pays, with its own change.
-    hot = funding_address(stage, "BTC")
+    hot = await till.funding_address()
     await till.told(await asyncio.to_thread(shop.pay, hot, "0.10000000"), "float")
     await shop.mine(6)
     await till.waits(order)
@@ -178,7 +173,7 @@ async def test_accounts_of_a_cold_wallet_are_not_swept_and_fund_payouts_as_told(
     await till.waits(order)
     assert anvil.balance(key.address) == 2 * WEI
 
-    hot = funding_address(stage, "ETH")
+    hot = await till.funding_address()
     assert hot == stage.extra.get("CASHIER__COINS__ETH__HOT_ADDRESS", hot)
     await till.told(anvil.send(hot, WEI // 10), "float")
     await shop.mine(6)

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from coins.types import LOCATION_OF, Branch
 from gateway.coins import Coins
 from gateway.house import list_house_movements
+from ledger.commands import RecordScript, ReserveScript
+from tests.fakes.coin import own_script
 from tests.gateway.fake import load_settings
 from tests.gateway.house import open_house
 from tests.gateway.test_admin import act
@@ -30,6 +33,22 @@ async def test_house_money_is_announced_once_and_listed(tmp_path: Path) -> None:
         assert (rest["data"], rest["next_cursor"]) == ([made.data], None)
         audit = (await house.send("GET", "/v1/admin/audit?action=announce_house_funding", token)).data["data"]
         assert audit[-1]["data"]["reason"] == "float for the weekend"
+
+
+async def test_where_the_hot_wallet_is_funded_is_told_to_operators_and_no_clients_address(
+    tmp_path: Path,
+) -> None:
+    async with open_house(tmp_path) as house:
+        for branch, purpose in {Branch.COLD: "cold:1", Branch.COLD_CHANGE: "cold_change:0"}.items():
+            own = own_script("BTC", branch, await house.ask(ReserveScript("BTC", branch, purpose)))
+            await house.ask(RecordScript("BTC", purpose, own, LOCATION_OF[branch], None))
+        token = await house.operator()
+        told = (await house.send("GET", "/v1/admin/house-addresses", token)).data["data"]
+        assert told == [
+            {"currency": "BTC", "location": "hot", "address": "hot"},
+            {"currency": "BTC", "location": "cold", "address": own_script("BTC", Branch.COLD, 0).address},
+        ]
+        assert (await house.send("GET", "/v1/admin/house-addresses", house.token)).status in (401, 403)
 
 
 @pytest.mark.parametrize(

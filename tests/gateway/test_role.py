@@ -24,6 +24,7 @@ MAY: dict[str, set[Role]] = {
     "pause_currency": {Role.SRE, Role.PAYMENTS, Role.ADMIN},
     "drain_currency": {Role.SRE, Role.PAYMENTS, Role.ADMIN},
     "resume_currency": {Role.SRE, Role.PAYMENTS, Role.ADMIN},
+    "list_house_addresses": {Role.VIEWER, Role.PAYMENTS, Role.ADMIN},
     "list_house_movements": {Role.VIEWER, Role.PAYMENTS, Role.ADMIN},
     "create_house_movement": {Role.PAYMENTS, Role.ADMIN},
     "get_stop": ALL - {Role.MARKETING},
