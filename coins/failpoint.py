@@ -20,7 +20,7 @@ IN_FILE = "@"
 """First letter of a value that names a file."""
 KILLED = 137
 """Exit code of a process that ended at its point."""
-KINDS = ("payout", "cold", "sweep", "top_up", "cancel", "cpfp")
+KINDS = ("payout", "cold", "sweep", "top_up", "cancel", "cpfp", "consolidate")
 """Kinds of intents that send a chain tx."""
 STEPS = ("planned", "reserved", "signed", "recorded", "sent", "noted")
 """The way of one chain tx out of the house, for each kind of intent: ``sweep.signed``."""

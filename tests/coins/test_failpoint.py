@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from coins.failpoint import KILLED, NAMES, STATES, VARIABLE, is_name
+from actors.sweep import SweepActor
+from actors.withdrawal import WithdrawalActor
+from coins.failpoint import KILLED, KINDS, NAMES, STATES, VARIABLE, is_name
 from ledger.withdrawal import WithdrawalState
 from tests.source import REPOSITORY
 
@@ -127,6 +129,10 @@ def test_names_are_points_and_commands_only() -> None:
     assert is_name("before-commit:RecordSigned")
     assert not is_name("before-commit:")
     assert not is_name("during-commit:RecordSigned")
+
+
+def test_every_kind_that_is_sent_has_points() -> None:
+    assert set(KINDS) == WithdrawalActor.KINDS | SweepActor.KINDS
 
 
 def test_the_states_of_a_withdrawal_are_spelled_as_in_the_books() -> None:

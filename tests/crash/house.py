@@ -10,13 +10,15 @@ from functools import partial
 from typing import Any
 
 from coins.bitcoin.address import encode_bech32
-from tests.crash.scene import AMOUNTS, FINAL_DEPTH, Scene, expect
+from tests.crash.scene import AMOUNTS, CLIENT, FINAL_DEPTH, Scene, expect
 from tests.demo.chains import BitcoinChain
 from tests.demo.stage import Stage
 from tests.flows.operator import Operator
 from tests.flows.shop import Shop
 from tests.flows.test_withdrawal_evm import hot_address
 
+SMALL = 8
+"""Small outputs that are brought together."""
 _KEY_HASH = b"\x5a" * 19 + b"\x01"
 COLD = {
     "BTC": encode_bech32("bcrt", 0, _KEY_HASH),
@@ -184,18 +186,79 @@ class Propose(Cold):
         await self.keep(self._approve)
 
 
+class Consolidate(Scene):
+    """Small outputs become one while chain txs are cheap."""
+
+    def __init__(self, shop: Shop, operator: Operator, number: int) -> None:
+        """As any scene; nothing was brought together yet."""
+        super().__init__(shop, operator, number)
+        self.mined_before = 0
+        self.states = partial(consolidations, shop.stage)
+
+    @property
+    def later(self) -> Mapping[str, str]:
+        """More than five small outputs are too many."""
+        below = str(Decimal(self.amounts["small"]) * 2)
+        values = {"FEE_RATE_MAX_SAT_VB": "10", "COUNT": "5", "INTERVAL_S": "1", "BELOW": below}
+        return {f"CONSOLIDATE_{name}": text for name, text in values.items()} | {"FEE_RATE__MAX": "10"}
+
+    async def prepare(self) -> None:
+        bet = {"from": CLIENT, "to": "house", "currency": self.shop.currency, "reason": "a bet"}
+        bet |= {"amount": self.amounts["pay"], "external_id": f"bet-{self.client}"}
+        await self.shop.website.post("/v1/transfers", bet)  # the house pays the fee out of its own money
+        await super().prepare()
+        self.mined_before = self.states().count("mined")
+        address = await self.shop.address(self.client)
+        for _ in range(SMALL):
+            await asyncio.to_thread(self.shop.pay, address, self.amounts["small"])
+        await self.shop.mine(FINAL_DEPTH)
+        await self.shop.until_deposit(self.client, "final", mine=True)
+
+    async def act(self) -> None:
+        await self.mine_until_killed()
+
+    async def finish(self) -> None:
+        def is_done(states: list[str]) -> bool:
+            return states.count("mined") > self.mined_before and set(states) <= {"mined", "abandoned"}
+
+        await self.shop.until(partial(asyncio.to_thread, self.states), is_done, mine=True)
+        await self.agree()
+        expect("mined", self.states().count("mined"), self.mined_before + 1)
+        balance = await self.shop.balance(self.client)
+        expect("credited", Decimal(balance["available"]), SMALL * Decimal(self.amounts["small"]))
+        await self.debited(Decimal(0))
+
+
+def consolidations(stage: Stage) -> list[str]:
+    """States of the chain txs that bring outputs together, by the books."""
+    return [
+        str(state)
+        for (state,) in _kept(
+            stage,
+            "SELECT a.state FROM attempt a JOIN intent i ON i.id = a.intent_id WHERE i.kind = 'consolidate'",
+        )
+    ]
+
+
 def mined_sweeps(stage: Stage, address: str, currency: str) -> int:
     """How many chain txs that are mined swept this account of this currency, by the books."""
+    ((count,),) = _kept(
+        stage,
+        "SELECT count(*) FROM attempt a JOIN intent i ON i.id = a.intent_id JOIN own_script s"
+        " ON s.script = a.sender WHERE i.kind = 'sweep' AND a.state = 'mined'"
+        " AND s.address = ? AND a.currency = ?",
+        address,
+        currency,
+    )
+    return int(count)
+
+
+def _kept(stage: Stage, sql: str, *values: str) -> list[Any]:
+    """Rows of the books."""
     path = stage.folder / "data" / "cashier.sqlite"
     db = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
     try:
-        ((count,),) = db.execute(
-            "SELECT count(*) FROM attempt a JOIN intent i ON i.id = a.intent_id JOIN own_script s"
-            " ON s.script = a.sender WHERE i.kind = 'sweep' AND a.state = 'mined'"
-            " AND s.address = ? AND a.currency = ?",
-            (address, currency),
-        ).fetchall()
-        return int(count)
+        return db.execute(sql, values).fetchall()
     finally:
         db.close()
 

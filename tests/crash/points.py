@@ -101,6 +101,8 @@ POINTS = (
     *_points("cold", "signer.recorded", "withdrawal.signed", "withdrawal.broadcast"),
     *_points("cold", "withdrawal.confirmed", "withdrawal.final"),
     *_points("propose", *_commits("ProposeCold")),
+    *_points("gather", *_way("consolidate"), evm="an account is one balance: there is nothing to gather"),
+    *_points("gather", *_commits("ReserveAttempt", "RecordSigned"), evm="there is nothing to gather"),
 )
 
 

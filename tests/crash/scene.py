@@ -21,11 +21,12 @@ CONFIRMATIONS, FINAL_DEPTH = 2, 3
 """Depths of the matrix's chains: small, so that a point takes few blocks; credited and final still differ."""
 AMOUNTS: Mapping[str, Mapping[str, str]] = {
     # fund: the client's money, in as many payments as outputs are wanted; held: above approval_above;
-    # ceiling and target of the hot wallet, and what is brought to be above them
+    # ceiling and target of the hot wallet, and what is brought to be above them; small: an output to be
+    # brought together with others
     "BTC": {"fund": "1", "pay": "0.02", "held": "0.06", "approval": "0.05", "parked": "0.02"}
-    | {"ceiling": "4", "target": "3.5", "above": "3"},
+    | {"ceiling": "4", "target": "3.5", "above": "3", "small": "0.001"},
     "LTC": {"fund": "5", "pay": "0.1", "held": "0.6", "approval": "0.5", "parked": "0.1"}
-    | {"ceiling": "20", "target": "17", "above": "15"},
+    | {"ceiling": "20", "target": "17", "above": "15", "small": "0.01"},
     "ETH": {"fund": "10", "pay": "0.1", "held": "0.6", "approval": "0.5", "parked": "0.1"}
     | {"ceiling": "45", "target": "40", "above": "35"},
     "USDT-ETH": {"fund": "2000", "pay": "20", "held": "60", "approval": "50", "parked": "40"}

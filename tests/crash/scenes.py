@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from tests.crash.house import Cold, Propose, Refund, Sweep
+from tests.crash.house import Cold, Consolidate, Propose, Refund, Sweep
 from tests.crash.scene import Scene, expect
 from tests.demo.chains import BitcoinChain
 from tests.demo.website import ApiError
@@ -215,4 +215,5 @@ SCENES: Mapping[str, type[Scene]] = {
     "sweep": Sweep,
     "cold": Cold,
     "propose": Propose,
+    "gather": Consolidate,
 }
