@@ -31,6 +31,7 @@ class NodeProxy:
     Attributes:
         port: where it answers.
         calls: (method, parameters) of every call that reached the node.
+        asked: the name of every question, one by REST as well (``/rest/block``).
         dropped: methods whose replies were lost, in order.
         rewrite: changes replies while it is set.
     """
@@ -40,6 +41,7 @@ class NodeProxy:
         self.port = free_port()
         self.target = 0
         self.calls: list[tuple[str, Any]] = []
+        self.asked: list[str] = []
         self.dropped: list[str] = []
         self.rewrite: Rewrite | None = None
         self._drops: Counter[str] = Counter()
@@ -93,6 +95,8 @@ class NodeProxy:
         body = await request.read()
         asked = _calls_of(body)
         self.calls += [(method, params) for _, method, params in asked]
+        names = [method for _, method, _ in asked] or ["/".join(request.path.split("/")[:3])]
+        self.asked += names
         url = f"http://127.0.0.1:{self.target}{request.raw_path}"
         headers = {k: v for k, v in request.headers.items() if k in ("Authorization", "Content-Type")}
         try:
@@ -101,7 +105,7 @@ class NodeProxy:
         except aiohttp.ClientError:
             _hang_up(request)
             return web.Response()
-        for _, method, _ in asked:
+        for method in names:
             if self._drops[method] > 0:
                 self._drops[method] -= 1
                 self.dropped.append(method)

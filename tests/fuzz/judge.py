@@ -87,6 +87,10 @@ class Judge:
         known = {row["id"] for row in orders}
         self.met.update(f"deposit {row['status']}" for row in deposits)
         self.met.update(f"withdrawal {row['status']}" for row in orders)
+        together = (
+            "SELECT a.state FROM attempt a JOIN intent i ON i.id = a.intent_id WHERE i.kind = 'consolidate'"
+        )
+        self.met.update(f"consolidation {state}" for (state,) in rows(self.path, together))
         self._expect("withdrawals the website was told of", set(self.world.records.orders) - known, set())
         truth = await asyncio.to_thread(self._truth, [str(row["address"]) for row in orders])
         self._deposits(deposits, truth)

@@ -17,6 +17,8 @@ from tests.fuzz.world import World
 from tests.nodes.regtest import AnvilNode, BitcoinNode
 
 CURRENCY = {"bitcoin": "BTC", "litecoin": "LTC", "evm": "ETH"}
+SMALL = {"FEE_RATE_MAX_SAT_VB": "10", "COUNT": "5", "INTERVAL_S": "1"}
+"""When small outputs are brought together: whenever there is a handful, at any price of a regtest node."""
 
 
 @dataclass(slots=True)
@@ -67,7 +69,10 @@ def set_stage(folder: Path, family: str) -> Stage:
     Litecoin's own default takes none; a payer who wants one goes to a miner, which regtest cannot do once
     the extension blocks are active.
     """
-    stage = Stage(folder, only=(CURRENCY[family],))
+    currency = CURRENCY[family]
+    prefix = f"CASHIER__COINS__{currency}__CONSOLIDATE_"
+    extra = {} if family == "evm" else {f"{prefix}{name}": text for name, text in SMALL.items()}
+    stage = Stage(folder, only=(currency,), extra=extra)
     if family == "evm":
         stage.chains[0].node = AnvilNode(folder / "anvil", keep_state=True)
     elif family == "litecoin":
