@@ -32,6 +32,7 @@ from config.loader import as_dict, load, print_config
 from config.schema import Settings, SignerSettings
 from gateway.audit_commands import audit_app
 from gateway.operator_commands import operators_app
+from gateway.reconcile_commands import reconcile
 from gateway.terminal import OK, PROBLEM, UNREACHABLE, USAGE, ConfigOption, Desk, JsonOption, fail, show
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ keys_app = typer.Typer(help="Website keys, and the seed of a new cashier.", no_a
 app.add_typer(keys_app, name="keys")
 app.add_typer(operators_app, name="operators")
 app.add_typer(audit_app)
+app.command()(reconcile)
 
 
 R = TypeVar("R")
@@ -63,7 +65,7 @@ def settings_of(path: Path | None) -> Settings:
 @app.callback(invoke_without_command=True)
 def main(context: typer.Context, config: ConfigOption = None) -> None:
     """Serve, unless a command is named."""
-    context.obj = Desk(settings_of, _administer, _read, _rescan, _verify)
+    context.obj = Desk(settings_of, _administer, _read, _rescan, _verify, _compare)
     if context.invoked_subcommand is None:
         serve(config)
 
@@ -309,6 +311,13 @@ def _verify(settings: Settings, **options: Any) -> Any:
     from actors.verification import verify_books
 
     return _done(verify_books(settings, now_s=int(time.time()), **options))
+
+
+def _compare(settings: Settings, chain: str, height: int | None) -> Any:
+    """Compare a chain with the books, the server stopped."""
+    from actors.reconcile_now import compare_offline
+
+    return _done(compare_offline(settings, chain, height, int(time.time())))
 
 
 def _done(work: Coroutine[Any, Any, R]) -> R:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from actors.childspec import ChildView, GetTree
-from coins.types import Branch, Holdings, OwnScript
+from actors.reconciler_messages import Explain, GetHoldingsAt, Reconcile
+from coins.types import Branch, OwnScript
 from ledger.commands import (
     AnnounceHouseFunding,
     ApplyChainDelta,
@@ -233,37 +234,6 @@ class WorkReady(Request[None]):
     receiver: ClassVar[str] = "withdrawal"
 
 
-# -- reconciler ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Reconcile(Request[tuple[ReconciliationView, ...]]):
-    """Compare one chain with the books at one block: one result per currency on that chain.
-
-    At the node's tip now, or at a past ``height``; ``cause`` is kept with the result. Errors:
-    CurrencyUnavailableError (node down or behind, it keeps no state of so old a block, or the books do not
-    cover it),
-    ReconciliationBusyError (the chain moved on each try).
-    """
-
-    receiver: ClassVar[str] = "reconciler"
-    chain: str
-    height: int | None = None
-    cause: str = "demand"
-
-
-@dataclass(frozen=True, slots=True)
-class GetHoldingsAt(Request[Holdings]):
-    """What the chain says we own at the block of a past height, on a branch that the books stand on.
-
-    Errors as of :class:`Reconcile`.
-    """
-
-    receiver: ClassVar[str] = "reconciler"
-    chain: str
-    height: int
-
-
 # -- notifier, gateway -----------------------------------------------------------------------------
 
 
@@ -308,6 +278,7 @@ __all__ = [
     "EntryView",
     "EventView",
     "ExchangeCode",
+    "Explain",
     "FailLogin",
     "Filter",
     "Found",

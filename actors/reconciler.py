@@ -5,33 +5,34 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 from actors.answering import AnsweringActor
 from actors.clock import Clock
+from actors.comparer import Comparer
 from actors.directory import Directory
 from actors.errors import DeliveryError
+from actors.explainer import Explained, Explainer
 from actors.identity import Ids
-from actors.messages import GetHoldingsAt, Reconcile, TipMoved
+from actors.messages import Explain, GetHoldingsAt, Reconcile, TipMoved
 from actors.slot import CoinSlot
 from coins.errors import CoinError
+from coins.family import WatchIndex
 from coins.types import Holdings
 from config.schema import ActorSettings
-from ledger.commands import RecordReconciliation
-from ledger.errors import CurrencyUnavailableError, DomainError, ReconciliationBusyError
-from ledger.queries import GetBooksAt, GetOutputsAt, GetWatched
+from ledger.commands import RecordDifferences
+from ledger.errors import CurrencyUnavailableError, DomainError
 from ledger.reconciliation_view import PAST
 from ledger.request import Request
-from ledger.views import BooksAt, ReconciliationView
+from ledger.views import ReconciliationView
 from monitoring.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
-TRIES_MAX = 5
-AGAIN_S, WAITS_MAX = 0.5, 3
+BOOKS_TIMEOUT_S = 120.0  # the books at a past height cost what was booked since
 
 
 class ReconcilerActor(AnsweringActor):
@@ -55,6 +56,7 @@ class ReconcilerActor(AnsweringActor):
         self._pause_s = settings.reconcile_interval_s
         self._metrics = metrics
         self._ids = ids
+        self._differences: dict[str, tuple[int, ...]] = {}
         self._every_blocks = settings.reconcile_every_blocks
         self._began: dict[str, tuple[float, int]] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -64,11 +66,17 @@ class ReconcilerActor(AnsweringActor):
         match message:
             case Reconcile():
                 return self.answer_beside(
-                    self._answer(message.chain, self._reconcile(message.chain, message.cause, message.height))
+                    self._answer(
+                        message.chain, lambda: self._reconcile(message.chain, message.cause, message.height)
+                    )
                 )
             case GetHoldingsAt():
                 return self.answer_beside(
-                    self._answer(message.chain, self._holdings_at(message.chain, message.height))
+                    self._answer(message.chain, lambda: self._holdings_at(message.chain, message.height))
+                )
+            case Explain():
+                return self.answer_beside(
+                    self._answer(message.chain, lambda: self._explain(message.chain, message.view))
                 )
             case TipMoved():
                 if self._is_due(message):
@@ -89,10 +97,10 @@ class ReconcilerActor(AnsweringActor):
         self._began[moved.chain] = (now, moved.height)
         return True
 
-    async def _answer(self, chain: str, work: Awaitable[R]) -> R:
+    async def _answer(self, chain: str, work: Callable[[], Awaitable[R]]) -> R:
         """The result of some work; trouble of the node is a refusal."""
         try:
-            return await work
+            return await work()
         except CoinError as error:
             raise CurrencyUnavailableError(f"the node of {chain} cannot answer: {error}") from error
 
@@ -106,24 +114,54 @@ class ReconcilerActor(AnsweringActor):
         """One comparison of a chain at a time: the node may take minutes, and refuses a second scan."""
         async with self._locks[chain]:
             slot = self._slot(chain)
-            for _ in range(TRIES_MAX):
-                views = await self._compare(slot, cause, height)
-                if views is not None:
-                    if height is None:
-                        for view in views:
-                            self._tell(slot, view)
-                    return views
-            raise ReconciliationBusyError(f"blocks of {chain} came in between {TRIES_MAX} times")
+            views = await self._comparer(slot).compare(cause, height)
+        if height is None:
+            for view in views:
+                self._tell(slot, view)
+                self._look_into(view, chain)
+        return views
+
+    def _comparer(self, slot: CoinSlot) -> Comparer:
+        coin = slot.coin
+        return Comparer(
+            self._ask, coin.currency, coin.reader, lambda: self._ids.new("rec"), self._clock.sleep
+        )
+
+    def _look_into(self, view: ReconciliationView, chain: str) -> None:
+        """Have a difference explained, once while it stays the same."""
+        differences = tuple(int(line["difference"]) for line in view.lines)
+        known, self._differences[view.currency] = self._differences.get(view.currency), differences
+        if view.status != "ok" and known != differences:
+            self.spawn(self._explain_beside(chain, view), "explain")
+
+    async def _explain_beside(self, chain: str, view: ReconciliationView) -> None:
+        try:
+            await self._explain(chain, view)
+        except (CoinError, DomainError, DeliveryError) as error:
+            del self._differences[view.currency]  # the next comparison tries again
+            logger.warning("the difference of %s was not explained this time: %s", view.currency, error)
+
+    async def _explain(self, chain: str, view: ReconciliationView) -> Explained:
+        """Find the blocks that make a difference, and open a case for each thing that does not fit."""
+        async with self._locks[chain]:
+            coin = self._slot(chain).coin
+            index: Callable[[], WatchIndex] = type(coin.index)
+            explained = await Explainer(self._ask, chain, coin.reader, index).explain(view)
+        if explained.note:
+            logger.error("%s: %s", view.currency, explained.note)
+        for block in explained.blocks:
+            for found in block.found:
+                logger.error("%s at block %d: %s", view.currency, block.ref.height, found)
+            if view.cause not in PAST:
+                at = block.ref
+                command = RecordDifferences(view.currency, at.height, at.block_hash, block.found)
+                await self._ask("ledger", command)
+        return explained
 
     async def _holdings_at(self, chain: str, height: int) -> Holdings:
         """The chain's answer at a past block that the books stand on."""
         async with self._locks[chain]:
-            slot = self._slot(chain)
-            for _ in range(TRIES_MAX):
-                _, holdings = await self._ask_chain(slot, height)
-                if await self._books_of(chain, holdings) is not None:
-                    return holdings
-            raise ReconciliationBusyError(f"the node of {chain} is on another branch at height {height}")
+            return await self._comparer(self._slot(chain)).holdings_at(height)
 
     def _slot(self, chain: str) -> CoinSlot:
         """The chain's slot. Raises CurrencyUnavailableError while it does not run."""
@@ -132,48 +170,8 @@ class ReconcilerActor(AnsweringActor):
             raise CurrencyUnavailableError(f"{chain} is not running")
         return slot
 
-    async def _compare(
-        self, slot: CoinSlot, cause: str, height: int | None
-    ) -> tuple[ReconciliationView, ...] | None:
-        """Ask the chain, then compare with the books at that very block; None when that was not possible."""
-        chain = slot.coin.currency
-        address_seq, holdings = await self._ask_chain(slot, height)
-        books = await self._books_of(chain, holdings)
-        if books is None:
-            return None
-        if height is not None and cause not in PAST:
-            cause = "height"
-        command = RecordReconciliation(self._ids.new("rec"), chain, holdings, cause, address_seq, books)
-        return await self._ask("ledger", command)
-
-    async def _ask_chain(self, slot: CoinSlot, height: int | None) -> tuple[int, Holdings]:
-        """The number of the last script that was asked about, and what the chain says we own."""
-        chain, reader = slot.coin.currency, slot.coin.reader
-        watched = await self._ask("ledger_reader", GetWatched(chain))
-        scripts = [(entry.own.script, entry.location) for entry in watched]
-        address_seq = watched[-1].sequence if watched else 0
-        if height is None:
-            return address_seq, await reader.holdings(scripts)
-        known = await self._ask("ledger_reader", GetOutputsAt(chain, height))
-        history = await reader.history(scripts, height, known)
-        return address_seq, await history.at(height)
-
-    async def _books_of(self, chain: str, holdings: Holdings) -> tuple[BooksAt, ...] | None:
-        """The books at the block of an answer, None where they do not stand on it."""
-        at = holdings.at
-        return await self._books_at(GetBooksAt(chain, at.height, at.block_hash, tuple(holdings.amounts)))
-
-    async def _books_at(self, query: GetBooksAt) -> tuple[BooksAt, ...] | None:
-        """The books at a block that the ledger is perhaps about to read; None when it does not come to it."""
-        for _ in range(WAITS_MAX):
-            books = await self._ask("ledger_reader", query)
-            if books is not None:
-                return books
-            await self._clock.sleep(AGAIN_S)
-        return await self._ask("ledger_reader", query)
-
     async def _ask(self, name: str, message: Request[R]) -> R:
-        return await self._directory.ask(name, message, timeout_s=self._timeout_s)
+        return await self._directory.ask(name, message, timeout_s=max(self._timeout_s, BOOKS_TIMEOUT_S))
 
     def _tell(self, slot: CoinSlot, view: ReconciliationView) -> None:
         """Metrics and, for a difference, the log; the event was written with the result."""

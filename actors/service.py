@@ -12,6 +12,7 @@ import random
 import shutil
 import socket
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from actors.heartbeat import Heartbeat
 from actors.identity import Ids
 from actors.messages import GetWatcherStatus
 from actors.observer import MetricsObserver
+from actors.reconcile_now import compare_now
 from actors.tree import Parts, Tree, cause_of, reason_of
 from coins import registry
 from coins.family import Coin
@@ -204,7 +206,8 @@ class Service:
 
     async def _start_exporter(self) -> int:
         settings = self.settings.monitoring
-        app = build_app(self.metrics.render, lambda: Liveness(True), self._readiness, self._tree_json)
+        app = build_app(self.metrics.render, lambda: Liveness(True), self._readiness, self._tree_json,
+                        partial(compare_now, self.directory))  # fmt: skip
         self._exporter = Exporter(app, settings.host, settings.port)
         try:
             return await self._exporter.start()

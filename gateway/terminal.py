@@ -74,6 +74,7 @@ class Desk:
     read: Read
     rescan: Work
     verify: Work
+    compare: Work
 
 
 def fail(message: str, code: int) -> typer.Exit:

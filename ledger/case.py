@@ -21,6 +21,8 @@ class CaseKind(StrEnum):
     DUPLICATE = "duplicate"  # the same txid and position mined twice: booked once
     UNEXPLAINED = "unexplained"  # left our scripts by a chain tx that is not ours
     SHORTAGE = "shortage"  # a reorg undid a receipt whose money the house had used already
+    SHORT = "short"  # the chain holds less than the books say
+    SURPLUS = "surplus"  # the chain holds more than the books say
     ILLIQUID = "illiquid"  # a token did not let be swept what clients are owed
 
 
@@ -87,6 +89,8 @@ DECISIONS: Mapping[CaseKind, frozenset[CaseEvent]] = {
     CaseKind.DUPLICATE: frozenset({_E.WRITTEN_OFF}),
     CaseKind.UNEXPLAINED: frozenset({_E.WRITTEN_OFF}),
     CaseKind.SHORTAGE: frozenset({_E.WRITTEN_OFF}),
+    CaseKind.SHORT: frozenset(),  # ends when chain and books agree again
+    CaseKind.SURPLUS: frozenset(),
     CaseKind.ILLIQUID: frozenset(),  # what is owed stands; the case ends with the sweep that works
 }
 """What may be decided about a kind: money that is here can go somewhere, what is gone can be admitted."""

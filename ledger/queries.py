@@ -10,6 +10,7 @@ from ledger.request import Request
 from ledger.views import (
     AddressView,
     BalanceView,
+    BlockBooks,
     BooksAt,
     BooksView,
     CaseView,
@@ -248,6 +249,26 @@ class GetBooksAt(Query[tuple[BooksAt, ...] | None]):
     height: int
     block_hash: str
     currencies: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GetLastAgreed(Query[tuple[int | None, int]]):
+    """The highest block below a height at which chain and books of a currency were found to agree, and that
+    the ledger still stands on (None: there is none), and the first block the books know."""
+
+    chain: str
+    currency: str
+    below: int
+
+
+@dataclass(frozen=True, slots=True)
+class GetBlockBooks(Query[BlockBooks]):
+    """What the books say a block did; ``txids`` are those whose senders are asked for besides."""
+
+    chain: str
+    currency: str
+    height: int
+    txids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from ledger import (
     reader_books,
     reader_case,
     reader_client,
+    reader_difference,
     reader_gauges,
     reader_list,
     reader_operator,
@@ -38,6 +39,7 @@ R = TypeVar("R")
 READERS: dict[type[Any], Callable[[Snapshot, Any], Any]] = {
     **reader_books.READERS,
     **reader_case.READERS,
+    **reader_difference.READERS,
     **reader_client.READERS,
     **reader_gauges.READERS,
     **reader_list.READERS,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from coins.types import Holdings
+from ledger.difference import Found
 from ledger.request import Command
-from ledger.views import BooksAt, ReconciliationView
+from ledger.views import BooksAt, CaseView, ReconciliationView
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +28,17 @@ class RecordReconciliation(Command[tuple[ReconciliationView, ...] | None]):
     cause: str = "schedule"
     address_seq: int | None = None
     books: tuple[BooksAt, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordDifferences(Command[tuple[CaseView, ...]]):
+    """Open a case for everything that makes chain and books of a currency differ at one block.
+
+    Answers (), and does nothing, when they were found to agree since, or the block is not one the ledger
+    stands on any more. Errors: UnknownCurrencyError.
+    """
+
+    currency: str
+    height: int
+    block_hash: str
+    found: tuple[Found, ...]

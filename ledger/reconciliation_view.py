@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from coins.types import Location
+from ledger.difference import Booked, Moved
 
 PAST = ("height", "period")
 """Causes of a comparison at a block below the tip: it says nothing of how chain and books stand now."""
@@ -22,6 +23,17 @@ class BooksAt:
     currency: str
     onchain: dict[Location, int]
     totals: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockBooks:
+    """What the books say one block did to one currency: movements of our scripts, and entries that touched
+    what is onchain. ``attempts`` are those of all their txids that are chain txs of our own.
+    """
+
+    moved: tuple[Moved, ...]
+    booked: tuple[Booked, ...]
+    attempts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from ledger.period_view import ClosingView as ClosingView
 from ledger.period_view import PeriodsClosed as PeriodsClosed
 from ledger.period_view import PeriodView as PeriodView
 from ledger.period_view import ProofView as ProofView
+from ledger.reconciliation_view import BlockBooks as BlockBooks
 from ledger.reconciliation_view import BooksAt as BooksAt
 from ledger.reconciliation_view import ReconciliationView as ReconciliationView
 from ledger.withdrawal_view import ApprovalView as ApprovalView

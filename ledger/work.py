@@ -16,6 +16,7 @@ from ledger.currency_state import allowing
 from ledger.errors import PayoutsHeldError
 from ledger.limit import FITS, allowed_now, most_at_once
 from ledger.machine import Who
+from ledger.shortfall import is_short
 from ledger.stop import stopped
 from ledger.transition import move_attempt, tip_height
 from ledger.views import AttemptWork
@@ -88,6 +89,9 @@ def hold_of(tx: Tx, coin: CoinRow) -> PayoutsHeldError | None:
         reason = f"an account of {coin.chain} sent a chain tx that is not ours: its case is open"
         return PayoutsHeldError(reason, waiting_for="funds")
     for currency in dict.fromkeys((coin.currency, coin.chain)):
+        if is_short(tx.db, currency):
+            reason = f"the chain holds less {currency} than the books say"
+            return PayoutsHeldError(reason, waiting_for="funds")
         if tx.balance(accounts.unexplained(currency)):
             reason = f"{currency} has left our scripts by chain tx that are not ours"
             return PayoutsHeldError(reason, waiting_for="funds")

@@ -1,4 +1,4 @@
-"""The monitoring port: /metrics, /healthz, /readyz and /tree. Keep it off the public network."""
+"""The monitoring port: /metrics, /healthz, /readyz, /tree and /reconcile. Keep it off the public network."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -14,6 +14,9 @@ RenderMetrics = Callable[[str], tuple[bytes, str]]
 AskLiveness = Callable[[], Liveness]
 AskReadiness = Callable[[], Awaitable[Readiness]]
 
+AskComparison = Callable[[str, int | None], Awaitable[dict[str, Any]]]
+"""Compares a chain with the books at a height (None: now); gives the result ready for JSON."""
+
 AskTree = Callable[[], Awaitable[dict[str, Any]]]
 """Gives the supervision tree ready for JSON."""
 
@@ -25,8 +28,10 @@ def build_app(
     liveness: AskLiveness,
     readiness: AskReadiness,
     tree: AskTree | None = None,
+    compare: AskComparison | None = None,
 ) -> web.Application:
-    """Make the application from callables; with `tree` there is a `/tree` for the command line.
+    """Make the application from callables; with `tree` and `compare` there are
+    `/tree` and `/reconcile` (POST) for the command line.
 
     `/healthz` answers 200 or 503; `/readyz` the same for the core, with every currency in the body;
     `/readyz?currency=BTC` for that currency, 404 when it is not run here.
@@ -58,7 +63,23 @@ def build_app(
             raise web.HTTPNotFound
         return web.json_response(await tree(), headers=_NO_STORE)
 
+    async def reconcile(request: web.Request) -> web.Response:
+        if compare is None:
+            raise web.HTTPNotFound
+        # A page in somebody's browser cannot send this type to another origin.
+        if request.content_type != "application/json":
+            raise web.HTTPUnsupportedMediaType
+        try:
+            body = await request.json()
+            chain, height = body["chain"], body["height"]
+        except (ValueError, KeyError, TypeError):
+            raise web.HTTPBadRequest from None
+        if not isinstance(chain, str) or type(height) not in (int, type(None)):
+            raise web.HTTPBadRequest
+        return web.json_response(await compare(chain, height), headers=_NO_STORE)
+
     app = web.Application(client_max_size=1024)
+    app.router.add_post("/reconcile", reconcile)
     app.router.add_get("/tree", show_tree)
     app.router.add_get("/metrics", metrics)
     app.router.add_get("/healthz", healthz)

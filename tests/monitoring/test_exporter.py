@@ -143,3 +143,31 @@ async def test_port_in_use_is_an_oserror_and_leaves_nothing_open() -> None:
         app = build_app(Metrics().render, lambda: Liveness(is_alive=True), World().readiness)
         with pytest.raises(OSError, match="address already in use"):
             await Exporter(app, "127.0.0.1", taken.getsockname()[1]).start()
+
+
+async def test_a_comparison_is_asked_for_by_a_post_of_json_alone() -> None:
+    asked: list[tuple[str, int | None]] = []
+
+    async def compare(chain: str, height: int | None) -> dict[str, object]:
+        asked.append((chain, height))
+        return {"comparisons": []}
+
+    app = build_app(Metrics().render, lambda: Liveness(is_alive=True), World().readiness, compare=compare)
+    exporter = Exporter(app, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{await exporter.start()}/reconcile"
+    try:
+        async with aiohttp.ClientSession() as session:
+            statuses = []
+            bodies: list[object] = [{"chain": "BTC", "height": None}, {"chain": "BTC", "height": 7}]
+            bodies += [{"chain": 1}, [], {"chain": "BTC", "height": True}, {"chain": 1, "height": 1}]
+            for body in bodies:
+                async with session.post(url, json=body) as reply:
+                    statuses.append(reply.status)
+            async with session.post(url, data='{"chain": "BTC", "height": null}') as reply:
+                statuses.append(reply.status)
+            async with session.get(url) as reply:
+                statuses.append(reply.status)
+        assert statuses == [200, 200, 400, 400, 400, 400, 415, 405]
+        assert asked == [("BTC", None), ("BTC", 7)]
+    finally:
+        await exporter.stop()

@@ -1,0 +1,89 @@
+"""One comparison of a chain with the books: asked from the node, held against the books at that block."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from coins.family import ChainReader
+from coins.types import Holdings
+from ledger.commands import RecordReconciliation
+from ledger.errors import ReconciliationBusyError
+from ledger.queries import GetBooksAt, GetOutputsAt, GetWatched
+from ledger.reconciliation_view import PAST
+from ledger.request import Request
+from ledger.views import BooksAt, ReconciliationView
+
+R = TypeVar("R")
+
+TRIES_MAX = 5
+AGAIN_S, WAITS_MAX = 0.5, 3
+
+
+class Ask(Protocol):
+    """Asks the ledger's writer or its read side, by name."""
+
+    def __call__(self, name: str, message: Request[R]) -> Awaitable[R]:
+        """Its answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparer:
+    """Compares one chain, read by ``reader``. ``new_id`` gives a fresh id, ``sleep`` waits for seconds."""
+
+    ask: Ask
+    chain: str
+    reader: ChainReader
+    new_id: Callable[[], str]
+    sleep: Callable[[float], Awaitable[None]]
+
+    async def compare(self, cause: str, height: int | None) -> tuple[ReconciliationView, ...]:
+        """One result per currency of the chain, at the node's tip or at a past height.
+
+        Raises ReconciliationBusyError when the node never was on the branch of the books, CoinError,
+        DomainError.
+        """
+        if height is not None and cause not in PAST:
+            cause = "height"
+        for _ in range(TRIES_MAX):
+            address_seq, holdings = await self._ask_chain(height)
+            books = await self._books_of(holdings)
+            if books is None:
+                continue
+            command = RecordReconciliation(self.new_id(), self.chain, holdings, cause, address_seq, books)
+            views = await self.ask("ledger", command)
+            if views is not None:
+                return views
+        raise ReconciliationBusyError(f"blocks of {self.chain} came in between {TRIES_MAX} times")
+
+    async def holdings_at(self, height: int) -> Holdings:
+        """The chain's answer at a past block that the books stand on. Raises as :meth:`compare`."""
+        for _ in range(TRIES_MAX):
+            _, holdings = await self._ask_chain(height)
+            if await self._books_of(holdings) is not None:
+                return holdings
+        raise ReconciliationBusyError(f"the node of {self.chain} is on another branch at height {height}")
+
+    async def _ask_chain(self, height: int | None) -> tuple[int, Holdings]:
+        """The number of the last script that was asked about, and what the chain says we own."""
+        watched = await self.ask("ledger_reader", GetWatched(self.chain))
+        scripts = [(entry.own.script, entry.location) for entry in watched]
+        address_seq = watched[-1].sequence if watched else 0
+        if height is None:
+            return address_seq, await self.reader.holdings(scripts)
+        known = await self.ask("ledger_reader", GetOutputsAt(self.chain, height))
+        history = await self.reader.history(scripts, height, known)
+        return address_seq, await history.at(height)
+
+    async def _books_of(self, holdings: Holdings) -> tuple[BooksAt, ...] | None:
+        """The books at the block of an answer, which the ledger is perhaps about to read; None when it does
+        not come to it."""
+        at = holdings.at
+        query = GetBooksAt(self.chain, at.height, at.block_hash, tuple(holdings.amounts))
+        for _ in range(WAITS_MAX):
+            books = await self.ask("ledger_reader", query)
+            if books is not None:
+                return books
+            await self.sleep(AGAIN_S)
+        return await self.ask("ledger_reader", query)

@@ -1,0 +1,51 @@
+"""What the reconciler is asked, given again by ``actors.messages``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from actors.explainer import Explained
+from coins.types import Holdings
+from ledger.request import Request
+from ledger.views import ReconciliationView
+
+
+@dataclass(frozen=True, slots=True)
+class Reconcile(Request[tuple[ReconciliationView, ...]]):
+    """Compare one chain with the books at one block: one result per currency on that chain.
+
+    At the node's tip now, or at a past ``height``; ``cause`` is kept with the result. Errors:
+    CurrencyUnavailableError (node down or behind, it keeps no state of so old a block, or the books do not
+    cover it),
+    ReconciliationBusyError (the chain moved on each try).
+    """
+
+    receiver: ClassVar[str] = "reconciler"
+    chain: str
+    height: int | None = None
+    cause: str = "demand"
+
+
+@dataclass(frozen=True, slots=True)
+class GetHoldingsAt(Request[Holdings]):
+    """What the chain says we own at the block of a past height, on a branch that the books stand on.
+
+    Errors as of :class:`Reconcile`.
+    """
+
+    receiver: ClassVar[str] = "reconciler"
+    chain: str
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Explain(Request[Explained]):
+    """Find the blocks, scripts and chain txs that make the difference a comparison found.
+
+    Opens a case for each, unless the comparison was of a past height. Errors as of :class:`Reconcile`.
+    """
+
+    receiver: ClassVar[str] = "reconciler"
+    chain: str
+    view: ReconciliationView

@@ -1,0 +1,62 @@
+"""What was found to make chain and books differ, as cases; they end when both agree again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ledger.block_book import BlockBook
+from ledger.case import CaseEvent, CaseKind
+from ledger.case_row import read_cases, to_view
+from ledger.context import Tx
+from ledger.currency import BLOCK_COLUMNS, to_block
+from ledger.machine import Who
+from ledger.reconciliation_command import RecordDifferences
+from ledger.reconciliation_view import PAST
+from ledger.transition import move_case
+from ledger.views import CaseView
+
+OF_CURRENCY = "c.currency = ? AND c.kind IN ('short', 'surplus') AND c.status = 'open' ORDER BY c.ordinal"
+
+
+def record_differences(tx: Tx, command: RecordDifferences) -> tuple[CaseView, ...]:
+    """Open a case for each finding; one that is open already stays as it is.
+
+    Nothing is done when chain and books were found to agree since, or the block is not in the books any more.
+    """
+    row = tx.db.execute(
+        "SELECT status FROM reconciliation WHERE currency = ? AND cause NOT IN (?, ?)"
+        " ORDER BY number DESC LIMIT 1",
+        (command.currency, *PAST),
+    ).fetchone()
+    coin = tx.coin(command.currency)
+    block = tx.db.execute(
+        f"SELECT {BLOCK_COLUMNS} FROM block WHERE chain = ? AND block_hash = ?",  # nosec B608
+        (coin.chain, command.block_hash),
+    ).fetchone()
+    if row is None or row[0] != "mismatch" or block is None:
+        return ()
+    book = BlockBook(tx, coin.chain, to_block(block), {coin.currency: coin})
+    cases = []
+    for found in command.found:
+        kind = CaseKind.SHORT if found.amount < 0 else CaseKind.SURPLUS
+        owner = book.find_owner(found.script) if found.script else None
+        position = f"{found.position}:{found.location}:{found.script.hex()}"
+        txid = found.txid or command.block_hash
+        case_id = book.case_id(kind, coin.currency, txid, position)
+        held = read_cases(tx.db, "c.id = ? AND c.status = 'open'", (case_id,))
+        if not held or held[0].amount != abs(found.amount):
+            reason = f"{found.kind}: {found.detail}"
+            book.open_case(kind, coin.currency, abs(found.amount), txid, position, reason, None, owner)
+        cases += read_cases(tx.db, "c.id = ?", (case_id,))
+    return tuple(to_view(tx.db, case, book.ref.height) for case in cases)
+
+
+def close_differences(tx: Tx, currency: str, height: int) -> None:
+    """Chain and books agree: what was found to make them differ is over."""
+    for case in read_cases(tx.db, OF_CURRENCY, (currency,)):
+        reason = f"chain and books agree at block {height}"
+        move_case(tx, case, CaseEvent.VANISHED, Who.CHAIN, "reconciler", reason)
+
+
+HANDLERS: Mapping[type[Any], Callable[[Tx, Any], Any]] = {RecordDifferences: record_differences}
