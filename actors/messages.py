@@ -101,6 +101,7 @@ from ledger.views import (
     ChildAttempt,
     ClientBlock,
     CurrencyView,
+    DeliveryView,
     DepositView,
     EventView,
     HouseAddressView,
@@ -117,6 +118,7 @@ from ledger.views import (
     TransferView,
     WithdrawalView,
 )
+from ledger.webhook_command import ListWebhooks, RedeliverWebhook
 
 # -- address:{currency} ------------------------------------------------------------------------
 
@@ -271,6 +273,7 @@ __all__ = [
     "CreateSession",
     "CurrencyView",
     "DecideWithdrawal",
+    "DeliveryView",
     "DepositView",
     "DomainError",
     "EndOperatorSession",
@@ -316,6 +319,7 @@ __all__ = [
     "ListOperators",
     "ListReconciliations",
     "ListStatementLines",
+    "ListWebhooks",
     "ListWithdrawals",
     "LoginLimits",
     "LoginOperator",
@@ -333,6 +337,7 @@ __all__ = [
     "ReconciliationView",
     "RecordDelivery",
     "RecordReconciliation",
+    "RedeliverWebhook",
     "ReleaseCase",
     "ReleaseCases",
     "Request",

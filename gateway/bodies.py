@@ -319,6 +319,14 @@ class HouseQuery(Query):
     currency: Currency | None = None
 
 
+class WebhookQuery(Query):
+    """One page of webhooks, newest first."""
+
+    limit: Annotated[int, Field(ge=1, le=500)] | None = None
+    cursor: Cursor | None = None
+    status: Literal["pending", "delivered", "dead"] | None = None
+
+
 class AuditQuery(Query):
     """One page of the audit, newest first."""
 

@@ -74,3 +74,27 @@ class HouseAddressList(Model):
     """The house's addresses, hot before cold."""
 
     data: list[HouseAddressReply]
+
+
+class WebhookReply(Model):
+    """An event on its way to the website: ``pending``, ``delivered``, or ``dead`` when it was given up.
+
+    ``id`` is the event's and its ``webhook-id``; ``last_status`` what the last of ``attempts`` was answered.
+    """
+
+    id: str
+    sequence: int
+    type: str
+    status: str
+    attempts: int
+    next_at: str | None
+    last_status: int | None
+    last_detail: str
+    occurred_at: str
+
+
+class WebhookList(Model):
+    """Webhooks, newest first."""
+
+    data: list[WebhookReply]
+    next_cursor: str | None

@@ -40,6 +40,8 @@ class Permission(StrEnum):
     HOUSE = "house"
     BOOKS = "books"
     """To read statements of every account, and the journal."""
+    WEBHOOKS = "webhooks"
+    """To see what was told to the website, and tell it again."""
     AUDIT = "audit"
     OPERATORS = "operators"
     KEYS = "keys"
@@ -70,7 +72,14 @@ ROLES: Mapping[Role, frozenset[Permission]] = {
         }
     ),
     Role.SRE: frozenset(
-        {Permission.OWN, Permission.TREE, Permission.CURRENCIES, Permission.STOP, Permission.AUDIT}
+        {
+            Permission.OWN,
+            Permission.TREE,
+            Permission.CURRENCIES,
+            Permission.STOP,
+            Permission.WEBHOOKS,
+            Permission.AUDIT,
+        }
     ),
     Role.PAYMENTS: frozenset(
         {
@@ -86,6 +95,7 @@ ROLES: Mapping[Role, frozenset[Permission]] = {
             Permission.CASES,
             Permission.HOUSE_SEEN,
             Permission.HOUSE,
+            Permission.WEBHOOKS,
             Permission.BOOKS,
             Permission.AUDIT,
         }

@@ -18,6 +18,7 @@ from gateway import (
     statement_replies,
     stop,
     story_replies,
+    webhook,
     website,
 )
 from gateway import operator_replies as payouts
@@ -166,6 +167,11 @@ ADMIN_ROUTES: tuple[Route, ...] = (
           ForOperator(Permission.BOOKS), statement.get_statement, statement_replies.StatementReply,
           query=bodies.AccountStatementQuery, codes=("unknown_currency", "not_found"),
           formats=tuple(FORMATS)),
+    Route("GET", "/v1/admin/webhooks", "Events on their way to the website", ForOperator(Permission.WEBHOOKS),
+          webhook.list_webhooks, payouts.WebhookList, query=bodies.WebhookQuery, codes=("invalid_cursor",)),
+    Route("POST", "/v1/admin/webhooks/{id}/redeliver", "Send a webhook again",
+          ForOperator(Permission.WEBHOOKS), webhook.redeliver_webhook, payouts.WebhookReply,
+          is_idempotent=True, codes=("not_found",)),
     Route("GET", "/v1/admin/audit", "Who did what", ForOperator(Permission.AUDIT),
           admin.list_audit, replies.AuditList, query=bodies.AuditQuery, codes=("invalid_cursor",)),
     Route("GET", "/v1/admin/keys", "Website keys", ForOperator(Permission.KEYS),

@@ -8,8 +8,11 @@ from typing import Any
 
 from ledger.commands import ClaimDeliveries, RecordDelivery
 from ledger.context import Tx
+from ledger.delivery_row import read_deliveries
+from ledger.delivery_view import DeliveryView
 from ledger.errors import NotFoundError
-from ledger.views import DeliveryWork, EventView
+from ledger.views import DeliveryWork, EventView, Outcome
+from ledger.webhook_command import RedeliverWebhook
 
 EVENT_COLUMNS = "id, sequence, type, occurred_at, client_id, data"
 
@@ -59,7 +62,24 @@ def record_delivery(tx: Tx, command: RecordDelivery) -> None:
     )
 
 
+def redeliver_webhook(tx: Tx, command: RedeliverWebhook) -> Outcome[DeliveryView]:
+    """Put a delivery back to its beginning: due now, with all tries before it. A try under way may count."""
+    where = "e.id = ? ORDER BY d.id DESC LIMIT 1"
+    found = read_deliveries(tx.db, where, (command.event_id,))
+    if not found:
+        raise NotFoundError(f"there is no webhook {command.event_id}")
+    ((number, before),) = found
+    tx.db.execute(
+        "UPDATE delivery SET state = 'pending', attempts = 0, next_at = ?, leased_until = 0 WHERE id = ?",
+        (tx.now_s, number),
+    )
+    tx.audit(command.by, "redeliver_webhook", "event", command.event_id, {"state_before": before.state})
+    ((_, view),) = read_deliveries(tx.db, where, (command.event_id,))
+    return Outcome(view)
+
+
 HANDLERS: dict[type[Any], Callable[[Tx, Any], Any]] = {
     ClaimDeliveries: claim_deliveries,
     RecordDelivery: record_delivery,
+    RedeliverWebhook: redeliver_webhook,
 }

@@ -27,6 +27,7 @@ from ledger import (
     reader_search,
     reader_statement,
     reader_story,
+    reader_webhook,
 )
 from ledger.connection import BUSY_TIMEOUT_MS, connect, is_unavailable
 from ledger.dispatch import Result
@@ -49,6 +50,7 @@ READERS: dict[type[Any], Callable[[Snapshot, Any], Any]] = {
     **reader_statement.READERS,
     **reader_search.READERS,
     **reader_story.READERS,
+    **reader_webhook.READERS,
 }
 
 QUICK = frozenset({GetKey, GetSession, GetOperatorSession, GetAddress, GetBalances})

@@ -13,6 +13,7 @@ from ledger.case_view import CaseEntry as CaseEntry
 from ledger.case_view import CasesReleased as CasesReleased
 from ledger.case_view import CaseView as CaseView
 from ledger.case_view import ClientBlock as ClientBlock
+from ledger.delivery_view import DeliveryView as DeliveryView
 from ledger.gauge_view import CurrencyGauges as CurrencyGauges
 from ledger.gauge_view import Gauges as Gauges
 from ledger.house_view import ColdChangeView as ColdChangeView

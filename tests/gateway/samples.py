@@ -11,6 +11,7 @@ from actors.messages import (
     BalanceView,
     CaseView,
     CurrencyView,
+    DeliveryView,
     DepositView,
     EventView,
     IssuedAddress,
@@ -304,4 +305,9 @@ def found(**changes: Any) -> Found:
         entries=(entry_view(),),
         truncated=(),
     )
+    return replace(view, **changes)
+
+
+def delivery_view(**changes: Any) -> DeliveryView:
+    view = DeliveryView("evt_1", 1, "deposit.seen", "dead", 9, None, 500, "status 500", NOW)
     return replace(view, **changes)

@@ -37,6 +37,8 @@ MAY: dict[str, set[Role]] = {
     "reject_withdrawal": {Role.PAYMENTS, Role.ADMIN},
     "stop_withdrawal": {Role.PAYMENTS, Role.ADMIN},
     "get_statement": {Role.VIEWER, Role.PAYMENTS, Role.ADMIN},
+    "list_webhooks": {Role.SRE, Role.PAYMENTS, Role.ADMIN},
+    "redeliver_webhook": {Role.SRE, Role.PAYMENTS, Role.ADMIN},
     "list_audit": {Role.VIEWER, Role.SRE, Role.PAYMENTS, Role.ADMIN},
     "list_keys": {Role.ADMIN},
     "create_key": {Role.ADMIN},
