@@ -3,46 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from actors.explainer import Explained
-from actors.messages import Explain, ListCases, Reconcile, ReconciliationView
+from actors.messages import ListCases
 from coins.types import Outpoint
 from ledger import accounts
-from ledger.connection import connect
-from ledger.context import Tx
-from ledger.difference import Found
-from ledger.journal import JournalEntry, Posting
+from ledger.journal import Posting
 from ledger.queries import Filter
-from tests.actors.desk import START_S, Desk, open_desk
-from tests.fakes.chain import FakeIndex, FakeTx
+from tests.actors.desk import Desk, open_desk
+from tests.actors.planting import Blind, Slipped, available, compared, explained, onchain, only, plant
+from tests.fakes.chain import FakeTx
 from tests.fakes.coin import foreign
 from tests.ledger.books import rows
 
-DEPOSIT, HOT = "onchain:BTC:deposit", "onchain:BTC:hot"
-
-
-def plant(desk: Desk, height: int, kind: str, txid: str, *postings: Posting, block_hash: str = "") -> int:
-    """Somebody writes an entry into the books beside the running cashier."""
-    db = connect(desk.path)
-    try:
-        db.execute("BEGIN IMMEDIATE")
-        (found,) = db.execute("SELECT block_hash FROM block WHERE height = ?", (height,)).fetchone()
-        entry = JournalEntry(kind, "chain_tx", txid, postings, "somebody", chain="BTC", height=height,
-                             block_hash=block_hash or found, txid=txid)  # fmt: skip
-        journal_id = Tx(db, START_S).post(entry)
-        db.execute("COMMIT")
-        return journal_id
-    finally:
-        db.close()
-
-
-def client(name: str) -> str:
-    return accounts.client(name, "BTC", accounts.Part.AVAILABLE)
+DEPOSIT, HOT = onchain("BTC"), onchain("BTC", "hot")
+ALICE = available("alice", "BTC")
 
 
 def unspent(desk: Desk) -> tuple[str, int, int]:
@@ -50,61 +28,6 @@ def unspent(desk: Desk) -> tuple[str, int, int]:
     sql = "SELECT txid, output_index, amount FROM utxo WHERE spent_by IS NULL AND location = 'deposit'"
     (txid, index, amount), *_ = rows(desk.path, sql)
     return txid, index, int(amount)
-
-
-class Blind:
-    """What the watcher does not see: scripts and outpoints taken out of its index for some blocks."""
-
-    def __init__(self, desk: Desk) -> None:
-        index = desk.coins["BTC"].index
-        assert isinstance(index, FakeIndex)
-        self.index = index
-        self.kept = (set(self.index.scripts), set(self.index.outpoints))
-
-    def __enter__(self) -> None:
-        self.index.scripts.clear()
-        self.index.outpoints.clear()
-
-    def __exit__(self, *_: object) -> None:
-        self.index.scripts.update(self.kept[0])
-        self.index.outpoints.update(self.kept[1])
-
-
-async def compared(desk: Desk) -> ReconciliationView:
-    """A comparison now, with all that follows from it."""
-    (view,) = await desk.ask("reconciler", Reconcile("BTC"))
-    await desk.rest()
-    assert isinstance(view, ReconciliationView)
-    return view
-
-
-async def explained(desk: Desk, view: ReconciliationView) -> Explained:
-    found = await desk.ask("reconciler", Explain("BTC", view))
-    assert isinstance(found, Explained)
-    return found
-
-
-async def only(desk: Desk, height: int) -> Found:
-    """The one thing that is wrong, at the height where it is; payouts are held if money is missing."""
-    view = await compared(desk)
-    assert view.status == "mismatch"
-    answer = await explained(desk, view)
-    (block,) = answer.blocks
-    assert block.ref.height == height
-    assert sum(each.amount for each in block.found) == sum(int(line["difference"]) for line in view.lines)
-    cases = await desk.ask("ledger_reader", ListCases(Filter(), 50))
-    kind = "short" if block.found[0].amount < 0 else "surplus"
-    opened = [case for case in cases.data if case.kind == kind and case.status == "open"]
-    assert [(case.amount, case.block_height) for case in opened] == [
-        (abs(each.amount), height) for each in block.found
-    ]
-    assert all(case.reason.startswith(each.kind) for case, each in zip(opened, block.found, strict=True))
-    held = await desk.withdraw("carol", 100_000)
-    await desk.pass_time(3)
-    waiting = (await desk.withdrawal(held.id)).waiting_for
-    assert (waiting == "funds") is (view.lines[0]["difference"] < 0 or view.lines[1]["difference"] < 0)
-    (found,) = block.found
-    return found
 
 
 @pytest.fixture
@@ -122,7 +45,7 @@ async def desk(tmp_path: Path) -> Any:
 
 async def test_l11_a_missing_deposit(desk: Desk) -> None:
     script = await desk.script_of("alice")
-    with Blind(desk):
+    with Blind(desk, "BTC"):
         paid = desk.chains["BTC"].pay((script, 77_777))
         await desk.mine()
     height = desk.height()
@@ -135,7 +58,14 @@ async def test_l11_a_missing_deposit(desk: Desk) -> None:
 async def test_l11_an_extra_credit(desk: Desk) -> None:
     await desk.mine(5)
     height = desk.height() - 3
-    journal_id = plant(desk, height, "deposit_received", "ab" * 32, Posting(DEPOSIT, client("alice"), 12_345))
+    journal_id = plant(
+        desk,
+        "BTC",
+        height,
+        "deposit_received",
+        "ab" * 32,
+        Posting(DEPOSIT, ALICE, 12_345),
+    )
     found = await only(desk, height)
     assert (found.kind, found.amount, found.position) == ("extra_credit", -12_345, f"journal:{journal_id}")
 
@@ -145,14 +75,21 @@ async def test_l11_a_duplicated_credit(desk: Desk) -> None:
     await desk.mine()
     height = desk.height()
     await desk.mine(8)
-    plant(desk, height, "deposit_received", paid.txid, Posting(DEPOSIT, client("alice"), 60_000))
+    plant(
+        desk,
+        "BTC",
+        height,
+        "deposit_received",
+        paid.txid,
+        Posting(DEPOSIT, ALICE, 60_000),
+    )
     found = await only(desk, height)
     assert (found.kind, found.amount, found.txid) == ("duplicate", -60_000, paid.txid)
 
 
 async def test_l11_a_stolen_output_that_the_books_missed(desk: Desk) -> None:
     txid, index, amount = unspent(desk)
-    with Blind(desk):
+    with Blind(desk, "BTC"):
         thief = FakeTx(inputs=(Outpoint(txid, index),), outputs=((foreign("thief").script, amount - 500),))
         desk.chains["BTC"].send(thief)
         await desk.mine()
@@ -183,7 +120,7 @@ async def test_l11_a_wrong_fee(desk: Desk) -> None:
     posting = Posting(accounts.network_fee("BTC"), HOT, 7)
     (agreed,) = rows(desk.path, "SELECT max(height) FROM reconciliation")[0]
     assert height < agreed
-    plant(desk, height, "fee", txid, posting)
+    plant(desk, "BTC", height, "fee", txid, posting)
     await desk.mine()
     found = await only(desk, height)
     assert (found.kind, found.amount, found.txid, found.location) == ("wrong_fee", 7, txid, "hot")
@@ -192,7 +129,7 @@ async def test_l11_a_wrong_fee(desk: Desk) -> None:
 async def test_l11_a_stuck_withdrawal_that_was_paid_unseen(desk: Desk) -> None:
     await desk.withdraw("carol", 300_000)
     await desk.rest()
-    with Blind(desk):
+    with Blind(desk, "BTC"):
         await desk.mine()
     height = desk.height()
     await desk.mine(4)
@@ -208,7 +145,7 @@ async def test_l11_a_stuck_withdrawal_that_was_paid_unseen(desk: Desk) -> None:
 async def test_l11_an_orphan_deposit(desk: Desk) -> None:
     await desk.mine(3)
     height = desk.height() - 1
-    plant(desk, height, "deposit_received", "cd" * 32, Posting(DEPOSIT, client("alice"), 4_000),
+    plant(desk, "BTC", height, "deposit_received", "cd" * 32, Posting(DEPOSIT, ALICE, 4_000),
           block_hash="ee" * 32)  # fmt: skip
     found = await only(desk, height)
     assert (found.kind, found.amount, found.txid) == ("orphan", -4_000, "cd" * 32)
@@ -216,20 +153,9 @@ async def test_l11_an_orphan_deposit(desk: Desk) -> None:
 
 @pytest.mark.parametrize(("factor", "kind"), [(100, "wrong_decimals"), (3, "wrong_amount")])
 async def test_l11_wrong_decimals(desk: Desk, factor: int, kind: str) -> None:
-    reader = desk.readers["BTC"]
-    honest = reader.read_block
-
-    async def slipped(height: int, block_hash: str, index: Any) -> Any:
-        block = await honest(height, block_hash, index)
-        if index is not desk.coins["BTC"].index:
-            return block
-        receipts = (replace(each, amount=each.amount * factor) for each in block.receipts)
-        return replace(block, receipts=tuple(receipts))
-
-    reader.read_block = slipped  # type: ignore[method-assign]
-    paid = await desk.pay("alice", 50_000)
-    await desk.mine()
-    reader.read_block = honest  # type: ignore[method-assign]
+    with Slipped(desk, "BTC", factor):
+        paid = await desk.pay("alice", 50_000)
+        await desk.mine()
     height = desk.height()
     await desk.mine(4)
     found = await only(desk, height)
@@ -247,17 +173,31 @@ async def test_l11_parked_funds_are_named_and_no_difference(desk: Desk) -> None:
 async def test_l11_two_things_at_two_blocks_are_both_found(desk: Desk) -> None:
     await desk.mine(9)
     first, second = desk.height() - 7, desk.height() - 2
-    plant(desk, first, "deposit_received", "ab" * 32, Posting(DEPOSIT, client("alice"), 1_000))
-    plant(desk, second, "deposit_received", "ac" * 32, Posting(HOT, client("alice"), 5))
+    plant(desk, "BTC", first, "deposit_received", "ab" * 32, Posting(DEPOSIT, ALICE, 1_000))
+    plant(desk, "BTC", second, "deposit_received", "ac" * 32, Posting(HOT, ALICE, 5))
     blocks = (await explained(desk, await compared(desk))).blocks
     assert [(block.ref.height, block.found[0].amount) for block in blocks] == [(first, -1_000), (second, -5)]
 
 
 async def test_a_difference_that_is_gone_closes_its_case_and_lets_payouts_leave(desk: Desk) -> None:
     await desk.mine(3)
-    plant(desk, desk.height(), "deposit_received", "ab" * 32, Posting(DEPOSIT, client("alice"), 1_000))
+    plant(
+        desk,
+        "BTC",
+        desk.height(),
+        "deposit_received",
+        "ab" * 32,
+        Posting(DEPOSIT, ALICE, 1_000),
+    )
     await only(desk, desk.height())
-    plant(desk, desk.height(), "correction", "ab" * 32, Posting(client("alice"), DEPOSIT, 1_000))
+    plant(
+        desk,
+        "BTC",
+        desk.height(),
+        "correction",
+        "ab" * 32,
+        Posting(ALICE, DEPOSIT, 1_000),
+    )
     assert (await compared(desk)).status == "ok"
     assert rows(desk.path, "SELECT status FROM unclaimed_case") == [("closed",)]
     await desk.pass_time(3)
