@@ -31,6 +31,7 @@ from config.errors import ConfigError
 from config.loader import as_dict, load, print_config
 from config.schema import Settings, SignerSettings
 from gateway.audit_commands import audit_app
+from gateway.book_commands import books_app
 from gateway.operator_commands import operators_app
 from gateway.reconcile_commands import reconcile
 from gateway.terminal import OK, PROBLEM, UNREACHABLE, USAGE, ConfigOption, Desk, JsonOption, fail, show
@@ -47,6 +48,7 @@ keys_app = typer.Typer(help="Website keys, and the seed of a new cashier.", no_a
 app.add_typer(keys_app, name="keys")
 app.add_typer(operators_app, name="operators")
 app.add_typer(audit_app)
+app.add_typer(books_app)
 app.command()(reconcile)
 
 

@@ -41,6 +41,7 @@ from ledger.commands import (
     WriteOffCase,
 )
 from ledger.errors import DomainError
+from ledger.journal_query import GetJournalPart, JournalView, ListJournal
 from ledger.operator_access import (
     BeginLogin,
     CreateOperator,
@@ -291,6 +292,7 @@ __all__ = [
     "GetCase",
     "GetDeposit",
     "GetHoldingsAt",
+    "GetJournalPart",
     "GetKey",
     "GetOperatorSession",
     "GetPayoutStory",
@@ -307,6 +309,7 @@ __all__ = [
     "IssueAddress",
     "IssueScript",
     "IssuedAddress",
+    "JournalView",
     "KeyView",
     "ListAudit",
     "ListCases",
@@ -315,6 +318,7 @@ __all__ = [
     "ListEvents",
     "ListHouseAddresses",
     "ListHouseMovements",
+    "ListJournal",
     "ListKeys",
     "ListOperators",
     "ListReconciliations",

@@ -61,11 +61,19 @@ def _moment(text: str) -> int:
         raise ValueError("is outside of the calendar") from None
 
 
-def _day(text: str) -> int:
-    """Unix seconds of an RFC 3339 time, or of the first one of a day or month, in UTC."""
+def parse_day(text: str) -> int:
+    """Unix seconds of an RFC 3339 time, or the first of a day or month in UTC. Raises ValueError."""
     if _MONTH.fullmatch(text):
         text += "-01"
     return _moment(f"{text}T00:00:00Z" if _DAY.fullmatch(text) else text)
+
+
+def month_after(month: str) -> str:
+    """The month after one written ``2026-05``. Raises ValueError."""
+    if not _MONTH.fullmatch(month):
+        raise ValueError("must be a month like 2026-05")
+    year, number = int(month[:4]), int(month[5:])
+    return f"{year + number // 12:04}-{number % 12 + 1:02}"
 
 
 _MONTH = re.compile(r"[0-9]{4}-[0-9]{2}", re.ASCII)
@@ -98,7 +106,7 @@ Moment = Annotated[int, BeforeValidator(_moment), WithJsonSchema({"type": "strin
 
 Day = Annotated[
     int,
-    BeforeValidator(_day),
+    BeforeValidator(parse_day),
     WithJsonSchema({"type": "string", "description": "`2026-05`, `2026-05-01` or `2026-05-01T00:00:00Z`"}),
 ]
 AccountName = Annotated[
@@ -309,6 +317,14 @@ class AccountStatementQuery(StatementQuery):
     account: AccountName | None = None
     client_id: ClientId | None = None
     currency: Currency | None = None
+
+
+class JournalQuery(StatementQuery):
+    """One page of the journal, newest first."""
+
+    limit: Annotated[int, Field(ge=1, le=500)] | None = None
+    cursor: Cursor | None = None
+    txid: Txid | None = None
 
 
 class HouseQuery(Query):

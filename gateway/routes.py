@@ -9,6 +9,7 @@ from gateway import (
     cashier,
     feed,
     house,
+    journal,
     key,
     login,
     operators,
@@ -25,7 +26,7 @@ from gateway import operator_replies as payouts
 from gateway.api import Route
 from gateway.principal import Action, ForClient, ForOperator, ForWebsite, Public, Scope
 from gateway.role import Permission
-from gateway.statement_text import FORMATS
+from gateway.statement_format import FORMATS
 
 READ = ForWebsite(Scope.READ)
 LOOK = ForOperator(Permission.WITHDRAWALS_SEEN)
@@ -172,6 +173,8 @@ ADMIN_ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/admin/webhooks/{id}/redeliver", "Send a webhook again",
           ForOperator(Permission.WEBHOOKS), webhook.redeliver_webhook, payouts.WebhookReply,
           is_idempotent=True, codes=("not_found",)),
+    Route("GET", "/v1/admin/journal", "The journal", ForOperator(Permission.BOOKS),
+          journal.list_journal, journal.JournalList, query=bodies.JournalQuery, codes=("invalid_cursor",)),
     Route("GET", "/v1/admin/audit", "Who did what", ForOperator(Permission.AUDIT),
           admin.list_audit, replies.AuditList, query=bodies.AuditQuery, codes=("invalid_cursor",)),
     Route("GET", "/v1/admin/keys", "Website keys", ForOperator(Permission.KEYS),

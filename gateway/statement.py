@@ -18,12 +18,13 @@ from gateway.api import Call
 from gateway.bodies import AccountStatementQuery, ClientStatementQuery
 from gateway.errors import invalid
 from gateway.problem import ProblemError
-from gateway.statement_text import FORMATS, Tally, Writer
+from gateway.statement_format import FORMATS
+from gateway.statement_page import POLICY, HtmlStatement
+from gateway.statement_text import Tally, Writer
 
 _LOG = logging.getLogger("gateway")
-PAGE = 1_000
-"""Postings looked at for one page."""
-_HEADERS = {"Vary": "Accept"}
+PAGE = 250
+"""Postings looked at for one page: what is written in one go, so that other requests wait little."""
 StatementCall = Call[None, ClientStatementQuery] | Call[None, AccountStatementQuery]
 
 
@@ -77,8 +78,15 @@ async def _send(
     call: StatementCall, view: StatementView, page: StatementPage, writer: Writer, name: str
 ) -> web.StreamResponse:
     """Write page by page. What fails on the way breaks the connection off: half a statement is none."""
-    headers = {"Content-Type": writer.media_type, "Content-Disposition": f'inline; filename="{name}"'}
-    response = web.StreamResponse(headers=headers | _HEADERS)
+    charset = "; charset=utf-8" if writer.media_type.startswith("text/") else ""
+    headers = {
+        "Content-Type": writer.media_type + charset,
+        "Content-Disposition": f'inline; filename="{name}"',
+        "Vary": "Accept",
+    }
+    if isinstance(writer, HtmlStatement):
+        headers["Content-Security-Policy"] = POLICY
+    response = web.StreamResponse(headers=headers)
     response.enable_chunked_encoding()
     await response.prepare(call.request)
     tally = Tally(view.opening)

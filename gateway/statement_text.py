@@ -9,7 +9,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -221,25 +221,19 @@ class CsvStatement:
 
     def head(self) -> bytes:
         """The names of the columns, and the opening balance."""
-        return _csv([COLUMNS, frame_cells(self._view, "opening")])
+        return to_csv([COLUMNS, frame_cells(self._view, "opening")])
 
     def lines(self, lines: Iterable[StatementLine]) -> bytes:
         """One row for each."""
-        return _csv(cells(self._view, line) for line in lines)
+        return to_csv(cells(self._view, line) for line in lines)
 
     def tail(self, tally: Tally) -> bytes:
         """The closing balance and the sums."""
-        return _csv([frame_cells(self._view, "closing", tally)])
+        return to_csv([frame_cells(self._view, "closing", tally)])
 
 
-def _csv(rows: Iterable[Iterable[str]]) -> bytes:
+def to_csv(rows: Iterable[Iterable[str]]) -> bytes:
+    """Rows of a table (RFC 4180), each cell made safe."""
     text = io.StringIO(newline="")
     csv.writer(text).writerows([map(safe_cell, row) for row in rows])
     return text.getvalue().encode()
-
-
-FORMATS: dict[str, Callable[[StatementView], Writer]] = {
-    JsonStatement.media_type: JsonStatement,
-    CsvStatement.media_type: CsvStatement,
-}
-"""By media type; the first one where nothing is asked for."""

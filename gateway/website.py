@@ -23,6 +23,7 @@ from gateway.api import Call, Reply
 from gateway.bodies import (
     AuditQuery,
     EventsQuery,
+    JournalQuery,
     ListQuery,
     PageQuery,
     SessionBody,
@@ -224,7 +225,11 @@ def filter_of(query: PageQuery, client_id: str | None) -> Filter:
 
 
 def limit_of(
-    call: Call[None, ListQuery] | Call[None, PageQuery] | Call[None, EventsQuery] | Call[None, AuditQuery],
+    call: Call[None, ListQuery]
+    | Call[None, PageQuery]
+    | Call[None, EventsQuery]
+    | Call[None, AuditQuery]
+    | Call[None, JournalQuery],
 ) -> int:
     """Rows wanted, within what is configured."""
     settings = call.gateway.settings

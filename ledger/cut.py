@@ -8,6 +8,7 @@ before a moment stays before it for ever.
 from __future__ import annotations
 
 from ledger.connection import Database
+from ledger.month import end_of
 
 
 def last_entry(db: Database) -> int:
@@ -27,6 +28,19 @@ def entry_before(db: Database, at: int) -> int:
         else:
             behind = middle
     return before
+
+
+def entry_before_of(db: Database, currency: str, at: int) -> int:
+    """As :func:`entry_before`, for a statement of one currency.
+
+    A closed month ends at its cut (:mod:`ledger.period`), with its last block, whenever that was booked:
+    moments before its end lie at the cut or before, later ones at the cut or behind.
+    """
+    entry = entry_before(db, at)
+    closed = db.execute("SELECT month, cut FROM period WHERE currency = ?", (currency,)).fetchall()
+    ended = [int(cut) for month, cut in closed if end_of(month) <= at]
+    ending = [int(cut) for month, cut in closed if end_of(month) >= at]
+    return min([max([entry, *ended]), *ending])
 
 
 def posting_after(db: Database, entry: int) -> int:

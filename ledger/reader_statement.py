@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ledger import statement
-from ledger.cut import entry_before, last_entry
+from ledger.cut import entry_before_of, last_entry
 from ledger.snapshot import Snapshot
 from ledger.statement_query import GetStatement, ListStatementLines, StatementPage, StatementView
 
@@ -20,8 +20,8 @@ def get_statement(snapshot: Snapshot, query: GetStatement) -> StatementView:
     held = statement.holding(db, query.subject)
     coin = snapshot.coin(held.currency)
     newest = last_entry(db)
-    first = 0 if query.since is None else entry_before(db, query.since)
-    last = newest if query.until is None else max(first, entry_before(db, query.until))
+    first = 0 if query.since is None else entry_before_of(db, held.currency, query.since)
+    last = newest if query.until is None else max(first, entry_before_of(db, held.currency, query.until))
     row = db.execute("SELECT hash FROM journal WHERE id = ?", (last,)).fetchone()
     opening, closing = (statement.balances(db, held, entry) for entry in (first, last))
     return StatementView(

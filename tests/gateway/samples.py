@@ -15,6 +15,7 @@ from actors.messages import (
     DepositView,
     EventView,
     IssuedAddress,
+    JournalView,
     OperatorSessionView,
     OperatorView,
     SessionView,
@@ -25,6 +26,7 @@ from actors.messages import (
     WithdrawalView,
 )
 from ledger.codec import to_dict
+from ledger.journal_query import JournalPosting
 from ledger.story_view import (
     AddressMatch,
     ChainTxView,
@@ -311,3 +313,25 @@ def found(**changes: Any) -> Found:
 def delivery_view(**changes: Any) -> DeliveryView:
     view = DeliveryView("evt_1", 1, "deposit.seen", "dead", 9, None, 500, "status 500", NOW)
     return replace(view, **changes)
+
+
+def journal_view(**changes: Any) -> JournalView:
+    posting = JournalPosting("BTC", 8, "client:alice:BTC:available", "client:bob:BTC:available", 5, 95, 105)
+    view = JournalView(
+        entry=9,
+        at=NOW,
+        kind="transfer",
+        ref_type="transfer",
+        ref_id="tr_1",
+        by="key:shop",
+        chain=None,
+        height=None,
+        block_hash=None,
+        txid=None,
+        reverses=None,
+        reason="bet",
+        prev_hash="00" * 32,
+        hash="ab" * 32,
+        postings=(posting,),
+    )
+    return view._replace(**changes)

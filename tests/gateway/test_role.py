@@ -39,6 +39,7 @@ MAY: dict[str, set[Role]] = {
     "get_statement": {Role.VIEWER, Role.PAYMENTS, Role.ADMIN},
     "list_webhooks": {Role.SRE, Role.PAYMENTS, Role.ADMIN},
     "redeliver_webhook": {Role.SRE, Role.PAYMENTS, Role.ADMIN},
+    "list_journal": {Role.VIEWER, Role.PAYMENTS, Role.ADMIN},
     "list_audit": {Role.VIEWER, Role.SRE, Role.PAYMENTS, Role.ADMIN},
     "list_keys": {Role.ADMIN},
     "create_key": {Role.ADMIN},

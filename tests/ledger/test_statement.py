@@ -15,6 +15,7 @@ from ledger import accounts, reader_statement
 from ledger.accounts import Part
 from ledger.connection import connect
 from ledger.errors import NotFoundError, UnknownCurrencyError
+from ledger.month import end_of
 from ledger.snapshot import Snapshot
 from ledger.statement_query import (
     GetStatement,
@@ -25,6 +26,7 @@ from ledger.statement_query import (
 )
 from tests.ledger.books import NOW, do, fund, make_books, transfer
 from tests.ledger.life import CLIENTS, FINAL, STEPS, Life
+from tests.ledger.test_period import DAY, close, live, months
 from tests.ledger.till import Till
 
 Told = tuple[StatementView, list[StatementLine]]
@@ -209,6 +211,31 @@ def test_l13_any_history_adds_up_in_any_months(tmp_path: Path, currency: str, se
     for cut in cuts[1:]:
         owed = sum(statement(path, of_client(client, currency), None, cut)[0].closing for client in CLIENTS)
         assert owed == _owed(path, currency, cut)
+
+
+@pytest.mark.parametrize("currency", ["BTC", "ETH"])
+def test_l13_a_closed_month_reads_as_its_report_says(tmp_path: Path, currency: str) -> None:
+    """Also where its last blocks were booked after midnight; and the months around it still chain."""
+    life = Life(tmp_path, currency)
+    till, path = life.till, life.till.store.path
+    till.chain.block_time_s = 3 * DAY
+    live(till, life, 1, 60)
+    closed = [close(till, month).periods[0] for month in months(till)]
+    assert len(closed) > 2
+    live(till, life, 8, 10)
+    till.close()
+    ends = [end_of(period.month) for period in closed]
+    for period, since, until in zip(closed, [None, *ends], ends, strict=False):
+        for line in period.report["accounts"]:
+            if "*" not in line["account"]:
+                view, lines = told = statement(path, of_account(line["account"]), since, until)
+                adds_up(told)
+                assert (str(view.opening), str(view.closing)) == (line["opening"], line["closing"])
+                assert str(sum(line.debit for line in lines)) == line["debits"]
+        assert statement(path, of_account(f"house:{currency}"), since, until)[0].last_entry == period.cut
+    cuts = sorted([*ends, *(end + hours * 3_600 for end in ends for hours in (-48, -1, 1, 48))])
+    places = [statement(path, of_account(f"house:{currency}"), None, cut)[0].last_entry for cut in cuts]
+    assert places == sorted(places)
 
 
 def _owed(path: Path, currency: str, until: int | None) -> int:

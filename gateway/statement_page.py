@@ -1,0 +1,97 @@
+"""A statement as a page to print. Everything that is not ours is escaped; the page runs and loads nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable
+from html import escape
+
+from actors.messages import StatementLine, StatementView
+from coins.amounts import format_amount
+from gateway.render import moment
+from gateway.statement_text import Tally
+
+_STYLE = """
+body{font:14px/1.4 system-ui,sans-serif;margin:2em;color:#111}
+h1{font-size:1.3em;margin:0 0 .5em}
+dl{display:grid;grid-template-columns:max-content 1fr;gap:.1em 1em;margin:0 0 1em}
+dd{margin:0;overflow-wrap:anywhere}
+table{border-collapse:collapse;width:100%}
+th,td{border-bottom:1px solid #ccc;padding:.25em .5em;text-align:left;vertical-align:top}
+td{overflow-wrap:anywhere}
+.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
+.s{font-weight:600}
+small{color:#555}
+thead{display:table-header-group}
+tr{break-inside:avoid}
+@media print{body{margin:0;font-size:9pt}@page{size:landscape;margin:12mm}}
+"""
+_DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+POLICY = f"default-src 'none'; style-src 'sha256-{_DIGEST}'; frame-ancestors 'none'"
+"""The page's Content-Security-Policy: this style and nothing else."""
+_TITLES = ("Entry", "Time (UTC)", "Kind", "Counterpart", "Chain tx", "Debit", "Credit", "Fee", "Balance")
+
+
+class HtmlStatement:
+    """A page with a table that repeats its head on each sheet of paper."""
+
+    media_type, suffix = "text/html", "html"
+
+    def __init__(self, view: StatementView) -> None:
+        """Write the statement ``view`` is the frame of."""
+        self._view = view
+
+    def head(self) -> bytes:
+        """Whose it is, of when, and the opening balance."""
+        view, subject = self._view, self._view.subject
+        whose = subject.account or f"client {subject.client_id}"
+        title = escape(f"Statement of {whose}, {view.currency}")
+        facts = {
+            "From": "the first entry" if view.since is None else moment(view.since),
+            "To": "now" if view.until is None else f"{moment(view.until)} (not included)",
+            "Opening balance": format_amount(view.opening, view.decimals),
+            "Closing balance": format_amount(view.closing, view.decimals),
+            "Journal": f"entries {view.first_entry + 1} to {view.last_entry}, hash {view.hash or 'none'}",
+        }
+        listed = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts.items())
+        names = "".join(
+            f'<th class="n">{name}</th>' if number > 4 else f"<th>{name}</th>"
+            for number, name in enumerate(_TITLES)
+        )
+        return (
+            f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+            f"<style>{_STYLE}</style></head><body><h1>{title}</h1><dl>{listed}</dl>"
+            f"<table><thead><tr>{names}</tr></thead><tbody>{self._sum('Opening balance', view.opening)}"
+        ).encode()
+
+    def lines(self, lines: Iterable[StatementLine]) -> bytes:
+        """Rows of the table."""
+        return "".join([self._row(line) for line in lines]).encode()
+
+    def tail(self, tally: Tally) -> bytes:
+        """The closing balance with the sums."""
+        last = self._sum("Closing balance", self._view.closing, tally)
+        return f"{last}</tbody></table></body></html>\n".encode()
+
+    def _row(self, line: StatementLine) -> str:
+        amounts = (line.debit, line.credit, line.fee)
+        shown = [format_amount(amount, self._view.decimals) if amount else "" for amount in amounts]
+        shown.append(format_amount(line.balance, self._view.decimals))
+        kind = line.kind if line.reverses is None else f"{line.kind} of {line.reverses}"
+        notes = escape(" ".join(part for part in (line.reference, line.reason) if part))
+        block = "" if line.height is None else f"<br><small>block {line.height}</small>"
+        return (
+            f"<tr><td>{line.entry}</td><td>{moment(line.at)}</td><td>{escape(kind)}</td>"
+            f"<td>{escape(line.counterpart)}<br><small>{notes}</small></td>"
+            f"<td>{escape(line.txid or '')}{block}</td>"
+            + "".join(f'<td class="n">{text}</td>' for text in shown)
+            + "</tr>"
+        )
+
+    def _sum(self, name: str, balance: int, tally: Tally | None = None) -> str:
+        amounts = () if tally is None else (tally.debits, tally.credits, tally.fees)
+        shown = [format_amount(amount, self._view.decimals) for amount in amounts] or ["", "", ""]
+        shown.append(format_amount(balance, self._view.decimals))
+        cells = "".join(f'<td class="n">{text}</td>' for text in shown)
+        return f'<tr class="s"><td colspan="5">{name}</td>{cells}</tr>'

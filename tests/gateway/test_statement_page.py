@@ -1,0 +1,79 @@
+"""The page to print: what it shows, and that nothing of ours or theirs runs in it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+
+from gateway.statement_page import POLICY, HtmlStatement
+from gateway.statement_text import Tally
+from tests.gateway.calls import Caller, script
+from tests.gateway.fake import running
+from tests.gateway.samples import TXID, statement_line, statement_view
+
+
+class _Reader(HTMLParser):
+    """Elements, attributes and the cells of each row."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.elements: list[str] = []
+        self.attributes: set[str] = set()
+        self.rows: list[list[str]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append(tag)
+        self.attributes |= {name for name, _ in attrs}
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_data(self, data: str) -> None:
+        if self.rows and self.rows[-1]:
+            self.rows[-1][-1] += data
+
+
+def read(text: str) -> _Reader:
+    reader = _Reader()
+    reader.feed(text)
+    reader.close()
+    return reader
+
+
+def page(**changes: str) -> str:
+    writer, tally = HtmlStatement(statement_view()), Tally(100_000)
+    parts = [writer.head(), writer.lines([statement_line(**changes)]), writer.tail(tally)]
+    return b"".join(parts).decode()
+
+
+def test_it_shows_every_line_and_both_balances() -> None:
+    rows = read(page()).rows
+    assert [row[0] for row in rows] == ["Entry", "Opening balance", "7", "Closing balance"]
+    assert rows[2][5:] == ["0.00020500", "", "0.00000500", "0.00079500"]
+    assert TXID in rows[2][4]
+    assert "wd_1" in rows[2][3]
+    assert (rows[1][-1], rows[3][-1].strip()) == ("0.00100000", "0.00079500")
+
+
+def test_hostile_texts_are_shown_and_not_obeyed() -> None:
+    bad = "<script>alert(1)</script><img src=x onerror=alert(1)>\" onload='x"
+    clean, dirty = read(page()), read(page(reason=bad, counterpart=bad, reference=bad, kind=bad))
+    assert dirty.elements == clean.elements
+    assert dirty.attributes == clean.attributes
+    assert dirty.rows[2][3].count(bad) == 3
+
+
+async def test_its_policy_allows_its_own_style_and_nothing_else() -> None:
+    async with running(script) as rig:
+        answer = await Caller.of(rig).call("get_client_statement", headers={"Accept": "text/html"})
+        other = await Caller.of(rig).call("get_client_statement", headers={"Accept": "text/csv"})
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert answer.headers["Content-Security-Policy"] == POLICY
+    (style,) = re.findall("<style>(.*?)</style>", answer.raw.decode(), re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"default-src 'none'; style-src 'sha256-{digest}'; frame-ancestors 'none'" == POLICY
+    assert other.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert "style=" not in answer.raw.decode()

@@ -1,0 +1,166 @@
+"""`run.py statement` and `run.py export`: what an accountant types, read back by other means."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import sqlite3
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.book_commands import JOURNAL_SUFFIXES
+from gateway.terminal import OK, PROBLEM, UNREACHABLE, USAGE
+from ledger.store import SqliteStore
+from tests.ledger.books import NOW, do, fund, make_books, transfer
+from tests.test_run import run
+
+OF_ALICE = ("--client", "alice", "--currency", "BTC")
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Alice had 1,000 and gave 1, 2, 3 to bob and 4 to the house, an hour apart."""
+    store = make_books(tmp_path)
+    fund(store, "alice", 1_000)
+    for number, payee in enumerate(["bob", "bob", "bob", "house"], 1):
+        do(store, transfer(number, "alice", payee, number), NOW + number * 3_600)
+    store.close()
+    path = tmp_path / "cashier.toml"
+    path.write_text('[ledger]\npath = "books.sqlite"\n')
+    return path
+
+
+def statement(config: Path, *more: str | Path) -> Any:
+    return run("statement", *more, "--config", config)
+
+
+def test_a_clients_statement_adds_up_also_beside_a_server(config: Path) -> None:
+    store = SqliteStore(config.parent / "books.sqlite", now_s=NOW)
+    store.open()
+    done = statement(config, *OF_ALICE, "--json")
+    store.close()
+    assert done.returncode == OK, done.stderr
+    told = json.loads(done.stdout)
+    assert [line["balance"][-4:] for line in told["movements"]] == ["1000", "0999", "0997", "0994", "0990"]
+    assert told["closing"]["balance"] == told["closing"]["available"] == "0.00000990"
+    assert [line["counterpart"] for line in told["movements"][1:]] == ["client"] * 3 + ["house"]
+
+
+def test_a_table_for_people(config: Path) -> None:
+    done = run("statement", "--account", "house:BTC", "--config", config, COLUMNS="200")
+    assert done.returncode == OK, done.stderr
+    for word in ("opening", "transfer", "0.00000004", "client:alice:BTC:available", "closing"):
+        assert word in done.stdout
+
+
+@pytest.mark.parametrize("suffix", ["json", "csv", "html", "xlsx"])
+def test_every_format_into_a_file_that_is_whole_or_not_there(config: Path, suffix: str) -> None:
+    target = config.parent / f"alice.{suffix}"
+    done = statement(config, *OF_ALICE, "--output", target, "--json")
+    assert done.returncode == OK, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["lines"], told["opening"], told["closing"]) == (5, "0.00000000", "0.00000990")
+    assert (told["debits"], told["credits"]) == ("0.00000010", "0.00001000")
+    assert target.stat().st_mode & 0o777 == 0o600
+    assert not list(config.parent.glob("*.part"))
+    if suffix == "json":
+        assert len(json.loads(target.read_bytes())["movements"]) == 5
+    elif suffix == "csv":
+        with target.open(newline="") as file:
+            assert [row["kind"] for row in csv.DictReader(file)][1:-1] == ["adjustment", *["transfer"] * 4]
+    elif suffix == "xlsx":
+        assert zipfile.ZipFile(target).testzip() is None
+    else:
+        assert target.read_text().endswith("</html>\n")
+
+
+def test_months_chain_and_ranges_of_any_zone_are_the_same_moment(config: Path) -> None:
+    month = json.loads(statement(config, *OF_ALICE, "--month", "2023-11", "--json").stdout)
+    assert (month["from"], month["to"]) == ("2023-11-01T00:00:00Z", "2023-12-01T00:00:00Z")
+    following = json.loads(statement(config, *OF_ALICE, "--month", "2023-12", "--json").stdout)
+    assert following["opening"] == month["closing"]
+    assert following["movements"] == []
+    utc = statement(config, *OF_ALICE, "--from", "2023-11-15T00:00:00Z", "--json").stdout
+    east = statement(config, *OF_ALICE, "--from", "2023-11-15T05:30:00+05:30", "--json").stdout
+    assert utc == east
+    assert len(json.loads(utc)["movements"]) == 3
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        ("--client", "alice"),
+        ("--currency", "BTC"),
+        ("--account", "house:BTC", "--client", "alice", "--currency", "BTC"),
+        (*OF_ALICE, "--month", "2023-13"),
+        (*OF_ALICE, "--month", "2023-11-02"),
+        (*OF_ALICE, "--month", "2023-11", "--from", "2023-11"),
+        (*OF_ALICE, "--from", "tomorrow"),
+        (*OF_ALICE, "--from", "2023-12", "--to", "2023-11"),
+        (*OF_ALICE, "--from", "2023-11-15T00:00:00"),
+        (*OF_ALICE, "--output", "alice.pdf"),
+    ],
+)
+def test_wrong_usage_is_one_line(config: Path, options: tuple[str, ...]) -> None:
+    done = statement(config, *options)
+    assert (done.returncode, len(done.stderr.splitlines())) == (USAGE, 1), done.stderr
+
+
+def test_what_is_not_there_is_one_line(config: Path) -> None:
+    for options, code in (
+        (("--account", "moon:BTC"), PROBLEM),
+        (("--client", "alice", "--currency", "DOGE"), PROBLEM),
+        (("--client", "house", "--currency", "BTC"), PROBLEM),
+        ((*OF_ALICE, "--output", "/nowhere/alice.csv"), PROBLEM),
+    ):
+        done = statement(config, *options)
+        assert (done.returncode, len(done.stderr.splitlines())) == (code, 1), done.stderr
+    (config.parent / "books.sqlite").unlink()
+    assert statement(config, *OF_ALICE).returncode == UNREACHABLE
+
+
+def test_l07_a_stranger_computes_the_exported_chain_again(config: Path) -> None:
+    lines, table = (config.parent / f"journal{suffix}" for suffix in JOURNAL_SUFFIXES)
+    told = [json.loads(run("export", "-o", f, "--json", "--config", config).stdout) for f in (lines, table)]
+    prev, entries = bytes(32), []
+    for line in lines.read_text().splitlines():
+        row = json.loads(line)
+        body = json.dumps(row["hashed"], separators=(",", ":")).encode()
+        prev = hashlib.sha256(prev + body).digest()
+        assert prev.hex() == row["hash"]
+        entries.append(row["hashed"][0])
+    assert entries == [1, 2, 3, 4, 5]
+    assert [(each["entries"], each["last_entry"], each["hash"]) for each in told] == [(5, 5, prev.hex())] * 2
+    with table.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["amount"] for row in rows] == ["0.00001000", *(f"0.0000000{n}" for n in range(1, 5))]
+    assert rows[-1]["hash"] == prev.hex()
+    assert rows[-1]["credit"] == "house:BTC"
+    later = run("export", "--after", "3", "--config", config)
+    assert [json.loads(line)["hashed"][0] for line in later.stdout.splitlines()] == [4, 5]
+
+
+def test_l07_a_changed_entry_is_named_and_no_file_is_left(config: Path) -> None:
+    db = sqlite3.connect(config.parent / "books.sqlite")
+    db.execute("DROP TRIGGER posting_no_update")
+    db.execute("UPDATE posting SET amount = '7' WHERE journal_id = 3")
+    db.commit()
+    db.close()
+    target = config.parent / "journal.jsonl"
+    done = run("export", "-o", target, "--config", config)
+    assert done.returncode == PROBLEM
+    assert "entry 3" in done.stderr
+    assert not target.exists()
+    assert not list(config.parent.glob("*.part"))
+    broken = statement(config, *OF_ALICE)
+    assert broken.returncode == PROBLEM
+    assert "do not add up" in broken.stderr
+
+
+def test_an_export_of_another_kind_is_refused(config: Path) -> None:
+    assert run("export", "-o", "journal.xml", "--config", config).returncode == USAGE
