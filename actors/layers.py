@@ -14,6 +14,7 @@ LAYERS = (
     "watcher",
     "address",
     "notifier",
+    "rates",
     "ledger_reader",
     "ledger",
 )

@@ -14,6 +14,7 @@ root (one_for_one)
 ├─ services (one_for_one)
 │  ├─ notifier
 │  ├─ reconciler
+│  ├─ rates                   what currencies are worth, from a file or an address
 │  └─ gauges                  metrics of the books and the actors
 └─ gateway                    answers 503 while the core restarts
 """
@@ -40,6 +41,7 @@ from actors.ledger import LedgerActor, private_thread
 from actors.ledger_reader import LedgerReaderActor
 from actors.notifier import NotifierActor, RenderEvent
 from actors.policy import RestartLimits
+from actors.rates import RatesActor
 from actors.reconciler import ReconcilerActor
 from actors.signer import Process, SignerActor
 from actors.slot import AnyCoinSettings, CoinSlot, OpenCoin
@@ -207,6 +209,10 @@ class Tree:
                 lambda: ReconcilerActor.start(
                     parts.slots, parts.directory, parts.clock, settings.actors, parts.metrics, parts.ids
                 ),
+            ),
+            self._actor(
+                "rates",
+                lambda: RatesActor.start(parts.directory, parts.clock, settings.actors, settings.rates),
             ),
             self._actor(
                 "gauges",

@@ -11,6 +11,7 @@ from config.changes import CoinChanges, diff, take_over
 from config.coin import BitcoinCoinSettings, CoinBase, EvmCoinSettings, FeeRate, NodeSettings, TxFormat
 from config.currency import CurrencySettings, Tier
 from config.fields import FromOtherFiles, Section, parse_amount, problem
+from config.rates import RatesSettings
 from config.sections import (
     ActorSettings,
     GatewaySettings,
@@ -34,6 +35,7 @@ __all__ = [
     "LedgerSettings",
     "MonitoringSettings",
     "NodeSettings",
+    "RatesSettings",
     "Settings",
     "SignerSettings",
     "Tier",
@@ -62,6 +64,8 @@ class Settings(Section):
     """Events to the website."""
     actors: ActorSettings = ActorSettings()
     """The supervision tree."""
+    rates: RatesSettings = RatesSettings()
+    """Fiat values."""
     signer: SignerSettings = SignerSettings()
     """The holder of the seeds."""
     coins: Annotated[dict[str, CoinSettings], FromOtherFiles()] = Field(default_factory=dict)

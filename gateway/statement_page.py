@@ -10,7 +10,7 @@ from html import escape
 from actors.messages import StatementLine, StatementView
 from coins.amounts import format_amount
 from gateway.render import moment
-from gateway.statement_text import Tally
+from gateway.statement_text import Tally, value_of
 
 _STYLE = """
 body{font:14px/1.4 system-ui,sans-serif;margin:2em;color:#111}
@@ -30,7 +30,18 @@ tr{break-inside:avoid}
 _DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 POLICY = f"default-src 'none'; style-src 'sha256-{_DIGEST}'; frame-ancestors 'none'"
 """The page's Content-Security-Policy: this style and nothing else."""
-_TITLES = ("Entry", "Time (UTC)", "Kind", "Counterpart", "Chain tx", "Debit", "Credit", "Fee", "Balance")
+_TITLES = (
+    "Entry",
+    "Time (UTC)",
+    "Kind",
+    "Counterpart",
+    "Chain tx",
+    "Debit",
+    "Credit",
+    "Fee",
+    "Balance",
+    "Value",
+)
 
 
 class HtmlStatement:
@@ -78,6 +89,8 @@ class HtmlStatement:
         amounts = (line.debit, line.credit, line.fee)
         shown = [format_amount(amount, self._view.decimals) if amount else "" for amount in amounts]
         shown.append(format_amount(line.balance, self._view.decimals))
+        value, quote, *_ = value_of(line, self._view.decimals)
+        shown.append("" if value is None else escape(f"{value} {quote}"))
         kind = line.kind if line.reverses is None else f"{line.kind} of {line.reverses}"
         notes = escape(" ".join(part for part in (line.reference, line.reason) if part))
         block = "" if line.height is None else f"<br><small>block {line.height}</small>"
@@ -92,6 +105,6 @@ class HtmlStatement:
     def _sum(self, name: str, balance: int, tally: Tally | None = None) -> str:
         amounts = () if tally is None else (tally.debits, tally.credits, tally.fees)
         shown = [format_amount(amount, self._view.decimals) for amount in amounts] or ["", "", ""]
-        shown.append(format_amount(balance, self._view.decimals))
+        shown += [format_amount(balance, self._view.decimals), ""]
         cells = "".join(f'<td class="n">{text}</td>' for text in shown)
         return f'<tr class="s"><td colspan="5">{name}</td>{cells}</tr>'

@@ -24,7 +24,8 @@ class MovementReply(Model):
     """One movement: ``debit`` or ``credit`` is null, ``balance`` is what it left.
 
     ``fee`` is the service fee that is part of it, ``entry`` the number of its journal entry, ``reverses`` the
-    entry it undoes, ``reference`` the id of what it is about.
+    entry it undoes, ``reference`` the id of what it is about. ``value`` is what it was worth in
+    ``value_currency`` when it was booked, by the ``rate`` known then, of ``rate_at``; null where none was.
     """
 
     entry: int
@@ -42,6 +43,10 @@ class MovementReply(Model):
     block_hash: str | None
     reverses: int | None
     reason: str
+    value: str | None
+    value_currency: str | None
+    rate: str | None
+    rate_at: str | None
 
 
 class StatementReply(Model):

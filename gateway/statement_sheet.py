@@ -21,7 +21,7 @@ EXACT_DIGITS = 15
 EXACT_DECIMALS = 8
 """A currency with more decimals has its amounts as text, all of them: a sum over cells of which some are
 text would leave those out without a word."""
-_NUMBERS = frozenset({"entry", "debit", "credit", "fee", "balance", "block_height", "reverses"})
+_NUMBERS = frozenset({"entry", "debit", "credit", "fee", "balance", "block_height", "reverses", "value"})
 _AMOUNTS = frozenset({"debit", "credit", "fee", "balance"})
 _HEAD_STYLE, _AMOUNT_STYLE = 1, 2
 _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -152,12 +152,11 @@ class SheetStatement:
             return "<c/>"
         if column not in _NUMBERS:
             return _text(text)
-        if column not in _AMOUNTS:
-            return f"<c><v>{text}</v></c>"
+        is_amount = column in _AMOUNTS
         digits = text.lstrip("-").replace(".", "").strip("0")
-        if self._view.decimals > EXACT_DECIMALS or len(digits) > EXACT_DIGITS:
+        if len(digits) > EXACT_DIGITS or (is_amount and self._view.decimals > EXACT_DECIMALS):
             return _text(text)
-        return f'<c s="{_AMOUNT_STYLE}"><v>{text}</v></c>'
+        return f'<c s="{_AMOUNT_STYLE if is_amount else 0}"><v>{text}</v></c>'
 
 
 def _member(name: str) -> zipfile.ZipInfo:

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any, Protocol
 
 from actors.messages import StatementLine, StatementPage, StatementView
@@ -19,12 +20,18 @@ from gateway.render import moment, moment_or_none
 
 COLUMNS = (
     "entry", "at", "kind", "entry_kind", "debit", "credit", "fee", "balance", "currency", "counterpart",
-    "reference", "txid", "block_height", "block_hash", "reverses", "reason",
+    "reference", "txid", "block_height", "block_hash", "reverses", "reason", "value", "value_currency",
+    "rate", "rate_at",
 )  # fmt: skip
 """The columns of a table; the members of a JSON line but for ``currency``, which a line has from its head."""
+VALUE_COLUMNS = COLUMNS[-4:]
+"""What it was worth, in which money, at which rate, of when."""
+EXACT = Context(prec=200)
+"""Digits enough for the largest amount at the finest rate: nothing is rounded before the end."""
+HUNDREDTH = Decimal("0.01")
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
+_FORMULA = frozenset("=+-@\t\r\n|%")
 
 
 class StatementBrokenError(Exception):
@@ -125,6 +132,7 @@ class JsonStatement:
             "block_hash": line.block_hash,
             "reverses": line.reverses,
             "reason": line.reason,
+            **dict(zip(VALUE_COLUMNS, value_of(line, decimals), strict=True)),
         }
 
 
@@ -185,7 +193,21 @@ def cells(view: StatementView, line: StatementLine) -> tuple[str, ...]:
         line.block_hash or "",
         "" if line.reverses is None else str(line.reverses),
         line.reason,
+        *(("",) * 4 if line.rate is None else map(str, value_of(line, decimals))),
     )
+
+
+def value_of(line: StatementLine, decimals: int) -> tuple[str | None, str | None, str | None, str | None]:
+    """What a line was worth when it was booked, to the hundredth (half to even): VALUE_COLUMNS.
+
+    All None where it was not known.
+    """
+    if line.rate is None:
+        return None, None, None, None
+    rate = Decimal(line.rate.rate)
+    worth = EXACT.multiply(Decimal(line.debit + line.credit).scaleb(-decimals, EXACT), rate)
+    value = worth.quantize(HUNDREDTH, ROUND_HALF_EVEN, EXACT)
+    return f"{value:f}", line.rate.quote, line.rate.rate, moment(line.rate.quoted_at)
 
 
 def frame_cells(view: StatementView, kind: str, tally: Tally | None = None) -> tuple[str, ...]:
@@ -196,8 +218,10 @@ def frame_cells(view: StatementView, kind: str, tally: Tally | None = None) -> t
     sums = ("", "", "") if tally is None else tuple(sums_of(view, tally).values())
     balance = format_amount(view.opening if is_opening else view.closing, view.decimals)
     reason = "" if is_opening else f"hash of the journal: {view.hash}"
-    row = (str(entry), at, kind, "", *sums, balance, view.currency)
-    return (*row, *[""] * (len(COLUMNS) - len(row) - 1), reason)
+    row = dict.fromkeys(COLUMNS, "")
+    row |= {"entry": str(entry), "at": at, "kind": kind, "balance": balance, "currency": view.currency}
+    row |= {**dict(zip(("debit", "credit", "fee"), sums, strict=True)), "reason": reason}
+    return tuple(row.values())
 
 
 def safe_cell(text: str) -> str:
@@ -205,7 +229,7 @@ def safe_cell(text: str) -> str:
 
     Numbers, also negative ones, stay what they are.
     """
-    if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text):
+    if text[:1] in _FORMULA and not _NUMBER.fullmatch(text):
         return f"'{text}"
     return text
 
@@ -235,5 +259,8 @@ class CsvStatement:
 def to_csv(rows: Iterable[Iterable[str]]) -> bytes:
     """Rows of a table (RFC 4180), each cell made safe."""
     text = io.StringIO(newline="")
-    csv.writer(text).writerows([map(safe_cell, row) for row in rows])
+    # Looked at here as well, for a call costs more than the look, and there are millions of cells.
+    csv.writer(text).writerows(
+        [[safe_cell(cell) if cell[:1] in _FORMULA else cell for cell in row] for row in rows]
+    )
     return text.getvalue().encode()

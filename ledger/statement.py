@@ -18,7 +18,8 @@ from ledger.accounts import HOUSE, Part, is_client_id
 from ledger.connection import Database
 from ledger.cut import posting_after
 from ledger.errors import NotFoundError
-from ledger.statement_query import StatementLine, StatementPage, Subject
+from ledger.rate import NO_RATES, read_rates
+from ledger.statement_query import Rate, StatementLine, StatementPage, Subject
 
 KINDS = {
     "deposit_received": "deposit",
@@ -152,12 +153,14 @@ def page(db: Database, held: Holding, after: int, last: int, limit: int) -> Stat
     if len(moves) == limit:
         next_after = moves[-1].entry
         moves += _moves(db, held, moves[-1].posting + 1, posting_after(db, next_after), -1)
+    rates = read_rates(db, held.currency, after, moves[-1].entry) if moves else NO_RATES
     lines, balance = [], opening
     for entry, parts, counterpart, reference in _movements(db, held, moves):
         gained = sum([-part.amount if part.is_debit else part.amount for part in parts])
         if gained:
             balance += -gained if held.is_debit_normal else gained
-            lines.append(_line(entry, parts, gained, balance, counterpart, reference))
+            rate = rates.at(entry.id, entry.at)
+            lines.append(_line(entry, parts, gained, balance, counterpart, reference, rate))
     return StatementPage(tuple(lines), opening, next_after)
 
 
@@ -238,7 +241,13 @@ def _is_fee(move: _Move) -> bool:
 
 
 def _line(
-    entry: _Entry, parts: list[_Move], gained: int, balance: int, counterpart: str, reference: str
+    entry: _Entry,
+    parts: list[_Move],
+    gained: int,
+    balance: int,
+    counterpart: str,
+    reference: str,
+    rate: Rate | None,
 ) -> StatementLine:
     return StatementLine(
         entry.id,
@@ -256,6 +265,7 @@ def _line(
         entry.block_hash,
         entry.reverses,
         entry.reason,
+        rate,
     )
 
 

@@ -50,13 +50,27 @@ class StatementView:
     closing_parts: dict[str, int]
 
 
+class Rate(NamedTuple):
+    """What one whole unit of a currency was worth in ``quote``, as decimal text, at ``quoted_at``.
+
+    Times are unix seconds. It holds for entries after ``after_entry``, until ``valid_s`` after its own time.
+    """
+
+    after_entry: int
+    quote: str
+    rate: str
+    quoted_at: int
+    valid_s: int
+
+
 class StatementLine(NamedTuple):
     """One movement. ``debit`` and ``credit`` in base units, one of them 0; ``balance`` is what it left.
 
     ``kind`` is for people (``deposit``, ``withdrawal``, ``transfer``, ``reversal``, ``adjustment``),
     ``entry_kind`` the journal's own. ``fee`` is the service fee that is part of ``debit`` or ``credit``.
     ``counterpart`` of a client's line is the address it came to or went to, ``client`` or ``house``; of an
-    account's line the other account. ``reference`` is the id of what it is about.
+    account's line the other account. ``reference`` is the id of what it is about. ``rate`` is what one whole
+    unit was worth when it was booked, None where that was not known.
     """
 
     entry: int
@@ -74,6 +88,7 @@ class StatementLine(NamedTuple):
     block_hash: str | None
     reverses: int | None
     reason: str
+    rate: Rate | None
 
 
 @dataclass(frozen=True, slots=True)

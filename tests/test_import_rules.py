@@ -57,7 +57,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
 }
 # Where more is allowed, and only there: a pattern of the module's whole name, what else it may import.
 PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    (r"actors\.(notifier|webhook)", ("aiohttp", "yarl")),  # the one outgoing HTTP of the actors
+    (r"actors\.(notifier|webhook|rate_source)", ("aiohttp", "yarl")),  # the outgoing HTTP of the actors
     (
         r"actors\.(service|rescan)",
         ("coins.signer",),

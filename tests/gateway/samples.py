@@ -242,6 +242,7 @@ def statement_line(**changes: Any) -> StatementLine:
         block_hash="cd" * 32,
         reverses=None,
         reason="",
+        rate=None,
     )
     return line._replace(**changes)
 

@@ -6,9 +6,11 @@ import base64
 import hashlib
 import re
 from html.parser import HTMLParser
+from typing import Any
 
 from gateway.statement_page import POLICY, HtmlStatement
 from gateway.statement_text import Tally
+from ledger.statement_query import Rate
 from tests.gateway.calls import Caller, script
 from tests.gateway.fake import running
 from tests.gateway.samples import TXID, statement_line, statement_view
@@ -43,7 +45,7 @@ def read(text: str) -> _Reader:
     return reader
 
 
-def page(**changes: str) -> str:
+def page(**changes: Any) -> str:
     writer, tally = HtmlStatement(statement_view()), Tally(100_000)
     parts = [writer.head(), writer.lines([statement_line(**changes)]), writer.tail(tally)]
     return b"".join(parts).decode()
@@ -52,10 +54,15 @@ def page(**changes: str) -> str:
 def test_it_shows_every_line_and_both_balances() -> None:
     rows = read(page()).rows
     assert [row[0] for row in rows] == ["Entry", "Opening balance", "7", "Closing balance"]
-    assert rows[2][5:] == ["0.00020500", "", "0.00000500", "0.00079500"]
+    assert rows[2][5:] == ["0.00020500", "", "0.00000500", "0.00079500", ""]
     assert TXID in rows[2][4]
     assert "wd_1" in rows[2][3]
-    assert (rows[1][-1], rows[3][-1].strip()) == ("0.00100000", "0.00079500")
+    assert (rows[1][-2], rows[3][-2]) == ("0.00100000", "0.00079500")
+
+
+def test_a_line_whose_worth_was_known_shows_it() -> None:
+    rows = read(page(rate=Rate(1, "EUR", "61234.50", 1_760_000_000, 60))).rows
+    assert rows[2][-1] == "12.55 EUR"
 
 
 def test_hostile_texts_are_shown_and_not_obeyed() -> None:

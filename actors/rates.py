@@ -1,0 +1,93 @@
+"""Keeps what currencies are worth: reads the configured table again and again, for the ledger to remember.
+
+A table that cannot be had or read changes nothing: the last good one holds, and says how old it is.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from actors.clock import Clock
+from actors.directory import Directory
+from actors.errors import DeliveryError
+from actors.rate_source import RateSourceError, fetch
+from actors.rate_table import RateTableError, parse_table
+from actors.ticking import Tick, TickingActor
+from config.schema import ActorSettings, RatesSettings
+from ledger.errors import DomainError
+from ledger.rate_command import RecordRates
+from ledger.request import Request
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RatesRead(Request[None]):
+    """The reading task has come to its end."""
+
+    receiver: ClassVar[str] = ""
+
+
+class RatesActor(TickingActor):
+    """One reading at a time, in a child task."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        clock: Clock,
+        bounds: ActorSettings,
+        settings: RatesSettings,
+        fetch_table: Callable[[RatesSettings], Awaitable[bytes]] = fetch,
+    ) -> None:
+        """``fetch_table`` is the door to the file or the address."""
+        super().__init__(clock, settings.poll_s)
+        self._directory = directory
+        self._timeout_s = bounds.ask_timeout_s
+        self._settings = settings
+        self._fetch = fetch_table
+        self._is_reading = False
+
+    async def on_start(self) -> None:
+        """Read at once, then at every tick."""
+        self._begin()
+        self.start_ticking()
+
+    async def on_receive(self, message: object) -> object:
+        """A tick begins a reading, unless one is under way."""
+        match message:
+            case Tick():
+                self.tick_taken()
+                self._begin()
+            case RatesRead():
+                self._is_reading = False
+            case _:
+                raise TypeError(f"{self.address} does not understand {message!r}")
+        return None
+
+    def _begin(self) -> None:
+        settings = self._settings
+        if (settings.file is None and settings.url is None) or self._is_reading:
+            return
+        self._is_reading = True
+        self.spawn(self._read(), "read")
+
+    async def _read(self) -> None:
+        """One table from its source into the books, or a line in the log."""
+        settings = self._settings
+        try:
+            data = await self._fetch(settings)
+            table = parse_table(data, settings.quote, self.clock.now_s())
+            source = "file" if settings.file is not None else "http"
+            command = RecordRates(table.quote, table.rates, table.quoted_at, settings.max_age_s, source)
+            new = await self._directory.ask("ledger", command, timeout_s=self._timeout_s)
+            logger.info("%d of %d rates are new", new, len(table.rates))
+        except RateSourceError as error:
+            logger.warning("no rates this time: %s", error)
+        except RateTableError as error:
+            logger.warning("the table of rates is not usable: it %s", error)
+        except (DeliveryError, DomainError) as error:
+            logger.warning("the rates were not kept this time: %s", error)
+        self.actor_ref.tell(RatesRead())
