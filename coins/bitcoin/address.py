@@ -8,7 +8,7 @@ must be a point of the curve, and witness versions nobody can spend from yet are
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, reduce
 from operator import xor
@@ -19,7 +19,9 @@ from coins.types import ForeignAddress
 
 ADDRESS_MAX = 90  # BIP 173; Base58 forms are far shorter
 _CHARSET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
-_VALUES = {letter: value for value, letter in enumerate(_CHARSET)}
+_NONE = 255  # the value of what is no letter
+_VALUES = bytes(_CHARSET.find(chr(code)) % 256 for code in range(256))
+_DIGITS = str.maketrans(_CHARSET, "0123456789abcdefghijklmnopqrstuv")  # as int() reads numbers to base 32
 _GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
 # What the five bits that leave the checksum's register bring back into it, for each value of them.
 _FEEDBACK = tuple(
@@ -67,11 +69,12 @@ def parse_address(text: str, network: Network) -> ForeignAddress:
         raise InvalidAddressError("is too long")
     if not _PRINTABLE.fullmatch(text):
         raise InvalidAddressError("has spaces or letters that no address has")
-    if text.lower().rpartition("1")[0] in _MWEB_PREFIXES:
+    lower = text.lower()
+    hrp = lower.rpartition("1")[0]
+    if hrp in _MWEB_PREFIXES:
         raise InvalidAddressError("is an address of Litecoin's extension block (MWEB), which cannot be paid")
-    if _EVM.fullmatch(text) or _CASHADDR.fullmatch(text.lower()):
+    if _EVM.fullmatch(text) or _CASHADDR.fullmatch(lower):
         raise InvalidAddressError("belongs to another chain", "wrong_network")
-    hrp = text.lower().rpartition("1")[0]
     if hrp and (hrp == network.hrp or hrp in _KNOWN_PREFIXES):
         return _parse_bech32(text, network)
     if _BASE58.fullmatch(text):
@@ -151,10 +154,9 @@ def _decode_bech32(text: str) -> tuple[int, bytes, str]:
     hrp, _, letters = text.rpartition("1")
     if len(text) > ADDRESS_MAX or len(letters) < 8:
         raise InvalidAddressError("has the wrong length")
-    try:
-        values = [_VALUES[letter] for letter in letters]
-    except KeyError:
-        raise InvalidAddressError("has a letter that bech32 does not have") from None
+    values = letters.encode("ascii").translate(_VALUES)
+    if _NONE in values:
+        raise InvalidAddressError("has a letter that bech32 does not have")
     checksum = _polymod(values, _begun(hrp))
     if checksum not in (_BECH32, _BECH32M):
         raise InvalidAddressError("has a wrong checksum")
@@ -163,7 +165,7 @@ def _decode_bech32(text: str) -> tuple[int, bytes, str]:
         raise InvalidAddressError("has a witness version that does not exist")
     if checksum != (_BECH32 if version == 0 else _BECH32M):
         raise InvalidAddressError("has the checksum of another witness version (bech32 or bech32m)")
-    program = _to_bytes(values[1:-6])
+    program = _to_bytes(letters[1:-6])
     if not 2 <= len(program) <= 40:
         raise InvalidAddressError("has a witness program of the wrong length")
     return version, program, hrp
@@ -184,11 +186,23 @@ def _begun(hrp: str) -> int:
     return _polymod([ord(letter) >> 5 for letter in hrp] + [0] + [ord(letter) & 31 for letter in hrp], 1)
 
 
-def _polymod(values: Iterable[int], state: int) -> int:
-    """Checksum of BIP 173 from a state of its register on, 1 at the beginning."""
-    for value in values:
-        state = (state & 0x1FFFFFF) << 5 ^ value ^ _FEEDBACK[state >> 25]
+def _polymod(values: Sequence[int], state: int) -> int:
+    """Checksum of BIP 173 from a state of its register on, 1 at the beginning; two values in each step."""
+    if len(values) % 2:
+        state = _step(state, values[0])
+        values = values[1:]
+    for first, second in zip(values[::2], values[1::2], strict=True):
+        state = (state & 0xFFFFF) << 10 ^ first << 5 ^ second ^ _FEEDBACK_2[state >> 20]
     return state
+
+
+def _step(state: int, value: int) -> int:
+    """The register after one value more."""
+    return (state & 0x1FFFFFF) << 5 ^ value ^ _FEEDBACK[state >> 25]
+
+
+_FEEDBACK_2 = tuple(_step(_step(top << 20, 0), 0) for top in range(1024))
+"""What the ten bits that leave the register in two steps bring back into it."""
 
 
 def _to_groups(data: bytes) -> list[int]:
@@ -200,11 +214,9 @@ def _to_groups(data: bytes) -> list[int]:
     return [number >> 5 * (count - 1 - position) & 31 for position in range(count)]
 
 
-def _to_bytes(groups: list[int]) -> bytes:
-    """Inverse of :func:`_to_groups`; the filling must be zero and shorter than a group."""
-    number = 0
-    for group in groups:
-        number = number << 5 | group
+def _to_bytes(groups: str) -> bytes:
+    """The bytes of groups of five bits, each a letter; the filling must be zero and shorter than a group."""
+    number = int(groups.translate(_DIGITS), 32) if groups else 0
     padding = len(groups) * 5 % 8
     if padding >= 5 or number & ((1 << padding) - 1):
         raise InvalidAddressError("has bits left over")

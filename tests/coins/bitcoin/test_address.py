@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coins.bitcoin import address
 from coins.bitcoin.address import Network, address_of, encode_bech32, parse_address
 from coins.bitcoin.derive import network_of
 from coins.errors import InvalidAddressError
@@ -233,3 +236,8 @@ def test_a_changed_letter_is_noticed() -> None:
 def test_a_script_without_address_is_refused() -> None:
     with pytest.raises(ValueError, match="no address"):
         address_of(b"\x6a\x01\x01", NETWORKS["btc"])
+
+
+@given(st.lists(st.integers(0, 31), max_size=90), st.integers(0, 2**30 - 1))
+def test_two_steps_of_the_checksum_at_once_are_two_steps(values: list[int], state: int) -> None:
+    assert address._polymod(values, state) == reduce(address._step, values, state)
