@@ -21,6 +21,7 @@ from tests.crash.scenes import SCENES
 from tests.crash.table import Verdict
 from tests.demo.chains import WEI, TokenChain
 from tests.demo.stage import Stage, StageError
+from tests.demo.website import ApiError
 from tests.flows.operator import Operator, appoint
 from tests.flows.shop import Shop
 from tests.flows.test_withdrawal_evm import hot_address
@@ -129,7 +130,7 @@ class Matrix:
             await self.stage.until_ready()
             await acting
             await scene.finish()
-        except (SceneError, StageError, AssertionError, TimeoutError, OSError) as error:
+        except (SceneError, StageError, ApiError, AssertionError, TimeoutError, OSError) as error:
             await self._start_anew({})
             await scene.shop.mine(FINAL_DEPTH + 1)  # what it left under way does not disturb the next one
             return f"{type(error).__name__}: {error}"

@@ -32,8 +32,16 @@ from tests.nodes.errors import FetchError, NodesError
 Kind = Literal["bitcoind", "litecoind", "anvil"]
 KINDS: tuple[Kind, ...] = ("bitcoind", "litecoind", "anvil")
 HERE = Path(__file__).resolve().parent
-NODES_FOLDER = HERE.parent.parent / ".nodes"
 NPM_TIMEOUT_S = 300
+
+
+def nodes_folder(tree: Path) -> Path:
+    """Where a working tree keeps the programs; trees that share one by a link name it alike, else each
+    would fetch anew what another has just fetched."""
+    return (tree / ".nodes").resolve()
+
+
+NODES_FOLDER = nodes_folder(HERE.parent.parent)
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,15 @@ def test_a_missing_tool_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         fetch.program("anvil")
 
 
+def test_working_trees_that_share_a_folder_by_a_link_name_it_alike(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    (one / ".nodes").mkdir(parents=True)
+    other.mkdir()
+    (other / ".nodes").symlink_to(one / ".nodes")
+    assert fetch.nodes_folder(other) == fetch.nodes_folder(one) == one / ".nodes"
+    assert fetch.nodes_folder(tmp_path) == tmp_path / ".nodes"
+
+
 def test_a_persons_own_program_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = tmp_path / "mybitcoind"
     own.write_text("#!/bin/sh\necho Own daemon version v31.0\n", "utf-8")
