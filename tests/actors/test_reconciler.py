@@ -276,3 +276,23 @@ async def test_a_past_difference_is_kept_and_is_no_news_of_now(tmp_path: Path) -
         assert view.status == "mismatch"
         assert desk.metrics.registry.get_sample_value("cashier_reconciliation_ok", {"currency": "BTC"}) == 1
         assert rows(desk.path, "SELECT count(*) FROM event WHERE type = 'reconciliation.mismatch'") == [(0,)]
+
+
+async def test_l11_what_the_node_says_once_and_not_again_is_no_difference(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        await desk.fund("alice", 1_000_000)
+        reader = desk.readers["BTC"]
+        honest = reader.holdings
+        told: list[int] = []
+
+        async def wavering(scripts: Any) -> Any:
+            held = await honest(scripts)
+            told.append(1)
+            if len(told) > 2:
+                return held
+            return Holdings(held.at, {"BTC": {Location.DEPOSIT: 1_000_000 - len(told)}})
+
+        reader.holdings = wavering  # type: ignore[method-assign]
+        (view,) = await desk.ask("reconciler", Reconcile("BTC"))
+        assert (view.status, len(told)) == ("ok", 3)
+        assert rows(desk.path, "SELECT count(*) FROM event WHERE type = 'reconciliation.mismatch'") == [(0,)]
