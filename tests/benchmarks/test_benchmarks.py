@@ -14,7 +14,7 @@ from ledger.commands import SpentNonce
 from ledger.connection import connect
 from ledger.verify import verify_file
 from tests.benchmarks import __main__ as bench
-from tests.benchmarks import statements
+from tests.benchmarks import bench_reconcile, statements
 from tests.benchmarks.bench_deposits import measure
 from tests.benchmarks.bench_ledger import transfers
 from tests.benchmarks.books import fill
@@ -134,3 +134,10 @@ def test_a_failed_benchmark_is_told_and_the_others_run(monkeypatch: pytest.Monke
 def test_an_unknown_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert bench.main(["nothing"]) == 2
     assert "one of scan" in capsys.readouterr().err
+
+
+@pytest.mark.node
+def test_the_comparison_of_chain_and_books_is_measured_small() -> None:
+    found = bench_reconcile.rows(addresses=30, accounts=6, blocks=100, paid=2)
+    assert [each["ok"] for each in found] == [True] * 3
+    assert found[2]["ours"] == "7 comparisons"
