@@ -6,11 +6,11 @@ A table that cannot be had or read changes nothing: the last good one holds, and
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import ClassVar
 
-from actors.clock import Clock
+from actors.clock import Clock, Timer
 from actors.directory import Directory
 from actors.errors import DeliveryError
 from actors.rate_source import RateSourceError, fetch
@@ -21,6 +21,8 @@ from ledger.errors import DomainError
 from ledger.rate_command import RecordRates
 from ledger.request import Request
 
+SOON_S = 5.0
+"""First pause after which a table is read again for a currency that the ledger did not know yet."""
 logger = logging.getLogger(__name__)
 
 
@@ -40,13 +42,17 @@ class RatesActor(TickingActor):
         clock: Clock,
         bounds: ActorSettings,
         settings: RatesSettings,
+        currencies: Collection[str],
         fetch_table: Callable[[RatesSettings], Awaitable[bytes]] = fetch,
     ) -> None:
-        """``fetch_table`` is the door to the file or the address."""
+        """``currencies`` are those that run here, ``fetch_table`` is the door to the file or the address."""
         super().__init__(clock, settings.poll_s)
         self._directory = directory
         self._timeout_s = bounds.ask_timeout_s
         self._settings = settings
+        self._currencies = frozenset(currencies)
+        self._soon: Timer | None = None
+        self._soon_s = SOON_S
         self._fetch = fetch_table
         self._is_reading = False
 
@@ -82,8 +88,9 @@ class RatesActor(TickingActor):
             table = parse_table(data, settings.quote, self.clock.now_s())
             source = "file" if settings.file is not None else "http"
             command = RecordRates(table.quote, table.rates, table.quoted_at, settings.max_age_s, source)
-            new = await self._directory.ask("ledger", command, timeout_s=self._timeout_s)
-            logger.info("%d of %d rates are new", new, len(table.rates))
+            unknown = await self._directory.ask("ledger", command, timeout_s=self._timeout_s)
+            self._read_again(unknown)
+            logger.info("%d rates are known", len(table.rates) - len(unknown))
         except RateSourceError as error:
             logger.warning("no rates this time: %s", error)
         except RateTableError as error:
@@ -91,3 +98,18 @@ class RatesActor(TickingActor):
         except (DeliveryError, DomainError) as error:
             logger.warning("the rates were not kept this time: %s", error)
         self.actor_ref.tell(RatesRead())
+
+    def _read_again(self, unknown: Collection[str]) -> None:
+        """At the first start of a currency the ledger learns of it a little later than we read: again soon.
+
+        And later each time, for one that cannot start is no reason to ask a source every few seconds.
+        """
+        if not self._currencies.isdisjoint(unknown) and self._soon_s < self._settings.poll_s:
+            self._soon = self.clock.timer(self._soon_s, self._begin)
+            self._soon_s *= 2
+
+    async def on_cleanup(self) -> None:
+        """Call the timers off."""
+        await super().on_cleanup()
+        if self._soon is not None:
+            self._soon.cancel()

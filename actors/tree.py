@@ -212,7 +212,9 @@ class Tree:
             ),
             self._actor(
                 "rates",
-                lambda: RatesActor.start(parts.directory, parts.clock, settings.actors, settings.rates),
+                lambda: RatesActor.start(
+                    parts.directory, parts.clock, settings.actors, settings.rates, settings.currencies
+                ),
             ),
             self._actor(
                 "gauges",

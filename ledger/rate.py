@@ -34,11 +34,12 @@ class Rates:
         return rate if at - rate.quoted_at <= rate.valid_s else None
 
 
-def record_rates(tx: Tx, command: RecordRates) -> int:
-    """Keep what is new."""
-    after, new = last_entry(tx.db), 0
+def record_rates(tx: Tx, command: RecordRates) -> tuple[str, ...]:
+    """Keep what is new; answers the currencies that are none here."""
+    after, unknown = last_entry(tx.db), []
     for currency, rate in sorted(command.rates.items()):
         if tx.db.execute("SELECT 1 FROM coin WHERE currency = ?", (currency,)).fetchone() is None:
+            unknown.append(currency)
             continue
         last = tx.db.execute(
             "SELECT quote, rate, quoted_at, valid_s FROM rate WHERE currency = ? ORDER BY id DESC LIMIT 1",
@@ -54,8 +55,7 @@ def record_rates(tx: Tx, command: RecordRates) -> int:
                 command.source,
             ),
         )  # fmt: skip
-        new += 1
-    return new
+    return tuple(unknown)
 
 
 def _is_old(last: tuple[str, str, int, int], rate: str, command: RecordRates) -> bool:

@@ -9,12 +9,12 @@ from ledger.request import Command
 
 
 @dataclass(frozen=True, slots=True)
-class RecordRates(Command[int]):
-    """Rates that hold for entries from now on; answers how many were new.
+class RecordRates(Command[tuple[str, ...]]):
+    """Rates that hold for entries from now on; answers which currencies are none here.
 
     ``rates`` by currency: one whole unit in ``quote`` (like ``EUR``), as decimal text. ``quoted_at`` (unix
     seconds) is their own time; an entry more than ``valid_s`` later has no value. A currency that is none
-    here is left out, and so is a rate that is there already or older than the last one.
+    here (yet) is left out, and so is a rate that is there already or older than the last one.
     """
 
     quote: str

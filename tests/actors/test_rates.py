@@ -25,13 +25,14 @@ class Books:
     def __init__(self) -> None:
         self.asked: list[RecordRates] = []
         self.trouble: Exception | None = None
+        self.unknown: tuple[str, ...] = ("DOGE",)
 
-    async def ask(self, name: str, message: Any, **_: Any) -> int:
+    async def ask(self, name: str, message: Any, **_: Any) -> tuple[str, ...]:
         assert name == "ledger"
         if self.trouble is not None:
             raise self.trouble
         self.asked.append(message)
-        return len(message.rates)
+        return self.unknown
 
 
 class Source:
@@ -53,7 +54,7 @@ class Source:
 async def running(source: Source, settings: RatesSettings = SOURCE) -> AsyncIterator[tuple[Books, FakeClock]]:
     books, clock = Books(), FakeClock()
     directory: Any = books
-    ref = RatesActor.start(directory, clock, ActorSettings(), settings, source)
+    ref = RatesActor.start(directory, clock, ActorSettings(), settings, ["BTC"], source)
     try:
         await settle()
         yield books, clock
@@ -97,6 +98,21 @@ async def test_a_ledger_that_is_away_is_told_at_the_next_tick() -> None:
         books.trouble = None
         await clock.advance(60)
         assert len(books.asked) == 2
+
+
+async def test_a_currency_that_starts_a_little_later_has_its_rate_soon() -> None:
+    """And one that does not start at all is asked for less and less, until the next tick comes anyway."""
+    async with running(Source(b'{"rates": {"BTC": 1}}')) as (books, clock):
+        books.unknown = ("BTC",)
+        await clock.advance(60)
+        seen = []
+        for _ in range(11):
+            await clock.advance(5)
+            seen.append(len(books.asked))
+        assert seen == [3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 5]
+        books.unknown = ()
+        await clock.advance(120)
+        assert len(books.asked) == 8
 
 
 async def test_without_a_source_nothing_is_asked() -> None:

@@ -23,7 +23,7 @@ def rates(rate: str, at: int = NOW, **changes: str) -> RecordRates:
 def test_a_line_has_the_rate_that_was_known_when_it_was_booked(tmp_path: Path) -> None:
     store = make_books(tmp_path)
     fund(store, "alice", 1_000)
-    assert do(store, rates("100", NOW)) == 1
+    assert do(store, rates("100", NOW)) == ()
     do(store, transfer(1, "alice", "bob", 1), NOW + 10)
     do(store, rates("200", NOW + 20), NOW + 20)
     do(store, rates("300", NOW + 20), NOW + 20)
@@ -58,11 +58,11 @@ def test_printed_again_it_says_the_same_whatever_came_later(tmp_path: Path) -> N
 
 def test_what_is_there_or_older_or_no_currency_is_left_out(tmp_path: Path) -> None:
     store = make_books(tmp_path)
-    assert do(store, RecordRates("EUR", {"BTC": "5", "DOGE": "1"}, NOW, 1_000, "http")) == 1
-    assert do(store, rates("5")) == 0
-    assert do(store, rates("6", NOW - 1)) == 0
-    assert do(store, rates("6")) == 1
-    assert do(store, rates("6", NOW + 1)) == 1
+    assert do(store, RecordRates("EUR", {"BTC": "5", "DOGE": "1"}, NOW, 1_000, "http")) == ("DOGE",)
+    assert do(store, rates("5")) == ()
+    assert do(store, rates("6", NOW - 1)) == ()
+    assert do(store, rates("6")) == ()
+    assert do(store, rates("6", NOW + 1)) == ()
     store.close()
     kept = rows(store.path, "SELECT currency, rate, quoted_at - ?, source FROM rate ORDER BY id", NOW)
     assert kept == [("BTC", "5", 0, "http"), ("BTC", "6", 0, "file"), ("BTC", "6", 1, "file")]
