@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,11 +19,11 @@ from coins import registry
 from config.schema import Settings
 from ledger.commands import Command, RecordDifferences
 from ledger.errors import DomainError, StoreLockedError, StoreOpenError
-from ledger.queries import Query
+from ledger.queries import GetStanding, Query
 from ledger.reader import LedgerReader
 from ledger.request import Request
 from ledger.store import SqliteStore
-from ledger.views import ReconciliationView
+from ledger.views import ReconciliationView, Standing
 
 NOW_TIMEOUT_S = 3_600.0
 """How long a comparison and its explanation may take: the node may walk through its whole state."""
@@ -37,11 +38,15 @@ async def compare_now(directory: Directory, chain: str, height: int | None) -> d
             for view in views
             if view.status != "ok"
         ]
+        standing = [
+            await directory.ask("ledger_reader", GetStanding(view.currency), timeout_s=NOW_TIMEOUT_S)
+            for view in views
+        ]
     except DomainError as error:
         return {"refused": error.detail or error.code}
     except DeliveryError as error:
         return {"refused": str(error)}
-    return as_plain(views, explained)
+    return as_plain(views, explained, standing)
 
 
 async def compare_offline(settings: Settings, chain: str, height: int | None, now_s: int) -> dict[str, Any]:
@@ -104,11 +109,16 @@ async def _compare_alone(coin: AnyCoinSettings, ledger: Offline, height: int | N
             at = block.ref
             command = RecordDifferences(each.currency, at.height, at.block_hash, block.found)
             await ledger.ask("ledger", command)
-    return as_plain(views, explained)
+    standing = [await ledger.ask("ledger_reader", GetStanding(view.currency)) for view in views]
+    return as_plain(views, explained, standing)
 
 
-def as_plain(views: tuple[ReconciliationView, ...], explained: list[Explained]) -> dict[str, Any]:
-    """Comparisons and what explains them as plain values; amounts are base units."""
+def as_plain(
+    views: Sequence[ReconciliationView],
+    explained: Sequence[Explained],
+    standing: Sequence[Sequence[Standing]],
+) -> dict[str, Any]:
+    """Comparisons, what explains them and what waits besides, as plain values; amounts are base units."""
     blocks = [
         {
             "currency": each.currency,
@@ -125,4 +135,5 @@ def as_plain(views: tuple[ReconciliationView, ...], explained: list[Explained]) 
         }
         for each in explained
     ]
-    return {"comparisons": [asdict(view) for view in views], "explained": blocks}
+    waiting = [asdict(each) for found in standing for each in found]
+    return {"comparisons": [asdict(view) for view in views], "explained": blocks, "standing": waiting}

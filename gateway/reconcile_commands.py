@@ -122,7 +122,8 @@ def _spelled(result: dict[str, Any], decimals: dict[str, int]) -> dict[str, Any]
         }
         for each in result["explained"]
     ]
-    return {"comparisons": comparisons, "explained": explained}
+    standing = [_with_amounts(each, decimals[each["currency"]]) for each in result["standing"]]
+    return {"comparisons": comparisons, "explained": explained, "standing": standing}
 
 
 def _with_amounts(values: dict[str, Any], decimals: int) -> dict[str, Any]:
@@ -155,3 +156,9 @@ def _print(result: dict[str, Any], decimals: dict[str, int]) -> None:
                     f" at {found['location']} {at}: {found['detail']}",
                     soft_wrap=True, markup=False,
                 )  # fmt: skip
+    for each in shown["standing"]:
+        at = "in no block" if each["height"] is None else f"since block {each['height']}"
+        text = (
+            f"{each['currency']}: waits {at}: {each['kind']} {each['amount']} {each['ref']}: {each['detail']}"
+        )
+        console.print(text, soft_wrap=True, markup=False)

@@ -27,6 +27,7 @@ from ledger.views import (
     ReconciliationView,
     ScannedView,
     SessionView,
+    Standing,
     StopView,
     Watched,
     WithdrawalView,
@@ -269,6 +270,13 @@ class GetBlockBooks(Query[BlockBooks]):
     currency: str
     height: int
     txids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GetStanding(Query[tuple[Standing, ...]]):
+    """What of a currency waits for somebody or something, although chain and books agree."""
+
+    currency: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,23 @@ class BlockBooks:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """Something that waits although chain and books agree: its kind (``parked``, ``unknown_outgoing``,
+    ``unswept``, ``stuck_withdrawal``, ``duplicate``), its amount, and the first block of it (None: in none).
+
+    ``ref`` is its case, withdrawal or address.
+    """
+
+    kind: str
+    currency: str
+    amount: int
+    height: int | None
+    txid: str
+    ref: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReconciliationView:
     """One comparison of chain and books at one block. ``status`` is ``ok`` or ``mismatch``.
 

@@ -31,6 +31,7 @@ from ledger.period_view import ProofView as ProofView
 from ledger.reconciliation_view import BlockBooks as BlockBooks
 from ledger.reconciliation_view import BooksAt as BooksAt
 from ledger.reconciliation_view import ReconciliationView as ReconciliationView
+from ledger.reconciliation_view import Standing as Standing
 from ledger.withdrawal_view import ApprovalView as ApprovalView
 from ledger.withdrawal_view import AttemptView as AttemptView
 from ledger.withdrawal_view import ChildAttempt as ChildAttempt

@@ -11,8 +11,9 @@ import pytest
 from actors.messages import ListCases
 from coins.types import Outpoint
 from ledger import accounts
+from ledger.connection import connect
 from ledger.journal import Posting
-from ledger.queries import Filter
+from ledger.queries import Filter, GetStanding
 from tests.actors.desk import Desk, open_desk
 from tests.actors.planting import Blind, Slipped, available, compared, explained, onchain, only, plant
 from tests.fakes.chain import FakeTx
@@ -110,6 +111,8 @@ async def test_l11_unknown_outgoing_that_was_seen_is_a_case_and_no_difference(de
     assert (view.status, view.totals["unexplained"]) == ("ok", amount)
     (case,) = (await desk.ask("ledger_reader", ListCases(Filter(), 50))).data
     assert (case.kind, case.amount, case.block_height) == ("unexplained", amount, desk.height())
+    (standing,) = await desk.ask("ledger_reader", GetStanding("BTC"))
+    assert (standing.kind, standing.amount, standing.height) == ("unknown_outgoing", amount, desk.height())
     held = await desk.withdraw("carol", 100_000)
     await desk.pass_time(3)
     assert (await desk.withdrawal(held.id)).waiting_for == "funds"
@@ -168,6 +171,29 @@ async def test_l11_parked_funds_are_named_and_no_difference(desk: Desk) -> None:
     view = await compared(desk)
     (case,) = (await desk.ask("ledger_reader", ListCases(Filter(), 50))).data
     assert (view.status, case.kind, case.amount, case.block_height) == ("ok", "parked", 10, desk.height())
+    (standing,) = await desk.ask("ledger_reader", GetStanding("BTC"))
+    assert (standing.kind, standing.amount, standing.height) == ("parked", 10, desk.height())
+
+
+async def test_l11_a_stuck_withdrawal_is_named_and_no_difference(desk: Desk) -> None:
+    first = desk.height() + 1
+    order = await desk.withdraw("carol", 200_000)
+    await desk.rest()
+    db = connect(desk.path)  # the chain in memory has times of its own
+    db.execute(
+        "UPDATE withdrawal SET created_at = ? WHERE id = ?", (desk.chains["BTC"].tip.ref.time, order.id)
+    )
+    db.close()
+    chain = desk.chains["BTC"]
+    kept = dict(chain.mempool)
+    for _ in range(7):
+        chain.mempool.clear()
+        await desk.mine()
+        chain.mempool.update(kept)
+    assert (await compared(desk)).status == "ok"
+    (standing,) = await desk.ask("ledger_reader", GetStanding("BTC"))
+    assert (standing.kind, standing.amount, standing.ref) == ("stuck_withdrawal", order.amount, order.id)
+    assert standing.height == first
 
 
 async def test_l11_two_things_at_two_blocks_are_both_found(desk: Desk) -> None:

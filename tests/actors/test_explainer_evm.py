@@ -11,8 +11,9 @@ import pytest
 
 from actors.messages import ListCases
 from ledger import accounts
+from ledger.connection import connect
 from ledger.journal import Posting
-from ledger.queries import Filter
+from ledger.queries import Filter, GetStanding
 from tests.actors.desk import TOKEN, Desk, open_desk
 from tests.actors.planting import Blind, Slipped, available, compared, explained, onchain, only, plant
 from tests.fakes.chain import FakeTx
@@ -183,6 +184,27 @@ async def test_l11_wrong_decimals(desk: Desk, currency: str, factor: int, kind: 
 
 
 @both
+async def test_l11_what_was_never_swept_is_named_and_no_difference(desk: Desk, currency: str) -> None:
+    await desk.mine(12, "ETH")
+    assert (await compared(desk, currency)).status == "ok"
+    standing = await desk.ask("ledger_reader", GetStanding(currency))
+    assert "unswept" not in {each.kind for each in standing}
+    db = connect(desk.path)  # as after a sweep threshold that was lowered while nothing swept
+    db.execute("UPDATE script_balance SET is_sweepable = 1 WHERE currency = ? AND amount <> '0'", (currency,))
+    script = await desk.script_of("carol", currency)
+    ((amount, first),) = db.execute(
+        "SELECT b.amount, max(m.height) FROM script_balance b"
+        " JOIN own_script s ON s.sequence = b.script_sequence"
+        " JOIN chain_movement m ON m.script_sequence = s.sequence AND m.currency = b.currency"
+        " WHERE s.script = ? AND b.currency = ?",
+        (script, currency),
+    ).fetchall()
+    db.close()
+    standing = await desk.ask("ledger_reader", GetStanding(currency))
+    assert ("unswept", int(amount), first) in [(each.kind, each.amount, each.height) for each in standing]
+
+
+@both
 async def test_l11_parked_funds_are_named_and_no_difference(desk: Desk, currency: str) -> None:
     await desk.pay("alice", 3, currency)
     await desk.mine(1, "ETH")
@@ -190,4 +212,8 @@ async def test_l11_parked_funds_are_named_and_no_difference(desk: Desk, currency
     cases = (await desk.ask("ledger_reader", ListCases(Filter(), 50))).data
     assert [(case.amount, case.block_height) for case in cases if case.kind == "parked"] == [
         (3, desk.height("ETH"))
+    ]
+    standing = await desk.ask("ledger_reader", GetStanding(currency))
+    assert [(each.kind, each.amount, each.height) for each in standing if each.amount == 3] == [
+        ("parked", 3, desk.height("ETH"))
     ]
