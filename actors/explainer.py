@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from actors.bisect import first_bad
 from actors.comparer import Ask
-from coins.errors import StateGoneError
+from coins.errors import NodeUnavailableError, StateGoneError
 from coins.family import ChainReader, History, WatchIndex
 from coins.types import Block, BlockRef, Holdings, Location, Outpoint, OwnOutput
 from ledger.difference import UNEXPLAINED, Facts, Found, Moved, explain
@@ -124,7 +124,11 @@ class Explainer:
             if books is None:
                 raise ReconciliationBusyError(f"block {height} is another one by now")
             self._compared += 1
-            told = holdings.amounts.get(currency, {})
+            told = holdings.amounts.get(currency)
+            if told is None:
+                raise NodeUnavailableError(
+                    f"the node cannot tell what we own of {currency} at block {height}"
+                )
             self._seen[height] = {each: told.get(each, 0) - books[0].onchain[each] for each in Location}
         return self._seen[height]
 

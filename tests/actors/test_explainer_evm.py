@@ -12,6 +12,7 @@ import pytest
 from actors.messages import ListCases
 from ledger import accounts
 from ledger.connection import connect
+from ledger.errors import CurrencyUnavailableError
 from ledger.journal import Posting
 from ledger.queries import Filter, GetStanding
 from tests.actors.desk import TOKEN, Desk, open_desk
@@ -217,3 +218,22 @@ async def test_l11_parked_funds_are_named_and_no_difference(desk: Desk, currency
     assert [(each.kind, each.amount, each.height) for each in standing if each.amount == 3] == [
         ("parked", 3, desk.height("ETH"))
     ]
+
+
+async def test_a_token_that_the_node_cannot_tell_at_a_block_is_no_finding(desk: Desk) -> None:
+    await desk.mine(4, "ETH")
+    posting = Posting(onchain(TOKEN), available("alice", TOKEN), 5)
+    plant(desk, "ETH", desk.height("ETH") - 2, "deposit_received", "0x" + "ab" * 32, posting)
+    reader = desk.readers["ETH"]
+    honest = reader.history
+
+    async def silent(*arguments: Any) -> Any:
+        reader.tokens = ()
+        return await honest(*arguments)
+
+    reader.history = silent  # type: ignore[assignment,method-assign]
+    view = await compared(desk, TOKEN)
+    assert view.status == "mismatch"
+    with pytest.raises(CurrencyUnavailableError, match=f"cannot tell what we own of {TOKEN}"):
+        await explained(desk, view)
+    assert rows(desk.path, "SELECT count(*) FROM unclaimed_case WHERE kind IN ('short', 'surplus')") == [(0,)]
