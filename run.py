@@ -32,6 +32,7 @@ from config.loader import as_dict, load, print_config
 from config.schema import Settings, SignerSettings
 from gateway.audit_commands import audit_app
 from gateway.book_commands import books_app
+from gateway.closing_commands import closing_app
 from gateway.operator_commands import operators_app
 from gateway.reconcile_commands import reconcile
 from gateway.terminal import OK, PROBLEM, UNREACHABLE, USAGE, ConfigOption, Desk, JsonOption, fail, show
@@ -50,6 +51,7 @@ app.add_typer(operators_app, name="operators")
 app.add_typer(audit_app)
 app.add_typer(books_app)
 app.command()(reconcile)
+app.add_typer(closing_app)
 
 
 R = TypeVar("R")
@@ -67,7 +69,7 @@ def settings_of(path: Path | None) -> Settings:
 @app.callback(invoke_without_command=True)
 def main(context: typer.Context, config: ConfigOption = None) -> None:
     """Serve, unless a command is named."""
-    context.obj = Desk(settings_of, _administer, _read, _rescan, _verify, _compare)
+    context.obj = Desk(settings_of, _administer, _read, _rescan, _verify, _compare, _close)
     if context.invoked_subcommand is None:
         serve(config)
 
@@ -320,6 +322,13 @@ def _compare(settings: Settings, chain: str, height: int | None) -> Any:
     from actors.reconcile_now import compare_offline
 
     return _done(compare_offline(settings, chain, height, int(time.time())))
+
+
+def _close(settings: Settings, chain: str, month: str, by: str) -> Any:
+    """Close a month, also beside a server."""
+    from actors.closing import close_books
+
+    return _done(close_books(settings, chain, month, by, int(time.time()), secrets.token_bytes))
 
 
 def _done(work: Coroutine[Any, Any, R]) -> R:

@@ -13,8 +13,8 @@ class Ids:
 
     def __init__(self, random_bytes: RandomBytes = secrets.token_bytes) -> None:
         """Draw from ``random_bytes``; a simulation hands in a seeded source."""
-        self._random_bytes = random_bytes
+        self.random_bytes = random_bytes
 
     def new(self, prefix: str) -> str:
         """A new id; two are equal once in 2^64 draws."""
-        return f"{prefix}_{self._random_bytes(16).hex()}"
+        return f"{prefix}_{self.random_bytes(16).hex()}"

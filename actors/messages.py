@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from actors.childspec import ChildView, GetTree
-from actors.reconciler_messages import Explain, GetHoldingsAt, Reconcile
+from actors.reconciler_messages import ClosePeriod, Explain, GetHoldingsAt, Reconcile
 from coins.types import Branch, OwnScript
 from ledger.commands import (
     AnnounceHouseFunding,
@@ -55,6 +55,8 @@ from ledger.operator_access import (
     SetPassword,
     TouchOperatorSession,
 )
+from ledger.period_command import GetProof, ListPeriods
+from ledger.period_view import PeriodsClosed, PeriodView, ProofView
 from ledger.queries import (
     Filter,
     GetAddress,
@@ -268,6 +270,7 @@ __all__ = [
     "ClaimDeliveries",
     "ClientBlock",
     "ClientMatch",
+    "ClosePeriod",
     "Command",
     "CreateKey",
     "CreateOperator",
@@ -296,6 +299,7 @@ __all__ = [
     "GetKey",
     "GetOperatorSession",
     "GetPayoutStory",
+    "GetProof",
     "GetSession",
     "GetStatement",
     "GetStop",
@@ -321,6 +325,7 @@ __all__ = [
     "ListJournal",
     "ListKeys",
     "ListOperators",
+    "ListPeriods",
     "ListReconciliations",
     "ListStatementLines",
     "ListWebhooks",
@@ -335,7 +340,10 @@ __all__ = [
     "Outcome",
     "Page",
     "PayoutStory",
+    "PeriodView",
+    "PeriodsClosed",
     "PostTransfer",
+    "ProofView",
     "Query",
     "Reconcile",
     "ReconciliationView",

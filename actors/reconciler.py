@@ -10,12 +10,13 @@ from typing import TypeVar
 
 from actors.answering import AnsweringActor
 from actors.clock import Clock
+from actors.closing import close_month
 from actors.comparer import Comparer
 from actors.directory import Directory
 from actors.errors import DeliveryError
 from actors.explainer import Explained, Explainer
 from actors.identity import Ids
-from actors.messages import Explain, GetHoldingsAt, Reconcile, TipMoved
+from actors.messages import ClosePeriod, Explain, GetHoldingsAt, Reconcile, TipMoved
 from actors.slot import CoinSlot
 from coins.errors import CoinError
 from coins.family import WatchIndex
@@ -23,6 +24,8 @@ from coins.types import Holdings
 from config.schema import ActorSettings
 from ledger.commands import RecordDifferences
 from ledger.errors import CurrencyUnavailableError, DomainError
+from ledger.liability import SALT_BYTES
+from ledger.period_view import PeriodsClosed
 from ledger.reconciliation_view import PAST
 from ledger.request import Request
 from ledger.views import ReconciliationView
@@ -78,6 +81,8 @@ class ReconcilerActor(AnsweringActor):
                 return self.answer_beside(
                     self._answer(message.chain, lambda: self._explain(message.chain, message.view))
                 )
+            case ClosePeriod():
+                return self.answer_beside(self._answer(message.chain, lambda: self._close(message)))
             case TipMoved():
                 if self._is_due(message):
                     self.spawn(self._on_schedule(message.chain), "schedule")
@@ -162,6 +167,18 @@ class ReconcilerActor(AnsweringActor):
         """The chain's answer at a past block that the books stand on."""
         async with self._locks[chain]:
             return await self._comparer(self._slot(chain)).holdings_at(height)
+
+    async def _close(self, message: ClosePeriod) -> PeriodsClosed:
+        """A month of a chain, closed where books and chain say the same."""
+        return await close_month(
+            message.chain,
+            message.month,
+            message.by,
+            self._ids.random_bytes(SALT_BYTES),
+            read=lambda query: self._ask("ledger_reader", query),
+            holdings_at=lambda height: self._holdings_at(message.chain, height),
+            record=lambda command: self._ask("ledger", command),
+        )
 
     def _slot(self, chain: str) -> CoinSlot:
         """The chain's slot. Raises CurrencyUnavailableError while it does not run."""

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from actors.explainer import Explained
 from coins.types import Holdings
+from ledger.period_view import PeriodsClosed
 from ledger.request import Request
 from ledger.views import ReconciliationView
 
@@ -49,3 +50,18 @@ class Explain(Request[Explained]):
     receiver: ClassVar[str] = "reconciler"
     chain: str
     view: ReconciliationView
+
+
+@dataclass(frozen=True, slots=True)
+class ClosePeriod(Request[PeriodsClosed]):
+    """Close a month (``YYYY-MM``) of a chain and its tokens, once the chain says the same as the books at its
+    last block. A month that is closed is answered as it is.
+
+    Errors: PeriodNotClosableError, InvalidMonthError, UnknownCurrencyError, CurrencyUnavailableError (node
+    down, behind, or without the state of that block), ReconciliationBusyError (another branch meanwhile).
+    """
+
+    receiver: ClassVar[str] = "reconciler"
+    chain: str
+    month: str
+    by: str

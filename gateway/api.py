@@ -38,6 +38,7 @@ _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 PATH_PATTERNS: Mapping[str, str] = {
     "client_id": r"^[A-Za-z0-9_.-]{1,64}$",
     "currency": r"^[A-Z][A-Z0-9]{1,11}(-[A-Z0-9]{2,12})?$",
+    "month": r"^2[0-9]{3}-(0[1-9]|1[0-2])$",
     "id": r"^[a-z]{1,8}_[A-Za-z0-9_:.-]{1,160}$",
 }
 """The form of each part of a path that varies."""
@@ -251,6 +252,8 @@ def _params(route: Route, request: web.Request) -> Mapping[str, str]:
         if not _PATHS[name].fullmatch(value):
             if name == "client_id":
                 raise invalid("path.client_id", "1 to 64 of A-Z a-z 0-9 _ . -")
+            if name == "month":
+                raise invalid("path.month", "YYYY-MM")
             raise ProblemError("not_found" if name == "id" else "unknown_currency")
     if request.match_info.get("client_id") == "house":
         raise invalid("path.client_id", "is reserved")

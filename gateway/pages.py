@@ -25,7 +25,7 @@ from gateway.problem import ProblemError
 from gateway.routes import ROUTES
 
 _HERE = Path(__file__).parent
-_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".py": "text/x-python"}
 PAGE_ASSETS = ("cashier.css", "money.js", "client.js", "cashier_page.js", "withdraw.js", "icon.svg")
 FOREVER = "public, max-age=31536000, immutable"
 
@@ -61,6 +61,7 @@ class Pages:
         self._assets = {name: load_asset(name) for name in PAGE_ASSETS}
         self._by_path = {asset.path: asset for asset in self._assets.values()}
         self._embed = load_asset("embed.js")
+        self._verifier = load_asset("verify_liability.py")
         loader = jinja2.FileSystemLoader(_HERE / "templates")
         environment = jinja2.Environment(
             loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, auto_reload=False
@@ -74,6 +75,7 @@ class Pages:
             web.get("/cashier.js", _public(self.embed)),
             web.get("/static/{checksum}/{name}", _public(self.static)),
             web.get("/openapi.json", _public(self.openapi)),
+            web.get("/verify_liability.py", _public(self.verifier)),
         ]
 
     async def cashier(self, request: web.Request) -> web.Response:
@@ -89,6 +91,10 @@ class Pages:
     async def embed(self, request: web.Request) -> web.Response:
         """The script any site may load; the frame it opens is still limited by `frame_ancestors`."""
         return _asset_response(self._embed, "public, max-age=300", "cross-origin")
+
+    async def verifier(self, request: web.Request) -> web.Response:
+        """The program with which a client checks his proof."""
+        return _asset_response(self._verifier, "public, max-age=300", "same-origin")
 
     async def static(self, request: web.Request) -> web.Response:
         """An asset under its checksum."""

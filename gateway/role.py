@@ -42,6 +42,8 @@ class Permission(StrEnum):
     """To read statements of every account, and the journal."""
     WEBHOOKS = "webhooks"
     """To see what was told to the website, and tell it again."""
+    CLOSING = "closing"
+    """To close a month."""
     AUDIT = "audit"
     OPERATORS = "operators"
     KEYS = "keys"
@@ -97,6 +99,7 @@ ROLES: Mapping[Role, frozenset[Permission]] = {
             Permission.HOUSE,
             Permission.WEBHOOKS,
             Permission.BOOKS,
+            Permission.CLOSING,
             Permission.AUDIT,
         }
     ),

@@ -59,10 +59,10 @@ class SettingsOf(Protocol):
 
 
 class Work(Protocol):
-    """Work on the books that takes a while and posts nothing (``actors.rescan``, ``actors.verification``)."""
+    """Work with the books that takes a while (``actors.rescan``, ``verification``, ``closing``)."""
 
     def __call__(self, settings: Settings, *arguments: Any, **options: Any) -> Any:
-        """What was found; trouble of a node or the database ends the program with one line."""
+        """Its result; a refusal, or trouble of a node or the database ends the program with one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,7 @@ class Desk:
     rescan: Work
     verify: Work
     compare: Work
+    close: Work
 
 
 def fail(message: str, code: int) -> typer.Exit:

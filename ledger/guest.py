@@ -1,8 +1,8 @@
-"""Website keys and operators from the command line, also while a server has the database open.
+"""Website keys, operators and closed months from the command line, also while a server has the database open.
 
-The server is the single writer of the books. A key or an operator touches no account, no journal and
-nothing the server keeps in memory, so one short SQL transaction beside it is harmless; every other
-command is refused here.
+The server is the single writer of the books. A key, an operator or a closed month touches no account, no
+journal and nothing the server keeps in memory, so one short SQL transaction beside it is harmless; every
+other command is refused here.
 """
 
 from __future__ import annotations
@@ -16,26 +16,27 @@ from ledger.connection import connect
 from ledger.context import Tx
 from ledger.errors import StoreLockedError
 from ledger.operator_access import CreateOperator, ResetOperator, SetOperator
+from ledger.period_command import RecordPeriod
 from ledger.store import SqliteStore
 
 R = TypeVar("R")
-HARMLESS = (CreateKey, RevokeKey, CreateOperator, SetOperator, ResetOperator)
+HARMLESS = (CreateKey, RevokeKey, CreateOperator, SetOperator, ResetOperator, RecordPeriod)
 """What may be written beside a running server."""
 
 
-def administer(path: Path, command: Command[R], now_s: int) -> R:
-    """Carry out one command on keys or operators.
+def administer(path: Path, command: Command[R], now_s: int, webhook_url: str | None = None) -> R:
+    """Carry out one harmless command; its events go to ``webhook_url`` too.
 
     Raises TypeError for any other command; its DomainError; StoreOpenError or MigrationError when the
     database cannot be used.
     """
     if type(command) not in HARMLESS:
         raise TypeError(f"{type(command).__name__} is for the server alone")
-    store = SqliteStore(path, now_s=now_s)
+    store = SqliteStore(path, now_s=now_s, webhook_url=webhook_url)
     try:
         store.open()
     except StoreLockedError:
-        return _beside(path, command, now_s)
+        return _beside(path, command, now_s, webhook_url)
     try:
         reply: R = store.apply_batch([command], now_s)[0].unwrap()
         return reply
@@ -43,12 +44,12 @@ def administer(path: Path, command: Command[R], now_s: int) -> R:
         store.close()
 
 
-def _beside(path: Path, command: Command[R], now_s: int) -> R:
+def _beside(path: Path, command: Command[R], now_s: int, webhook_url: str | None) -> R:
     """The same in a transaction of our own, while a server runs."""
     db = connect(path)
     try:
         db.execute("BEGIN IMMEDIATE")
-        result = dispatch.execute(Tx(db, now_s, None), command)
+        result = dispatch.execute(Tx(db, now_s, webhook_url), command)
         db.execute("COMMIT" if result.error is None else "ROLLBACK")
         reply: R = result.unwrap()
         return reply
