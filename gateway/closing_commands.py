@@ -6,9 +6,8 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from coins.amounts import format_amount
 from gateway.moment import moment
 from gateway.terminal import PROBLEM, USAGE, ConfigOption, Desk, JsonOption, fail
 
@@ -45,8 +44,10 @@ def close(
             refused = max(refused, exit_.exit_code)
     if as_json:
         typer.echo(json.dumps([_plain(period) for period in closed], indent=2))
-    elif closed:
-        _table(closed)
+    else:
+        for period in closed:
+            coin = settings.currencies.get(period.currency)
+            typer.echo(_told(period, coin.decimals if coin else None))
     if refused:
         raise typer.Exit(refused)
     if not closed:
@@ -67,14 +68,23 @@ def _plain(period: Any) -> dict[str, Any]:
     }
 
 
-def _table(periods: list[Any]) -> None:
-    """The totals that must agree, per currency, in base units: the chain's, the books', and what is owed."""
-    table = Table("currency", "month", "block", "chain", "books", "owed to clients", "journal hash")
-    for period in periods:
-        chain = sum(int(line["chain"]) for line in period.report["chain"])
-        books = sum(int(line["books"]) for line in period.report["chain"])
-        owed, journal = period.report["owed"]["total"], period.report["journal_hash"][:16]
-        table.add_row(
-            period.currency, period.month, str(period.height), str(chain), str(books), owed, f"{journal}…"
-        )
-    Console().print(table)
+def _told(period: Any, decimals: int | None) -> str:
+    """The totals that must agree, and what stands for the month: its block and the journal's hash there."""
+    report = period.report
+    chain = sum(int(line["chain"]) for line in report["chain"])
+    books = sum(int(line["books"]) for line in report["chain"])
+    lines = {
+        "on the chain": _shown(chain, decimals),
+        "in the books": _shown(books, decimals),
+        "owed to clients": _shown(int(report["owed"]["total"]), decimals),
+        "last block": f"{period.height} {period.block_hash}",
+        "journal": f"up to entry {period.cut}, hash {report['journal_hash']}",
+        "report": f"sha256 {period.digest}",
+    }
+    told = "\n".join(f"  {name.ljust(16)} {text}" for name, text in lines.items())
+    return f"{period.currency} {period.month} is closed\n{told}"
+
+
+def _shown(amount: int, decimals: int | None) -> str:
+    """An amount in whole coins; in base units for a currency that is not configured any more."""
+    return f"{amount} base units" if decimals is None else format_amount(amount, decimals)

@@ -41,7 +41,13 @@ async def test_a_month_is_closed_and_shown(tmp_path: Path) -> None:
     async with running() as rig:
         rig.directory.replies[ClosePeriod] = PeriodsClosed("2026-01", "BTC", (PERIOD,))
         token = rig.operator("payments")
-        answer = await rig.send("POST", "/v1/admin/periods/2026-01/close", token, json={"currency": "BTC"})
+        answer = await rig.send(
+            "POST",
+            "/v1/admin/periods/2026-01/close",
+            token,
+            json={"currency": "BTC"},
+            headers=rig.idempotency(),
+        )
         (shown,) = answer.data["data"]
         assert (answer.status, shown["last_entry"], shown["report"]) == (200, 41, {"owed": {"total": "5"}})
         asked = rig.directory.last(ClosePeriod)
@@ -62,7 +68,11 @@ async def test_a_month_that_cannot_be_closed_says_why(refusal: Exception, status
     async with running() as rig:
         rig.directory.replies[ClosePeriod] = refusal
         answer = await rig.send(
-            "POST", "/v1/admin/periods/2026-01/close", rig.operator(), json={"currency": "BTC"}
+            "POST",
+            "/v1/admin/periods/2026-01/close",
+            rig.operator(),
+            json={"currency": "BTC"},
+            headers=rig.idempotency(),
         )
         assert (answer.status, answer.code) == (status, code)
         assert str(refusal).partition(": ")[2] in answer.data["detail"]
@@ -73,11 +83,11 @@ async def test_who_may_not_and_what_is_no_month_are_refused() -> None:
         body: dict[str, Any] = {"currency": "BTC"}
         for role in ("viewer", "support", "sre", "marketing"):
             path = "/v1/admin/periods/2026-01/close"
-            answer = await rig.send("POST", path, rig.operator(role), json=body)
+            answer = await rig.send("POST", path, rig.operator(role), json=body, headers=rig.idempotency())
             assert answer.code == "forbidden"
         for month in ("2026-13", "January", "2026-1", "%3Cscript%3E"):
             path = f"/v1/admin/periods/{month}/close"
-            answer = await rig.send("POST", path, rig.operator(), json=body)
+            answer = await rig.send("POST", path, rig.operator(), json=body, headers=rig.idempotency())
             assert answer.code == "validation_failed", month
         key, _ = rig.key()
         assert (await rig.send("GET", "/v1/admin/periods", key)).code in ("forbidden", "unauthorized")
