@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from coins.bitcoin.answer import as_amount, as_bool, as_bytes, as_hash, as_int, as_list, as_object
-from coins.bitcoin.rpc import RpcClient
+from coins.bitcoin.rpc import RpcClient, RpcError
 from coins.errors import NodeDataError, NodeUnavailableError
 from coins.types import Asked, BlockRef, Holdings, Location, Outpoint
 
 TIMEOUT_S = 900.0  # a scan of the whole set of unspent outputs takes minutes on a main network
 SCRIPTS_MAX = 300_000  # one request must stay below the node's 32 MB
 METHOD = "scantxoutset"
+BUSY_TRIES, BUSY_S = 20, 0.25
 _NO_SCRIPT = "raw(51)"  # the node wants at least one
 
 
@@ -55,13 +57,25 @@ def holdings_of(
     return Holdings(ref, {currency: amounts}, {currency: kept}, asked)
 
 
+async def _scan(rpc: RpcClient, wanted: list[str]) -> object:
+    """The node's answer; it does one scan at a time, and another may just run for somebody else of ours."""
+    for _ in range(BUSY_TRIES):
+        try:
+            return await rpc.call(METHOD, "start", wanted, timeout_s=TIMEOUT_S)
+        except RpcError as error:
+            if "already in progress" not in error.message:
+                raise
+        await asyncio.sleep(BUSY_S)
+    return await rpc.call(METHOD, "start", wanted, timeout_s=TIMEOUT_S)
+
+
 async def read_unspent(rpc: RpcClient, scripts: Sequence[bytes], max_money: int) -> Unspent:
     """All unspent outputs of the scripts, at one block. Raises NodeUnavailableError, NodeDataError."""
     if len(scripts) > SCRIPTS_MAX:
         raise NodeUnavailableError(f"more than {SCRIPTS_MAX} scripts cannot be asked at once")
     wanted = [f"raw({script.hex()})" for script in scripts] or [_NO_SCRIPT]
     began = time.monotonic()
-    answer = as_object(await rpc.call(METHOD, "start", wanted, timeout_s=TIMEOUT_S), METHOD)
+    answer = as_object(await _scan(rpc, wanted), METHOD)
     node_ms = int((time.monotonic() - began) * 1000)
     if not as_bool(answer.get("success"), "success"):
         raise NodeUnavailableError(f"{METHOD} was ended before it was through")

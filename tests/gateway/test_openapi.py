@@ -23,7 +23,7 @@ from tests.gateway.fake import (
     running,
 )
 
-PAGES = {"/cashier", "/cashier.js", "/static/{checksum}/{name}", "/openapi.json"}
+PAGES = {"/cashier", "/cashier.js", "/static/{checksum}/{name}", "/openapi.json", "/verify_liability.py"}
 
 
 def test_it_is_valid_openapi_31() -> None:

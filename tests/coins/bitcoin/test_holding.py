@@ -8,7 +8,7 @@ from coins.bitcoin.holding import METHOD, SCRIPTS_MAX, Unspent, read_unspent
 from coins.bitcoin.rpc import RpcClient
 from coins.errors import NodeDataError, NodeUnavailableError
 from coins.types import BlockRef, Location, Outpoint
-from tests.coins.bitcoin.fake_node import FakeNode, Raw, door
+from tests.coins.bitcoin.fake_node import FakeNode, Raw, Refusal, door
 
 MONEY = 21_000_000 * 10**8
 TIP = "ab" * 32
@@ -60,3 +60,23 @@ def test_nothing_unspent_is_zero_everywhere() -> None:
     held = Unspent(5, TIP, {}).holdings(BlockRef(5, TIP, "cd" * 32), "", "BTC", {b"\x51": Location.HOT})
     assert held.amounts == {"BTC": dict.fromkeys(Location, 0)}
     assert Unspent(5, TIP, {Outpoint("ab", 0): (b"\x51", 3)}).outputs
+
+
+async def test_a_scan_for_somebody_else_is_waited_for_and_another_refusal_is_not(
+    fake_node: FakeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coins.bitcoin.holding.BUSY_S", 0)
+    busy = Refusal(-8, 'Scan already in progress, use action "abort" or "status"')
+    answers: list[object] = [busy, busy, scanned(output(1, "0051", "1"))]
+    fake_node.results[METHOD] = lambda *_: answers.pop(0)
+    rpc = RpcClient(door(fake_node))
+    assert len((await read_unspent(rpc, [b"\x00\x51"], MONEY)).outputs) == 1
+    fake_node.results[METHOD] = busy
+    with pytest.raises(NodeUnavailableError, match="in progress"):
+        await read_unspent(rpc, [b"\x00\x51"], MONEY)
+    asked = len(fake_node.seen)
+    fake_node.results[METHOD] = Refusal(-8, "Invalid descriptor")
+    with pytest.raises(NodeUnavailableError, match="descriptor"):
+        await read_unspent(rpc, [b"\x00\x51"], MONEY)
+    assert len(fake_node.seen) == asked + 1
+    await rpc.close()
