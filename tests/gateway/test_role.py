@@ -48,6 +48,8 @@ MAY: dict[str, set[Role]] = {
     "create_operator": {Role.ADMIN},
     "change_operator": {Role.ADMIN},
     "reset_operator": {Role.ADMIN},
+    "list_periods": {Role.VIEWER, Role.PAYMENTS, Role.ADMIN},
+    "close_period": CASES,
     "list_cases": CASES_SEEN,
     "get_case": CASES_SEEN,
     "assign_case": CASES,
