@@ -327,30 +327,6 @@ class JournalQuery(StatementQuery):
     txid: Txid | None = None
 
 
-Month = Annotated[str, Field(pattern=r"^2[0-9]{3}-(0[1-9]|1[0-2])$", examples=["2026-01"])]
-
-
-class PeriodsQuery(Query):
-    """Closed months, newest first; of one currency, of one month, or of all."""
-
-    currency: Currency | None = None
-    month: Month | None = None
-    limit: Annotated[int, Field(ge=1, le=500)] = 100
-
-
-class ClosePeriodBody(Body):
-    """Which chain's month is closed; its tokens are closed with it."""
-
-    currency: Currency
-
-
-class ProofQuery(Query):
-    """Whose sum: a currency at the end of a closed month."""
-
-    currency: Currency
-    month: Month
-
-
 class HouseQuery(Query):
     """One page of the house's movements, newest first."""
 

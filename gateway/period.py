@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from actors.messages import ClosePeriod, GetProof, ListPeriods, PeriodView
 from gateway.api import Call, Reply
-from gateway.bodies import ClosePeriodBody, PeriodsQuery, ProofQuery
 from gateway.moment import moment
+from gateway.period_bodies import ClosePeriodBody, PeriodsQuery, ProofQuery
 from gateway.period_replies import PeriodList, PeriodReply, ProofReply, ProofStep
 from gateway.problem import ProblemError
 

@@ -17,6 +17,7 @@ from actors.messages import (
     CasesReleased,
     ChildView,
     ClientBlock,
+    ClosePeriod,
     CreateKey,
     CreateOperator,
     CreateSession,
@@ -29,6 +30,7 @@ from actors.messages import (
     GetCase,
     GetDeposit,
     GetPayoutStory,
+    GetProof,
     GetStatement,
     GetStop,
     GetTree,
@@ -48,6 +50,7 @@ from actors.messages import (
     ListJournal,
     ListKeys,
     ListOperators,
+    ListPeriods,
     ListStatementLines,
     ListWebhooks,
     ListWithdrawals,
@@ -55,6 +58,7 @@ from actors.messages import (
     OperatorCredentials,
     Outcome,
     Page,
+    PeriodsClosed,
     PostTransfer,
     RedeliverWebhook,
     ReleaseCase,
@@ -93,6 +97,8 @@ from tests.gateway.samples import (
     operator_session_view,
     operator_view,
     payout_story,
+    period_view,
+    proof_view,
     session_view,
     statement_line,
     statement_view,
@@ -136,6 +142,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "release_case": REASON,
     "release_cases": {**REASON, "currency": "BTC", "cause": "deposits_closed"},
     "refund_case": {**REASON, "currency": "BTC", "address": "bcrt1qbob"},
+    "close_period": {"currency": "BTC"},
     "write_off_case": REASON,
     "block_deposits": REASON,
     "unblock_deposits": REASON,
@@ -159,7 +166,7 @@ ASKS = {
 """How many questions a good request costs beside the token's, where it is not one."""
 IDS = {"operators": "op_1", "keys": "key_1", "deposits": "dep_1", "sessions": "ses_1"}
 """An id of each kind of object, by the part of the path before it; a withdrawal's is wd_1."""
-PATHS = {"client_id": "alice", "currency": "BTC"}
+PATHS = {"client_id": "alice", "currency": "BTC", "month": "2026-01"}
 HOUSE_MOVEMENT = HouseMovementView(1, "funding", "BTC", "ab" * 32, "operator:op_1", "float", NOW)
 BY_NAME: dict[str, Route] = {route.name: route for route in ROUTES}
 
@@ -185,6 +192,9 @@ def script(directory: FakeDirectory) -> None:
         RequestRefund: Outcome(case_view(status="refunding")),
         UnblockDeposits: Outcome(CasesReleased(1, 0)),
         WriteOffCase: Outcome(case_view(status="written_off")),
+        ClosePeriod: PeriodsClosed("2026-01", "BTC", (period_view(),)),
+        ListPeriods: (period_view(),),
+        GetProof: proof_view(),
         CreateSession: Outcome(session_view()),
         StopWithdrawal: Outcome(withdrawal_view(status="broadcast", attention=True)),
         DecideWithdrawal: Outcome(withdrawal_view(status="cancelled")),

@@ -18,6 +18,8 @@ from actors.messages import (
     JournalView,
     OperatorSessionView,
     OperatorView,
+    PeriodView,
+    ProofView,
     SessionView,
     StatementLine,
     StatementView,
@@ -27,6 +29,7 @@ from actors.messages import (
 )
 from ledger.codec import to_dict
 from ledger.journal_query import JournalPosting
+from ledger.liability import prove
 from ledger.story_view import (
     AddressMatch,
     ChainTxView,
@@ -41,6 +44,7 @@ from ledger.views import AttemptView, CaseEntry, HistoryEntry
 
 NOW = 1_760_000_000
 TXID = "ab" * 32
+OWED = {"alice": 2**70, "bob": 5, "carol": 0}
 
 
 def session_view(**changes: Any) -> SessionView:
@@ -126,6 +130,22 @@ def withdrawal_view(**changes: Any) -> WithdrawalView:
         attempts=(AttemptView("att_1", None, "prepared", 300, NOW, 150, 2),),
     )
     return replace(view, **changes)
+
+
+def period_view() -> PeriodView:
+    return PeriodView(
+        "2026-01", "BTC", "BTC", 41, 900, "ab" * 32, {"owed": {"total": "5"}}, "cd" * 32, NOW, "operator:op_1"
+    )
+
+
+def proof_view(client_id: str = "alice") -> ProofView:
+    proof = prove(OWED, bytes(32), client_id)
+    steps = tuple(
+        {"hash": step.node_hash.hex(), "amount": step.amount, "is_left": step.is_left} for step in proof.steps
+    )
+    return ProofView(
+        "2026-01", "BTC", client_id, proof.nonce.hex(), proof.amount, steps, proof.root.hex(), proof.total
+    )
 
 
 def case_view(**changes: Any) -> CaseView:

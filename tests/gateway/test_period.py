@@ -12,28 +12,14 @@ from typing import Any
 import pytest
 
 import gateway
-from actors.messages import ClosePeriod, GetProof, ListPeriods, PeriodsClosed, PeriodView, ProofView
+from actors.messages import ClosePeriod, GetProof, ListPeriods, PeriodsClosed
 from gateway.period import close_period
 from ledger.errors import CurrencyUnavailableError, PeriodNotClosableError
-from ledger.liability import prove, root_of
+from ledger.liability import root_of
 from tests.gateway.fake import running
-from tests.gateway.samples import NOW
+from tests.gateway.samples import OWED, period_view, proof_view
 
-SALT = bytes(32)
-OWED = {"alice": 2**70, "bob": 5, "carol": 0}
-PERIOD = PeriodView(
-    "2026-01", "BTC", "BTC", 41, 900, "ab" * 32, {"owed": {"total": "5"}}, "cd" * 32, NOW, "operator:op_1"
-)
-
-
-def proof_view(client_id: str = "alice") -> ProofView:
-    proof = prove(OWED, SALT, client_id)
-    steps = tuple(
-        {"hash": step.node_hash.hex(), "amount": step.amount, "is_left": step.is_left} for step in proof.steps
-    )
-    return ProofView(
-        "2026-01", "BTC", client_id, proof.nonce.hex(), proof.amount, steps, proof.root.hex(), proof.total
-    )
+PERIOD = period_view()
 
 
 async def test_a_month_is_closed_and_shown(tmp_path: Path) -> None:
@@ -109,7 +95,7 @@ async def test_a_proof_is_what_the_verifier_takes(tmp_path: Path) -> None:
     assert script.raw == (Path(gateway.__path__[0]) / "static" / "verify_liability.py").read_bytes()
     (tmp_path / "verify.py").write_bytes(script.raw)
     (tmp_path / "proof.json").write_text(json.dumps(answer.data))
-    root = root_of(OWED, SALT)[0].hex()
+    root = root_of(OWED, bytes(32))[0].hex()
     command = [sys.executable, "-I", str(tmp_path / "verify.py"), "alice", str(tmp_path / "proof.json"), root]
     done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.startswith("holds: ")) == (0, True), done.stdout + done.stderr
