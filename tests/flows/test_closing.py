@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gateway.closing_commands import closing_app
 from ledger.month import end_of, month_of
 from tests.demo.stage import Stage
 from tests.flows.conftest import MakeStage, OpenShop
@@ -42,6 +43,7 @@ async def into_next_month(shop: Shop, currency: str) -> str:
 async def test_l13_the_month_is_closed_and_its_totals_agree(
     make_stage: MakeStage, open_shop: OpenShop, currency: str, paid: str, out: str
 ) -> None:
+    assert [command.name for command in closing_app.registered_commands] == ["close"]
     stage = make_stage(currency)
     shop = await open_shop(stage)
     await shop.fund("alice", paid, blocks=6)

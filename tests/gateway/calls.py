@@ -151,6 +151,7 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 QUERIES = {
     "get_client_statement": "?currency=BTC",
+    "get_proof": "?currency=BTC&month=2026-01",
     "get_statement": "?account=client:alice:BTC:available",
     "search": "?q=alice",
 }

@@ -14,6 +14,8 @@ import pytest
 import gateway
 from actors.messages import ClosePeriod, GetProof, ListPeriods, PeriodsClosed
 from gateway.period import close_period
+from gateway.period_bodies import ClosePeriodBody
+from gateway.period_replies import PeriodReply
 from ledger.errors import CurrencyUnavailableError, PeriodNotClosableError
 from ledger.liability import root_of
 from tests.gateway.fake import running
@@ -35,6 +37,8 @@ async def test_a_month_is_closed_and_shown(tmp_path: Path) -> None:
             headers=rig.idempotency(),
         )
         (shown,) = answer.data["data"]
+        assert set(shown) == set(PeriodReply.model_fields)
+        assert set(ClosePeriodBody.model_fields) == {"currency"}
         assert (answer.status, shown["last_entry"], shown["report"]) == (200, 41, {"owed": {"total": "5"}})
         asked = rig.directory.last(ClosePeriod)
         assert (asked.chain, asked.month, asked.by) == ("BTC", "2026-01", "operator:op_1")
