@@ -31,6 +31,7 @@ from config.errors import ConfigError
 from config.loader import as_dict, load, print_config
 from config.schema import Settings, SignerSettings
 from gateway.audit_commands import audit_app
+from gateway.backup_commands import backup
 from gateway.book_commands import books_app
 from gateway.closing_commands import closing_app
 from gateway.operator_commands import operators_app
@@ -52,6 +53,7 @@ app.add_typer(audit_app)
 app.add_typer(books_app)
 app.command()(reconcile)
 app.add_typer(closing_app)
+app.command()(backup)
 
 
 R = TypeVar("R")
@@ -69,7 +71,7 @@ def settings_of(path: Path | None) -> Settings:
 @app.callback(invoke_without_command=True)
 def main(context: typer.Context, config: ConfigOption = None) -> None:
     """Serve, unless a command is named."""
-    context.obj = Desk(settings_of, _administer, _read, _rescan, _verify, _compare, _close)
+    context.obj = Desk(settings_of, _administer, _read, _rescan, _verify, _compare, _close, _back_up)
     if context.invoked_subcommand is None:
         serve(config)
 
@@ -329,6 +331,17 @@ def _close(settings: Settings, chain: str, month: str, by: str) -> Any:
     from actors.closing import close_books
 
     return _done(close_books(settings, chain, month, by, int(time.time()), secrets.token_bytes))
+
+
+def _back_up(settings: Settings, **options: Any) -> Any:
+    """Copy the database, also beside a server; troubles are one line."""
+    from ledger.backup import back_up
+    from ledger.errors import StoreError
+
+    try:
+        return back_up(settings.ledger.path, **options)
+    except StoreError as error:
+        raise fail(str(error), UNREACHABLE) from None
 
 
 def _done(work: Coroutine[Any, Any, R]) -> R:

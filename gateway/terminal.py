@@ -76,6 +76,7 @@ class Desk:
     verify: Work
     compare: Work
     close: Work
+    back_up: Work
 
 
 def fail(message: str, code: int) -> typer.Exit:
