@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from actors.rescan import Rescanned, rescan
 from coins.errors import NodeBehindError, NodeUnavailableError
+from ledger.backup import back_up
 from ledger.connection import connect
 from ledger.queries import GetScanned
 from ledger.reader_scan import get_scanned
 from ledger.snapshot import Snapshot
+from ledger.verify import verify_file
+from ledger.views import ScannedView
 from tests.actors.desk import Desk, open_desk
 from tests.fakes.chain import FakeIndex
 from tests.fakes.coin import FakeReader
+from tests.ledger.books import rows
 
 
-async def again(desk: Desk, from_height: int = 0, currency: str = "BTC") -> Rescanned:
-    """Rescan with a reader of its own."""
-    db = connect(desk.path, read_only=True)
-    book = get_scanned(Snapshot(db, 0), GetScanned(currency, from_height))
-    db.close()
+def scanned(path: Path, from_height: int, currency: str) -> ScannedView:
+    """What the books know of a chain."""
+    db = connect(path, read_only=True)
+    try:
+        return get_scanned(Snapshot(db, 0), GetScanned(currency, from_height))
+    finally:
+        db.close()
+
+
+async def again(
+    desk: Desk, from_height: int = 0, currency: str = "BTC", path: Path | None = None
+) -> Rescanned:
+    """Rescan with a reader of its own; ``path`` is of a copy of the books."""
+    book = scanned(path or desk.path, from_height, currency)
     told: list[tuple[int, int, int]] = []
     reader = FakeReader(desk.chains[currency])
     done = await rescan(reader, FakeIndex(), book, from_height, lambda *place: told.append(place))
@@ -56,6 +70,36 @@ async def test_d42_every_receipt_and_spend_is_found_again_from_any_height(
         for height in range(anchor, before + 3):
             assert (await again(desk, height, currency)).differences == ()
         assert desk.height(currency) == before
+
+
+MONEY = "SELECT id, debit_id, credit_id, amount FROM posting ORDER BY id"
+
+
+@pytest.mark.parametrize("currency", ["BTC", "ETH"])
+async def test_l15_wiped_indexes_are_found_again_from_birth_and_nothing_is_credited(
+    tmp_path: Path, currency: str
+) -> None:
+    async with open_desk(tmp_path, currency) as desk:
+        await lively(desk, currency)
+        assert (await again(desk, 0, currency)).differences == ()
+        copy = tmp_path / "copy.sqlite"
+        back_up(desk.path, copy, lambda *_: None)
+        moved, money = scanned(copy, 0, currency).movements, rows(copy, MONEY)
+        db = connect(copy)
+        db.execute("PRAGMA foreign_keys = OFF").fetchall()
+        for table in ("chain_movement", "deposit", "utxo", "script_balance"):
+            for (name,) in db.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ?", (table,)
+            ).fetchall():
+                db.execute(f"DROP TRIGGER {name}")
+            db.execute(f"DELETE FROM {table}")
+        db.close()
+        done = await again(desk, 0, currency, copy)
+        assert {each.kind for each in done.differences} == {"missing"}
+        assert Counter(each.movement for each in done.differences) == Counter(moved)
+        assert len(moved) >= 4
+        assert rows(copy, MONEY) == money
+        assert {"rebuild", "movement"} & {finding.kind for finding in verify_file(copy)}
 
 
 async def test_each_difference_is_named(tmp_path: Path) -> None:

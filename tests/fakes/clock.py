@@ -63,6 +63,10 @@ class FakeClock:
         """Seconds since the clock was made."""
         return self._now_ns / 1e9
 
+    def set_by(self, seconds: int) -> None:
+        """Set the time of day on or back; what was waited for stays as far away as it was."""
+        self._start_ns += seconds * 1_000_000_000
+
     async def sleep(self, seconds: float) -> None:
         """Return once the clock was advanced by ``seconds``."""
         if seconds <= 0:

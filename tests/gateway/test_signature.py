@@ -48,6 +48,15 @@ def test_a_good_signature_gives_time_and_nonce() -> None:
     assert (signed.signed_at, signed.nonce) == (1_760_000_000, "nonce-0001")
 
 
+@pytest.mark.parametrize("jump", [-3_600, 86_400, -1_760_000_000])
+def test_l19_a_clock_that_jumps_refuses_what_was_signed_and_takes_what_is_signed_by_it(jump: int) -> None:
+    header = sign(KEY, **REQUEST)
+    assert refusal(header, now=1_760_000_000 + jump) == "signature_expired"
+    now = 1_760_000_000 + jump
+    assert check(sign(KEY, **REQUEST | {"signed_at": now}), now=now).signed_at == now
+    assert check(header).nonce == "nonce-0001"
+
+
 @pytest.mark.parametrize(
     "changes",
     [
