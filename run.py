@@ -336,12 +336,8 @@ def _close(settings: Settings, chain: str, month: str, by: str) -> Any:
 def _back_up(settings: Settings, **options: Any) -> Any:
     """Copy the database, also beside a server; troubles are one line."""
     from ledger.backup import back_up
-    from ledger.errors import StoreError
 
-    try:
-        return back_up(settings.ledger.path, **options)
-    except StoreError as error:
-        raise fail(str(error), UNREACHABLE) from None
+    return _done(asyncio.to_thread(back_up, settings.ledger.path, **options))
 
 
 def _done(work: Coroutine[Any, Any, R]) -> R:
