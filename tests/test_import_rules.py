@@ -63,7 +63,7 @@ PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
         ("coins.signer",),
     ),  # start the signer
     (
-        r"ledger\.(connection|store|migrate|context|reader\w*|\w+_row)",
+        r"ledger\.(backup|connection|store|migrate|context|reader\w*|\w+_row)",
         ("sqlite3", "aiosqlite"),
     ),  # the store files
     (
