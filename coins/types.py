@@ -155,10 +155,11 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class MempoolView:
-    """Unconfirmed receipts of ours and the whole set of txids the node holds unconfirmed."""
+    """Unconfirmed receipts and spends of ours (Bitcoin-like), and all txids the node holds unconfirmed."""
 
     receipts: tuple[Receipt, ...]
     txids: frozenset[str]
+    spends: tuple[Spend, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

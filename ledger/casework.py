@@ -268,7 +268,7 @@ def _parked_still(tx: Tx, coin: CoinRow, deposit: DepositRow) -> str | None:
     """Why the deposit would be parked now, None when it would not."""
     if deposit.reason not in POLICY:
         return deposit.reason
-    return parking_reason(tx, coin, deposit.client_id, deposit.amount)
+    return parking_reason(tx.db, coin, deposit.client_id, deposit.amount)
 
 
 def _release(tx: Tx, coin: CoinRow, deposit: DepositRow, by: str, reason: str) -> None:

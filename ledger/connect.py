@@ -10,9 +10,10 @@ from ledger import accounts, deposit_row
 from ledger.accounts import Part
 from ledger.block_book import BlockBook, Owner, add_to_script, make_id
 from ledger.case import CaseEvent
-from ledger.case_row import read_cases
+from ledger.case_row import CaseRow, read_cases
 from ledger.codec import to_dict
 from ledger.coin_row import CoinRow
+from ledger.connection import Database
 from ledger.context import Tx
 from ledger.deposit import DEPOSIT, DepositEvent, DepositState
 from ledger.deposit_row import DepositRow
@@ -130,14 +131,14 @@ def book_movement(book: BlockBook, coin: CoinRow, owner: Owner, receipt: Receipt
 # -- clients -------------------------------------------------------------------------------------
 
 
-def parking_reason(tx: Tx, coin: CoinRow, client_id: str, amount: int) -> str | None:
+def parking_reason(db: Database, coin: CoinRow, client_id: str, amount: int) -> str | None:
     """Why policy does not credit the client this amount now, None when it does.
 
     What does not pass with time comes first, so that a release can never credit it by the way.
     """
     if amount < coin.minimum_deposit:
         return "below_minimum"
-    if tx.db.execute("SELECT 1 FROM client_block WHERE client_id = ?", (client_id,)).fetchone():
+    if db.execute("SELECT 1 FROM client_block WHERE client_id = ?", (client_id,)).fetchone():
         return "client_blocked"
     if coin.deposits != "open" or coin.hold is not None:
         return "deposits_closed"
@@ -153,18 +154,24 @@ def _reason_now(
     may bring another amount when it is mined again.
     """
     client_id = owner.client_id or ""
-    reason = receipt.doubt or parking_reason(book.tx, coin, client_id, receipt.amount)
-    if held is None:
+    reason = receipt.doubt or parking_reason(book.tx.db, coin, client_id, receipt.amount)
+    case = decision_on(book.tx.db, held.id, reason, client_id, receipt.amount) if held is not None else None
+    if case is None:
         return reason
-    for case in read_cases(book.tx.db, "c.deposit_id = ? AND c.status = 'assigned'", (held.id,)):
+    mined = replace(case, amount=receipt.amount, block_height=book.ref.height, block_hash=book.ref.block_hash)
+    move_case(book.tx, mined, CaseEvent.INCLUDED, Who.CHAIN, "chain", "mined again")
+    return None
+
+
+def decision_on(
+    db: Database, deposit_id: str, reason: str | None, client_id: str, amount: int
+) -> CaseRow | None:
+    """The case by which a deposit is credited though it would be parked, None without such a decision."""
+    for case in read_cases(db, "c.deposit_id = ? AND c.status = 'assigned'", (deposit_id,)):
         decided = (case.reason, case.client_id, case.amount)
-        if reason is None or (reason, client_id, receipt.amount) == decided:
-            mined = replace(
-                case, amount=receipt.amount, block_height=book.ref.height, block_hash=book.ref.block_hash
-            )
-            move_case(book.tx, mined, CaseEvent.INCLUDED, Who.CHAIN, "chain", "mined again")
-            return None
-    return reason
+        if reason is None or (reason, client_id, amount) == decided:
+            return case
+    return None
 
 
 def new_deposit(

@@ -27,11 +27,13 @@ from coins.types import (
     Holdings,
     Location,
     MempoolView,
+    Outpoint,
     OwnOutput,
     OwnScript,
     Payee,
     PayoutWork,
     SignedTx,
+    Spend,
     StuckWork,
     TxOutput,
     Utxo,
@@ -159,8 +161,16 @@ class FakeHistory:
 
 def mempool_view(chain: FakeChain, index: FakeIndex) -> MempoolView:
     """The mempool as the watcher is told of it."""
-    receipts = [receipt for tx in chain.mempool.values() for receipt in chain.receipts(tx, index)]
-    return MempoolView(tuple(receipts), frozenset(chain.mempool))
+    txs = chain.mempool.values()
+    receipts = [receipt for tx in txs for receipt in chain.receipts(tx, index)]
+    own = index.outpoints | {Outpoint(r.txid, int(r.position)) for r in receipts if r.position.isdecimal()}
+    spends = [
+        Spend(tx.txid, outpoint, sum(amount for _, amount in tx.outputs))
+        for tx in txs
+        for outpoint in tx.inputs
+        if outpoint in own
+    ]
+    return MempoolView(tuple(receipts), frozenset(chain.mempool), tuple(spends))
 
 
 class FakeDeriver:
