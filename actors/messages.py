@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from actors.childspec import ChildView, GetTree
+from actors.in_flight import GetInFlightNow, GetUnconfirmed, InFlightNow
 from actors.reconciler_messages import ClosePeriod, Explain, GetHoldingsAt, Reconcile
 from coins.types import Branch, OwnScript
 from ledger.commands import (
@@ -41,6 +42,7 @@ from ledger.commands import (
     WriteOffCase,
 )
 from ledger.errors import DomainError
+from ledger.in_flight_view import CandidateView, GetInFlight, IncomingView, InFlightView, MovementView, Span
 from ledger.journal_query import GetJournalPart, JournalView, ListJournal
 from ledger.operator_access import (
     BeginLogin,
@@ -262,6 +264,7 @@ __all__ = [
     "BalanceView",
     "BeginLogin",
     "BlockDeposits",
+    "CandidateView",
     "CaseView",
     "CasesReleased",
     "ChainTxView",
@@ -295,6 +298,8 @@ __all__ = [
     "GetCase",
     "GetDeposit",
     "GetHoldingsAt",
+    "GetInFlight",
+    "GetInFlightNow",
     "GetJournalPart",
     "GetKey",
     "GetOperatorSession",
@@ -304,12 +309,16 @@ __all__ = [
     "GetStatement",
     "GetStop",
     "GetTree",
+    "GetUnconfirmed",
     "GetWatcherStatus",
     "GetWithdrawal",
     "HoldCurrency",
     "HouseAddressView",
     "HouseMovementView",
     "Idempotency",
+    "InFlightNow",
+    "InFlightView",
+    "IncomingView",
     "IssueAddress",
     "IssueScript",
     "IssuedAddress",
@@ -332,6 +341,7 @@ __all__ = [
     "ListWithdrawals",
     "LoginLimits",
     "LoginOperator",
+    "MovementView",
     "OpenWithdrawal",
     "OperatorCredentials",
     "OperatorSessionView",
@@ -362,6 +372,7 @@ __all__ = [
     "SetCurrencyState",
     "SetOperator",
     "SetPassword",
+    "Span",
     "SpentNonce",
     "StartPayouts",
     "StatementLine",

@@ -16,6 +16,7 @@ from actors.directory import Directory
 from actors.errors import DeliveryError
 from actors.explainer import Explained, Explainer
 from actors.identity import Ids
+from actors.in_flight import GetInFlightNow, in_flight_now
 from actors.messages import ClosePeriod, Explain, GetHoldingsAt, Reconcile, TipMoved
 from actors.slot import CoinSlot
 from coins.errors import CoinError
@@ -76,6 +77,12 @@ class ReconcilerActor(AnsweringActor):
             case GetHoldingsAt():
                 return self.answer_beside(
                     self._answer(message.chain, lambda: self._holdings_at(message.chain, message.height))
+                )
+            case GetInFlightNow():
+                return self.answer_beside(
+                    in_flight_now(
+                        self._directory, self._timeout_s, message, is_watched=message.chain in self._slots
+                    )
                 )
             case Explain():
                 return self.answer_beside(

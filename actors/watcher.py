@@ -12,6 +12,7 @@ from actors.clock import Clock
 from actors.directory import Directory
 from actors.doubt import NOTHING, Opinion
 from actors.errors import DeliveryError
+from actors.in_flight import GetUnconfirmed, Unconfirmed
 from actors.look import AtTip, FirstBlock, Moved, Seen, Trouble, look
 from actors.messages import GetWatcherStatus, TipMoved, WatcherStatus, WorkReady
 from actors.progress import Progress
@@ -82,6 +83,7 @@ class WatcherActor(AsyncioActor):
         self._step = slot.settings.blocks_per_step
         self._shown: frozenset[str] = frozenset()
         self._told: tuple[frozenset[tuple[str, str]], frozenset[str]] | None = None
+        self._unconfirmed: Unconfirmed | None = None
 
     async def on_start(self) -> None:
         """Load scripts, live outpoints and the last blocks; then look."""
@@ -104,6 +106,8 @@ class WatcherActor(AsyncioActor):
             case GetWatcherStatus():
                 tip = self._known[0].height if self._known else None
                 return WatcherStatus(self._chain, self._state, self._detail, tip, self._node_height)
+            case GetUnconfirmed():
+                return self._unconfirmed
             case Trouble() | FirstBlock() | Moved() | AtTip() | Reload():
                 self._look_after(await self._take(message))
             case _:
@@ -136,6 +140,7 @@ class WatcherActor(AsyncioActor):
     async def _take(self, seen: Seen | Reload) -> float:
         """Act on a look; answers how long to wait before the next. Whatever fails, there is a next one."""
         is_stale = False
+        self._unconfirmed = None
         try:
             match seen:
                 case Reload():
@@ -246,6 +251,8 @@ class WatcherActor(AsyncioActor):
         await self._credit_due(at_tip.opinion.credit_height)
         if at_tip.mempool is not None:
             await self._mempool(at_tip.mempool)
+            now_s = int(self._clock.now_s())
+            self._unconfirmed = Unconfirmed(at_tip.mempool, at_tip.head.block_hash, now_s)
         if at_tip.mempool is not None or at_tip.opinion.gravest is not None:
             await self._report_opinion(at_tip.opinion, Finding.AT_HEAD)
         tip = self._known[0]

@@ -39,7 +39,7 @@ class Permission(StrEnum):
     """To look at the house's own movements; to announce them is the next one."""
     HOUSE = "house"
     BOOKS = "books"
-    """To read statements of every account, and the journal."""
+    """To read statements of every account, the journal, and what is under way."""
     WEBHOOKS = "webhooks"
     """To see what was told to the website, and tell it again."""
     CLOSING = "closing"

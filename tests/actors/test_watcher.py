@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+from actors.in_flight import GetUnconfirmed
 from coins.types import MempoolView
 from tests.actors.desk import open_desk
 from tests.actors.doors import UNAVAILABLE, DeskDeriver
@@ -248,6 +249,20 @@ async def test_the_mempool_is_told_only_when_it_changes(tmp_path: Path) -> None:
         await desk.pay("bob", 60_000)
         await desk.poke()
         assert rows(desk.path, seen) == [(2,)]
+
+
+async def test_the_last_look_at_the_mempool_is_told_with_its_block_and_not_of_a_silent_node(
+    tmp_path: Path,
+) -> None:
+    async with open_desk(tmp_path) as desk:
+        tx = await desk.pay("alice", 50_000)
+        await desk.poke()
+        last = await desk.ask("watcher:BTC", GetUnconfirmed())
+        assert last.block_hash == desk.chains["BTC"].tip.ref.block_hash
+        assert last.view.txids == {tx.txid}
+        desk.readers["BTC"].is_down = True
+        await desk.poke()
+        assert await desk.ask("watcher:BTC", GetUnconfirmed()) is None
 
 
 async def test_a_mempool_read_while_a_block_came_in_does_not_count(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from actors.messages import (
     WithdrawalView,
 )
 from ledger.codec import to_dict
+from ledger.in_flight_view import ClientsLine, InFlightView, LocationLine, Span
 from ledger.journal_query import JournalPosting
 from ledger.liability import prove
 from ledger.story_view import (
@@ -297,6 +298,21 @@ def entry_view(**changes: Any) -> EntryView:
     posting = PostingView("BTC", "client:alice:BTC:reserved", "onchain:BTC:hot", 100_000, 5_000, 1)
     view = EntryView(
         7, "payout", NOW, "chain", "attempt", "att_1", 101, "cd" * 32, TXID, None, "", (posting,)
+    )
+    return replace(view, **changes)
+
+
+def in_flight_view(**changes: Any) -> InFlightView:
+    view = InFlightView(
+        currency="BTC",
+        fee_currency="BTC",
+        at=None,
+        is_node_known=False,
+        incoming=(),
+        movements=(),
+        foreign=(),
+        locations=(LocationLine("hot", 7, 0, 0, Span(), Span(7, 7)),),
+        clients=ClientsLine(7, 0, 0, 0, 0, Span(), Span(7, 7)),
     )
     return replace(view, **changes)
 

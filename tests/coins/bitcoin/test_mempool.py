@@ -15,7 +15,7 @@ from coins.bitcoin.wire import Tx, TxIn, TxOut
 from coins.errors import NodeDataError
 from coins.family import Coin
 from coins.index import WatchIndex
-from coins.types import Outpoint
+from coins.types import Outpoint, Spend
 from tests.coins.bitcoin.fake_node import FakeNode, Raw, Refusal
 from tests.coins.bitcoin.setup import coin_settings
 
@@ -43,6 +43,34 @@ async def test_the_mempool_is_fetched_once(fake_node: FakeNode, fake_coin: Coin)
     fake_node.results |= {"getrawmempool": ["cc" * 32], "getrawtransaction": "00"}
     with pytest.raises(NodeDataError, match="breaks off"):
         await fake_coin.reader.mempool(index)
+
+
+def spending(*points: Outpoint, script: bytes = SCRIPT) -> Tx:
+    return Tx(2, tuple(TxIn(point, 2**32 - 1, b"", ()) for point in points), (TxOut(400, script),), 0)
+
+
+async def test_spends_of_what_is_ours_are_told_whoever_made_them(
+    fake_node: FakeNode, fake_coin: Coin
+) -> None:
+    ours, other = Outpoint("22" * 32, 1), Outpoint("22" * 32, 2)
+    # The list is in no order: what spends an unconfirmed payment to us comes before it here.
+    child, parent = "aa" * 32, "bb" * 32
+    raws = {
+        child: spending(Outpoint(parent, 0), script=b"\x51" * 22),
+        parent: spending(Outpoint("33" * 32, 0)),
+        "cc" * 32: spending(other, ours, script=b"\x51" * 22),
+        "dd" * 32: spending(other, script=b"\x51" * 22),
+    }
+    fake_node.results |= {
+        "getrawmempool": list(raws),
+        "getrawtransaction": lambda txid, _: raws[txid].serialize().hex(),
+    }
+    index = WatchIndex([SCRIPT], [ours])
+    for _ in range(2):
+        view = await fake_coin.reader.mempool(index)
+        assert set(view.spends) == {Spend(child, Outpoint(parent, 0), 400), Spend("cc" * 32, ours, 400)}
+    fake_node.results["getrawmempool"] = []
+    assert (await fake_coin.reader.mempool(index)).spends == ()
 
 
 async def test_one_look_fetches_a_bounded_number(
