@@ -23,7 +23,7 @@ from tests.benchmarks.table import COLUMNS, RESULTS, Row, cells, machine, markdo
 
 NAMES = (
     "scan", "actors", "ledger", "gateway", "accept", "deposits", "payouts", "latency", "catchup",
-    "catchup_evm", "quiet", "scale", "restart", "lane", "reconcile", "statement",
+    "catchup_evm", "quiet", "scale", "restart", "lane", "reconcile", "statement", "verify",
 )  # fmt: skip
 STYLES = {"ok": "green", "MISS": "bold red", "-": "dim"}
 

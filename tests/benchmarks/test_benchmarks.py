@@ -14,7 +14,7 @@ from ledger.commands import SpentNonce
 from ledger.connection import connect
 from ledger.verify import verify_file
 from tests.benchmarks import __main__ as bench
-from tests.benchmarks import bench_reconcile, statements
+from tests.benchmarks import bench_reconcile, bench_verify, statements
 from tests.benchmarks.bench_deposits import measure
 from tests.benchmarks.bench_ledger import transfers
 from tests.benchmarks.books import fill
@@ -106,6 +106,14 @@ async def test_the_node_in_memory_serves_a_watcher_until_its_deposits_are_credit
     ((confirming, in_ledger, _, _),) = await measure(tmp_path, clients=20, deposits=5, rounds=1)
     assert 0 < in_ledger < confirming
     assert check_books(tmp_path / "books.sqlite") == []
+
+
+async def test_the_audit_is_measured_beside_a_gateway_that_answers(tmp_path: Path) -> None:
+    found = await bench_verify.measure(tmp_path, clients=20, postings=100, idle_s=0.5)
+    assert found.audit_cpu_s > 0
+    assert 0 < found.audit_s < bench_verify.SECONDS_BAR
+    assert found.idle_p99_s > 0
+    assert found.busy_p99_s > 0
 
 
 def test_a_row_is_held_against_its_bar() -> None:
