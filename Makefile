@@ -37,7 +37,7 @@ endef
 
 # The text after `##` is what `make help` shows.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-long fuzz crash-matrix check bench nodes nodes-up nodes-down nodes-mine nodes-pay lock clean venv-run venv-dev
+.PHONY: help install demo test test-long fuzz crash-matrix check bench nodes nodes-up nodes-down nodes-mine nodes-pay nodes-month lock clean venv-run venv-dev
 MAKEFLAGS += --no-print-directory
 
 help: ## show this list
@@ -85,6 +85,9 @@ nodes-mine: venv-run ## mine on one of them: COIN=btc N=3
 
 nodes-pay: venv-run ## pay from its faucet: COIN=btc TO=<address> AMOUNT=0.5
 	@$(PY) -m tests.nodes.up pay $(COIN) $(TO) $(AMOUNT)
+
+nodes-month: venv-run ## let the month end on all three, to try a closing
+	@$(PY) -m tests.nodes.up month
 
 lock: $(LOCK_VENV)/uv-$(UV_VERSION) ## resolve the dependencies anew into the two hashed locks (UPGRADE=1: newest versions)
 	@$(LOCK_VENV)/bin/uv $(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml -o $(RUN_LOCK) > /dev/null

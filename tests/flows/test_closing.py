@@ -25,15 +25,11 @@ async def close(stage: Stage, month: str, *more: str) -> tuple[int, list[dict[st
     return done.returncode, json.loads(done.stdout), done.stderr
 
 
-async def into_next_month(shop: Shop, currency: str) -> str:
+async def into_next_month(shop: Shop) -> str:
     """The node's clock jumps over the end of the month of its tip; the month that is over."""
     node: Any = shop.chain.node
-    if currency == "ETH":
-        month = month_of(int(node.rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16))
-        await node.call("evm_setNextBlockTimestamp", end_of(month) + 5)
-    else:
-        month = month_of(int(node.rpc("getblockheader", node.tip)["time"]))
-        await asyncio.to_thread(node.rpc, "setmocktime", end_of(month) + 5)
+    month = month_of(await asyncio.to_thread(lambda: node.tip_time))
+    await asyncio.to_thread(node.set_clock, end_of(month) + 5)
     await asyncio.to_thread(node.mine, 8)
     await shop.until_tip()
     return month
@@ -49,7 +45,7 @@ async def test_l13_the_month_is_closed_and_its_totals_agree(
     await shop.fund("alice", paid, blocks=6)
     order = await shop.withdraw("alice", out, await shop.chain.foreign_address())
     await shop.until_withdrawal(order["id"], "final", mine=True)
-    month = await into_next_month(shop, currency)
+    month = await into_next_month(shop)
     code, closed, said = await close(stage, month)
     assert (code, said) == (0, ""), said
     (period,) = closed

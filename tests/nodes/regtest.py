@@ -141,6 +141,15 @@ class BitcoinNode(NodeProcess):
                     raise
         raise NodesError(f"another scan goes on, asked {SCAN_TRIES} times")
 
+    @property
+    def tip_time(self) -> int:
+        """Time of the best block, unix seconds."""
+        return int(self.rpc("getblockheader", self.tip)["time"])
+
+    def set_clock(self, at: int) -> None:
+        """Let the node's clock stand at `at`, unix seconds; until it ends."""
+        self.rpc("setmocktime", at)
+
     def create_wallet(self, name: str = FAUCET) -> None:
         """Create a wallet that is loaded again after a restart; load it if it exists."""
         if name in self.rpc("listwallets"):
@@ -337,6 +346,15 @@ class AnvilNode(NodeProcess):
     def tip(self) -> str:
         """Hash of the latest block."""
         return str(self.rpc("eth_getBlockByNumber", "latest", False)["hash"])
+
+    @property
+    def tip_time(self) -> int:
+        """Time of the latest block, unix seconds."""
+        return int(self.rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+
+    def set_clock(self, at: int) -> None:
+        """Give the next block the time `at`, unix seconds; time goes on from there."""
+        self.rpc("evm_setNextBlockTimestamp", at)
 
     def mine(self, blocks: int = 1) -> None:
         """Mine blocks one second apart; pending transactions go into the first."""

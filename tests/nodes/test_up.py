@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ledger.month import month_of
 from tests.nodes import up
 from tests.nodes.regtest import NodesError
 
@@ -63,3 +64,25 @@ def test_a_wrong_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> 
     assert up.main(["sideways"]) == 2
     assert up.main(["mine", "doge"]) == 1
     assert "known are btc, ltc, eth" in capsys.readouterr().err
+
+
+def test_a_month_ends_on_all_of_them_and_they_go_on_after_a_stop(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        up.up(tmp_path)
+        now = month_of(up._known_node("btc", tmp_path).tip_time)
+        capsys.readouterr()
+        up.end_month(tmp_path)
+        assert [line.split()[1] for line in capsys.readouterr().out.splitlines()][:1] == [now]
+        for currency in up.CURRENCIES:
+            assert month_of(up._known_node(currency, tmp_path).tip_time) > now
+        up.down(tmp_path)
+        up.up(tmp_path)
+        for currency in up.CURRENCIES:
+            node = up._known_node(currency, tmp_path)
+            before = node.height
+            up.mine(currency, 1, tmp_path)
+            assert (node.height, month_of(node.tip_time) > now) == (before + 1, True)
+    finally:
+        up.down(tmp_path)

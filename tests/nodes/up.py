@@ -4,6 +4,7 @@ python -m tests.nodes.up up                       start them (again), print wher
 python -m tests.nodes.up down                     stop them; their chains stay for the next start
 python -m tests.nodes.up mine btc 3               mine
 python -m tests.nodes.up pay eth 0xAddress 0.5    pay from the faucet, unmined
+python -m tests.nodes.up month                    let the month end on all of them
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
+from ledger.month import end_of, month_of
 from tests.nodes.fetch import NODES_FOLDER, program
 from tests.nodes.regtest import AnvilNode, BitcoinKind, BitcoinNode, NodesError, end_pid
 
@@ -25,10 +27,12 @@ BITCOIN: dict[str, BitcoinKind] = {"btc": "bitcoind", "ltc": "litecoind"}
 CURRENCIES = (*BITCOIN, "eth")
 USAGE = (
     "usage: make nodes-up | nodes-down | nodes-mine COIN=<btc|ltc|eth> N=<blocks>"
-    " | nodes-pay COIN=<btc|ltc|eth> TO=<address> AMOUNT=<decimal>"
+    " | nodes-pay COIN=<btc|ltc|eth> TO=<address> AMOUNT=<decimal> | nodes-month"
 )
 WEI = 10**18
 FAUCET_BLOCKS = 50
+BLOCKS_AFTER = 110
+"""So many blocks follow a month's end: what is in it is final on every chain."""
 
 
 def _load(path: Path) -> dict[str, dict[str, str]]:
@@ -68,7 +72,10 @@ def _node(currency: str, entry: dict[str, str], run_folder: Path) -> BitcoinNode
     folder, port = run_folder / currency, int(entry.get("port") or 0) or None
     if currency == "eth":
         return AnvilNode(folder, port=port, keep_state=True, detached=True)
-    return BitcoinNode(BITCOIN[currency], folder, port=port, password=entry.get("password"), detached=True)
+    # Without it a node refuses to start on a chain from the future.
+    extra = [f"-mocktime={entry['clock']}"] if "clock" in entry else []
+    password = entry.get("password")
+    return BitcoinNode(BITCOIN[currency], folder, port=port, password=password, extra=extra, detached=True)
 
 
 def up(run_folder: Path = RUN_FOLDER) -> None:
@@ -88,6 +95,8 @@ def up(run_folder: Path = RUN_FOLDER) -> None:
             if isinstance(node, BitcoinNode):
                 entry["password"] = node.rpc_password
             _save(state_path, state)
+            if isinstance(node, AnvilNode) and "clock" in entry:
+                node.set_clock(node.tip_time + 1)
             if isinstance(node, BitcoinNode) and node.height == 0:
                 node.fund_faucet(FAUCET_BLOCKS)
                 node.pass_mweb_activation()
@@ -153,6 +162,20 @@ def mine(currency: str, blocks: int, run_folder: Path = RUN_FOLDER) -> None:
     print(f"{currency.upper()}  height={node.height}")
 
 
+def end_month(run_folder: Path = RUN_FOLDER) -> None:
+    """Let the month of each chain's tip end, for trying out a closing; the nodes live in the future then."""
+    state_path = run_folder / STATE_PATH.name
+    for currency in CURRENCIES:
+        node = _known_node(currency, run_folder)
+        month = month_of(node.tip_time)
+        node.set_clock(end_of(month) + 1)
+        node.mine(BLOCKS_AFTER)
+        state = _load(state_path)
+        state[currency]["clock"] = str(node.tip_time + 1)
+        _save(state_path, state)
+        print(f"{currency.upper()}  {month} is over  height={node.height}")
+
+
 def pay(currency: str, address: str, amount_display: str, run_folder: Path = RUN_FOLDER) -> None:
     """Pay from the faucet; print the transaction's id. It is not mined by that.
 
@@ -187,6 +210,8 @@ def main(arguments: Sequence[str]) -> int:
                 mine(currency.lower(), 1)
             case ["mine", currency, blocks] if blocks.isdecimal():
                 mine(currency.lower(), int(blocks))
+            case ["month"]:
+                end_month()
             case ["pay", currency, address, amount_display]:
                 pay(currency.lower(), address, amount_display)
             case _:
