@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import Progress
-from rich.table import Table
 
 from gateway.terminal import PROBLEM, USAGE, ConfigOption, Desk, JsonOption, fail, show
 
@@ -165,19 +163,23 @@ def _summary(view: StatementView, tally: Tally, output: Path) -> dict[str, Any]:
 
 
 def _print(view: StatementView, tally: Tally, pages: Iterator[tuple[StatementLine, ...]]) -> None:
-    """A table on the terminal."""
-    from gateway.statement_text import cells, frame_cells
+    """Movement by movement on the terminal; nothing is cut short, however narrow it is."""
+    from gateway.statement_text import COLUMNS, cells, frame_cells
 
-    table = Table()
-    for name in ("entry", "at", "kind", "debit", "credit", "fee", "balance", "counterpart", "txid"):
-        is_amount = name in ("debit", "credit", "fee", "balance")
-        table.add_column(name, overflow="fold", justify="right" if is_amount else "left")
-    chosen = (0, 1, 2, 4, 5, 6, 7, 9, 11)
-    rows = [frame_cells(view, "opening")]
-    rows += [cells(view, line) for lines in pages for line in lines]
-    for row in (*rows, frame_cells(view, "closing", tally)):
-        table.add_row(*(escape(row[number]) for number in chosen))
-    Console().print(table)
+    def tell(row: tuple[str, ...]) -> None:
+        cell = dict(zip(COLUMNS, row, strict=True))
+        typer.echo(f"{cell['at']}  {cell['kind']}  (entry {cell['entry']})")
+        amounts = [f"{name} {cell[name]}" for name in ("debit", "credit", "fee", "balance") if cell[name]]
+        typer.echo(f"  {'   '.join(amounts)}")
+        for name in ("counterpart", "txid"):
+            if cell[name]:
+                typer.echo(f"  {name} {cell[name]}")
+
+    tell(frame_cells(view, "opening"))
+    for lines in pages:
+        for line in lines:
+            tell(cells(view, line))
+    tell(frame_cells(view, "closing", tally))
 
 
 @books_app.command()

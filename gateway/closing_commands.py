@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Annotated, Any
 
 import typer
@@ -30,8 +31,12 @@ def close(
     A month that is closed already is shown as it is. Where one chain cannot be closed the others are; the
     reason is said, and the exit code is 1.
     """
+    from gateway.api import PATH_PATTERNS
+
     desk: Desk = context.obj
     settings = desk.settings_of(config)
+    if re.fullmatch(PATH_PATTERNS["month"], month) is None:
+        raise fail(f"a month is written YYYY-MM, not {month[:20]!r}", USAGE)
     chains = list(settings.enabled_coins)
     if currency is not None and currency not in chains:
         raise fail(f"{currency} is no enabled chain: one of {', '.join(chains) or 'none'}", USAGE)

@@ -141,7 +141,9 @@ def _print(result: dict[str, Any], decimals: dict[str, int]) -> None:
             f"{view['currency']}: {view['status']} at block {view['height']} {view['block_hash']}",
             soft_wrap=True,
         )
-        table = Table("location", "chain", "books", "difference")
+        table = Table("location")
+        for name in ("chain", "books", "difference"):
+            table.add_column(name, overflow="fold", justify="right")
         for line in view["lines"]:
             table.add_row(line["location"], line["chain"], line["books"], line["difference"])
         console.print(table)

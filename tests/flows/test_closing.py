@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.closing_commands import closing_app
-from ledger.month import end_of, month_of
+from ledger.month import end_of, month_of, next_month
 from tests.demo.stage import Stage
 from tests.flows.conftest import MakeStage, OpenShop
 from tests.flows.shop import Shop
@@ -57,9 +57,11 @@ async def test_l13_the_month_is_closed_and_its_totals_agree(
     assert int(report["owed"]["total"]) == int(Decimal(owed).scaleb(18 if currency == "ETH" else 8))
     again = await close(stage, month)
     assert again == (0, closed, "")
-    code, closed, said = await close(stage, "2020-13")
+    no_month = await asyncio.to_thread(run, stage, "close", "2020-13")
+    assert (no_month.returncode, no_month.stderr) == (2, "a month is written YYYY-MM, not '2020-13'\n")
+    code, closed, said = await close(stage, next_month(month))
     assert (code, closed) == (1, [])
-    assert "YYYY-MM" in said
+    assert said == f"{currency} has no block after {next_month(month)} yet\n"
     shown = (await asyncio.to_thread(run, stage, "close", month)).stdout.splitlines()
     assert shown[0] == f"{currency} {month} is closed"
     on_chain, in_books, owed_shown = (line.split()[-1] for line in shown[1:4])
