@@ -18,6 +18,10 @@ from monitoring.metrics import Metrics
 class Front(Protocol):
     """What faces the web."""
 
+    @property
+    def command_token(self) -> str:
+        """What the command line must show at the monitoring port before anything is done for it."""
+
     def update(self, settings: Settings) -> None:
         """Take over new settings of the currencies."""
 

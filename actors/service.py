@@ -207,7 +207,7 @@ class Service:
     async def _start_exporter(self) -> int:
         settings = self.settings.monitoring
         app = build_app(self.metrics.render, lambda: Liveness(True), self._readiness, self._tree_json,
-                        partial(compare_now, self.directory))  # fmt: skip
+                        partial(compare_now, self.directory), self._front.command_token)  # fmt: skip
         self._exporter = Exporter(app, settings.host, settings.port)
         try:
             return await self._exporter.start()

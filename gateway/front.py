@@ -17,7 +17,7 @@ from gateway import render
 from gateway.app import make_app, make_runner, outbox_ready, use_base_url
 from gateway.coins import Coins
 from gateway.context import Asks, Clock, HttpMetrics, Served
-from gateway.secret import load_or_create
+from gateway.secret import command_token, load_or_create
 from gateway.token import RandomBytes
 
 
@@ -68,6 +68,11 @@ class HttpFront:
     def remember(self, decimals: Mapping[str, int]) -> None:
         """Learn the decimals of the currencies in the books, to show what was booked in them."""
         self._coins.remember(decimals)
+
+    @property
+    def command_token(self) -> str:
+        """What the command line must show at the monitoring port before anything is done for it."""
+        return command_token(self._secret)
 
     def render_event(self, view: EventView) -> dict[str, Any]:
         """An event as the API shows it; body of its webhook."""

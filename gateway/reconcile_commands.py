@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +14,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from coins.amounts import format_amount
+from gateway.secret import GatewaySecretError, command_token, load_or_create
 from gateway.terminal import PROBLEM, UNREACHABLE, USAGE, ConfigOption, Desk, JsonOption, fail
 
 if TYPE_CHECKING:
@@ -80,12 +82,18 @@ def _ask_server(settings: Settings, chain: str, height: int | None) -> dict[str,
     host = f"[{where.host}]" if ":" in where.host else where.host
     url = f"http://{host}:{where.port}/reconcile"
     body = json.dumps({"chain": chain, "height": height}).encode()
-    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {_token(settings)}"}
+    request = urllib.request.Request(url, body, headers)
+    # No proxy of the environment is between us and our own port, and none gets to know the token.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as reply:  # nosec B310 - our own port
+        with opener.open(request, timeout=TIMEOUT_S) as reply:
             answer: dict[str, Any] = json.load(reply)
             return answer
     except urllib.error.HTTPError as error:
+        if error.code == 401:
+            text = f"{url} does not know us: its gateway.secret_file is not {settings.gateway.secret_file}"
+            raise fail(text, UNREACHABLE) from None
         raise fail(f"{url} answers {error.code} {error.reason}", UNREACHABLE) from None
     except urllib.error.URLError as error:
         if isinstance(error.reason, ConnectionRefusedError):
@@ -93,6 +101,17 @@ def _ask_server(settings: Settings, chain: str, height: int | None) -> dict[str,
         raise fail(f"no answer at {url}: {error.reason}", UNREACHABLE) from None
     except (OSError, ValueError) as error:
         raise fail(f"no answer at {url}: {error}", UNREACHABLE) from None
+
+
+def _token(settings: Settings) -> str:
+    """What the running cashier knows us by; nothing where none has made its secret yet."""
+    path = settings.gateway.secret_file
+    if not path.exists():
+        return ""
+    try:
+        return command_token(load_or_create(path, secrets.token_bytes))
+    except GatewaySecretError as error:
+        raise fail(str(error), USAGE) from None
 
 
 _AMOUNTS = frozenset({"chain", "books", "difference", "amount"})

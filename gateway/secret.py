@@ -84,6 +84,11 @@ def session_code(secret: bytes, session_id: str) -> str:
     return _derive(secret, f"code:{session_id}")
 
 
+def command_token(secret: bytes) -> str:
+    """The bearer token (64 hex digits) with which the command line asks the running cashier to compare."""
+    return _derive(secret, "command:reconcile")
+
+
 def totp_secret(secret: bytes, operator_id: str, salt: str) -> str:
     """The secret of an operator's one-time codes (160 bits as base32, RFC 4226), by his id and his salt."""
     return base64.b32encode(bytes.fromhex(_derive(secret, f"totp:{operator_id}:{salt}"))[:20]).decode()

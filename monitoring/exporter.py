@@ -1,5 +1,6 @@
 """The monitoring port: /metrics, /healthz, /readyz, /tree and /reconcile. Keep it off the public network."""
 
+import hmac
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -29,9 +30,13 @@ def build_app(
     readiness: AskReadiness,
     tree: AskTree | None = None,
     compare: AskComparison | None = None,
+    token: str = "",
 ) -> web.Application:
     """Make the application from callables; with `tree` and `compare` there are
     `/tree` and `/reconcile` (POST) for the command line.
+
+    `/reconcile` makes the node work, so it is for who shows `token` (`Authorization: Bearer`) and for no
+    browser; without a `token` it is for nobody.
 
     `/healthz` answers 200 or 503; `/readyz` the same for the core, with every currency in the body;
     `/readyz?currency=BTC` for that currency, 404 when it is not run here.
@@ -66,7 +71,10 @@ def build_app(
     async def reconcile(request: web.Request) -> web.Response:
         if compare is None:
             raise web.HTTPNotFound
-        # A page in somebody's browser cannot send this type to another origin.
+        if "Origin" in request.headers:  # a page in somebody's browser
+            raise web.HTTPForbidden
+        if not _shows(request, token):
+            raise web.HTTPUnauthorized(headers={"WWW-Authenticate": "Bearer"})
         if request.content_type != "application/json":
             raise web.HTTPUnsupportedMediaType
         try:
@@ -85,6 +93,14 @@ def build_app(
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
     return app
+
+
+def _shows(request: web.Request, token: str) -> bool:
+    """Whether a request carries the token, once."""
+    given = request.headers.getall("Authorization", [])
+    if not token or len(given) != 1:
+        return False
+    return hmac.compare_digest(given[0].encode("utf-8", "surrogateescape"), f"Bearer {token}".encode())
 
 
 class Exporter:

@@ -43,6 +43,8 @@ class Front:
         self.decimals: dict[str, int] = {}
         self.sockets: list[socket.socket] = []
 
+    command_token = "t0"
+
     def update(self, settings: Settings) -> None:
         self.updates.append(settings)
 

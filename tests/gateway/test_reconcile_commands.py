@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
 from gateway.reconcile_commands import reconcile
+from gateway.secret import command_token, load_or_create
 from tests.actors.desk import COIN_FILES
 from tests.test_run import run
 
@@ -48,3 +54,56 @@ def test_without_a_server_and_a_database_it_says_so(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (
         2, "--height needs a currency: each chain has its own heights\n",
     )  # fmt: skip
+
+
+@contextmanager
+def cashier(token: str, shown: list[str | None]) -> Iterator[int]:
+    """Something at the monitoring port that knows a token; notes what it is shown."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            shown.append(self.headers["Authorization"])
+            self.send_response(200 if shown[-1] == f"Bearer {token}" else 401)
+            self.end_headers()
+            self.wfile.write(json.dumps({"comparisons": [], "explained": [], "standing": []}).encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing on stderr."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_the_server_is_shown_the_token_of_the_secret_file_and_no_proxy_is(tmp_path: Path) -> None:
+    secret_file = tmp_path / "gateway.secret"
+    token = command_token(load_or_create(secret_file, lambda size: b"\x07" * size))
+    shutil.copytree(COIN_FILES, tmp_path / "coins")
+    shown: list[str | None] = []
+    extra = {"CASHIER__COINS__BTC__ENABLED": "true", "http_proxy": "http://127.0.0.1:9"}
+    with cashier(token, shown) as port:
+        config = tmp_path / "cashier.toml"
+        config.write_text(f"[monitoring]\nport = {port}\n[gateway]\nsecret_file = '{secret_file}'\n")
+        done = run("reconcile", "BTC", "--json", "--config", config, **extra)
+        assert (done.returncode, json.loads(done.stdout)[0]["comparisons"]) == (0, []), done.stderr
+        for other in (tmp_path / "none.secret", tmp_path / "other.secret"):
+            if other.name.startswith("other"):
+                load_or_create(other, lambda size: b"\x08" * size)
+            config.write_text(f"[monitoring]\nport = {port}\n[gateway]\nsecret_file = '{other}'\n")
+            done = run("reconcile", "BTC", "--config", config, **extra)
+            assert (done.returncode, len(done.stderr.splitlines())) == (3, 1)
+            assert "does not know us" in done.stderr
+            assert token not in done.stderr
+        secret_file.chmod(0o644)
+        config.write_text(f"[monitoring]\nport = {port}\n[gateway]\nsecret_file = '{secret_file}'\n")
+        done = run("reconcile", "BTC", "--config", config, **extra)
+        assert (done.returncode, "open to other users" in done.stderr) == (2, True)
+    assert not (tmp_path / "none.secret").exists(), "a question makes no secret"
+    assert (shown[0], len(shown)) == (f"Bearer {token}", 3)

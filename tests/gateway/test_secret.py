@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from gateway.secret import GatewaySecretError, load_or_create, session_code, signing_secret
+from gateway.secret import (
+    GatewaySecretError,
+    command_token,
+    load_or_create,
+    session_code,
+    signing_secret,
+)
 
 
 def made(size: int) -> bytes:
@@ -72,3 +78,10 @@ def test_what_is_derived_differs_by_purpose_name_and_secret() -> None:
     }
     assert len(derived) == 5
     assert {len(text) for text in derived} == {64}
+
+
+def test_the_token_of_the_command_line_is_one_of_its_own() -> None:
+    one, other = bytes(32), b"\x01" * 32
+    assert len(bytes.fromhex(command_token(one))) == 32
+    assert command_token(one) == command_token(bytes(32)) != command_token(other)
+    assert command_token(one) not in (one.hex(), signing_secret(one, "reconcile"))

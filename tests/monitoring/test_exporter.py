@@ -152,11 +152,13 @@ async def test_a_comparison_is_asked_for_by_a_post_of_json_alone() -> None:
         asked.append((chain, height))
         return {"comparisons": []}
 
-    app = build_app(Metrics().render, lambda: Liveness(is_alive=True), World().readiness, compare=compare)
+    app = build_app(
+        Metrics().render, lambda: Liveness(is_alive=True), World().readiness, compare=compare, token="t0"
+    )
     exporter = Exporter(app, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{await exporter.start()}/reconcile"
     try:
-        async with aiohttp.ClientSession() as session:
+        async with aiohttp.ClientSession(headers={"Authorization": "Bearer t0"}) as session:
             statuses = []
             bodies: list[object] = [{"chain": "BTC", "height": None}, {"chain": "BTC", "height": 7}]
             bodies += [{"chain": 1}, [], {"chain": "BTC", "height": True}, {"chain": 1, "height": 1}]
@@ -169,5 +171,47 @@ async def test_a_comparison_is_asked_for_by_a_post_of_json_alone() -> None:
                 statuses.append(reply.status)
         assert statuses == [200, 200, 400, 400, 400, 400, 415, 405]
         assert asked == [("BTC", None), ("BTC", 7)]
+    finally:
+        await exporter.stop()
+
+
+@pytest.mark.parametrize("token", ["", "t0"])
+async def test_a_comparison_is_for_who_shows_the_token_and_for_no_browser(token: str) -> None:
+    asked: list[str] = []
+
+    async def compare(chain: str, height: int | None) -> dict[str, object]:
+        asked.append(chain)
+        return {}
+
+    app = build_app(
+        Metrics().render, lambda: Liveness(is_alive=True), World().readiness, compare=compare, token=token
+    )
+    exporter = Exporter(app, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{await exporter.start()}/reconcile"
+    body = {"chain": "BTC", "height": None}
+    wrong: list[list[tuple[str, str]]] = [
+        [],
+        [("Authorization", "Bearer")],
+        [("Authorization", "Bearer ")],
+        [("Authorization", "Bearer t")],
+        [("Authorization", "Bearer t0x")],
+        [("Authorization", "t0")],
+        [("Authorization", "Basic t0")],
+        [("Authorization", "Bearer t\u00e9")],
+        [("Authorization", "Bearer t0"), ("Authorization", "Bearer t0")],
+    ]
+    try:
+        async with aiohttp.ClientSession() as session:
+            for headers in wrong:
+                async with session.post(url, json=body, headers=headers) as reply:
+                    assert (reply.status, reply.headers["WWW-Authenticate"]) == (401, "Bearer"), headers
+            for origin in ("null", "http://127.0.0.1", "https://evil.example"):
+                shown = {"Authorization": "Bearer t0", "Origin": origin}
+                async with session.post(url, json=body, headers=shown) as reply:
+                    assert reply.status == 403
+            assert asked == []
+            async with session.post(url, json=body, headers={"Authorization": "Bearer t0"}) as reply:
+                assert reply.status == (200 if token else 401)
+        assert asked == (["BTC"] if token else [])
     finally:
         await exporter.stop()
