@@ -51,6 +51,7 @@ REFUSALS = frozenset(
         "not_stopped",
         "own_request",
         "payment_changed",
+        "reconciliation_busy",
         "same_account",
         "session_invalid",
         "too_many_addresses",

@@ -285,8 +285,16 @@ class GetGauges(Query[Gauges]):
 
 
 @dataclass(frozen=True, slots=True)
-class ListReconciliations(Query[tuple[ReconciliationView, ...]]):
-    """Newest first."""
+class ListReconciliations(Query[Page]):
+    """A page of ReconciliationViews, newest first; of one currency, or of all. Errors: InvalidCursorError."""
 
     currency: str | None = None
     limit: int = 50
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GetReconciliation(Query[ReconciliationView | None]):
+    """One comparison by its id."""
+
+    reconciliation_id: str

@@ -10,10 +10,18 @@ from ledger import accounts
 from ledger.books_at import books_at
 from ledger.currency import BLOCK_COLUMNS, to_block
 from ledger.errors import CurrencyUnavailableError
-from ledger.queries import GetBooks, GetBooksAt, GetOutputsAt, GetWatched, ListReconciliations
+from ledger.queries import (
+    GetBooks,
+    GetBooksAt,
+    GetOutputsAt,
+    GetReconciliation,
+    GetWatched,
+    ListReconciliations,
+)
+from ledger.reader_list import decode_cursor, encode_cursor, page_limit
 from ledger.reconciliation import RECONCILIATION_COLUMNS, block_hash_at, to_reconciliation
 from ledger.snapshot import Snapshot
-from ledger.views import BooksAt, BooksView, ReconciliationView, Watched
+from ledger.views import BooksAt, BooksView, Page, ReconciliationView, Watched
 
 
 def get_watched(snapshot: Snapshot, query: GetWatched) -> tuple[Watched, ...]:
@@ -82,15 +90,31 @@ def get_outputs_at(snapshot: Snapshot, query: GetOutputsAt) -> tuple[OwnOutput, 
     )
 
 
-def list_reconciliations(snapshot: Snapshot, query: ListReconciliations) -> tuple[ReconciliationView, ...]:
-    """Comparisons, newest first."""
-    where = "" if query.currency is None else "WHERE currency = ?"
-    arguments = () if query.currency is None else (query.currency,)
-    rows = snapshot.db.execute(
-        f"SELECT {RECONCILIATION_COLUMNS} FROM reconciliation {where} ORDER BY rowid DESC LIMIT ?",  # nosec B608
-        (*arguments, max(1, min(query.limit, 500))),
+def list_reconciliations(snapshot: Snapshot, query: ListReconciliations) -> Page:
+    """A page of comparisons, newest first. Raises InvalidCursorError."""
+    wanted = (
+        ("currency = ?", query.currency),
+        ("rowid < ?", None if query.cursor is None else decode_cursor(query.cursor)),
     )
-    return tuple(to_reconciliation(row) for row in rows)
+    given = [(condition, value) for condition, value in wanted if value is not None]
+    where = " AND ".join(["1 = 1", *(condition for condition, _ in given)])
+    limit = page_limit(query.limit)
+    rows = snapshot.db.execute(
+        f"SELECT {RECONCILIATION_COLUMNS}, rowid FROM reconciliation WHERE {where}"  # nosec B608
+        " ORDER BY rowid DESC LIMIT ?",
+        (*(value for _, value in given), limit + 1),
+    ).fetchall()
+    next_cursor = encode_cursor(rows[limit - 1][-1]) if len(rows) > limit else None
+    return Page(tuple(to_reconciliation(row[:-1]) for row in rows[:limit]), next_cursor)
+
+
+def get_reconciliation(snapshot: Snapshot, query: GetReconciliation) -> ReconciliationView | None:
+    """One comparison, None where there is none of this id."""
+    row = snapshot.db.execute(
+        f"SELECT {RECONCILIATION_COLUMNS} FROM reconciliation WHERE id = ?",  # nosec B608
+        (query.reconciliation_id,),
+    ).fetchone()
+    return None if row is None else to_reconciliation(row)
 
 
 READERS: dict[type[Any], Callable[[Snapshot, Any], Any]] = {
@@ -99,4 +123,5 @@ READERS: dict[type[Any], Callable[[Snapshot, Any], Any]] = {
     GetBooksAt: get_books_at,
     GetOutputsAt: get_outputs_at,
     ListReconciliations: list_reconciliations,
+    GetReconciliation: get_reconciliation,
 }

@@ -30,7 +30,7 @@ def build_app(
     readiness: AskReadiness,
     tree: AskTree | None = None,
     compare: AskComparison | None = None,
-    token: str = "",
+    token: str | None = None,
 ) -> web.Application:
     """Make the application from callables; with `tree` and `compare` there are
     `/tree` and `/reconcile` (POST) for the command line.
@@ -95,7 +95,7 @@ def build_app(
     return app
 
 
-def _shows(request: web.Request, token: str) -> bool:
+def _shows(request: web.Request, token: str | None) -> bool:
     """Whether a request carries the token, once."""
     given = request.headers.getall("Authorization", [])
     if not token or len(given) != 1:

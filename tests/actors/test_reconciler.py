@@ -18,8 +18,8 @@ from tests.ledger.books import rows
 
 async def results(desk: Desk) -> list[tuple[str, int]]:
     """(status, height) of what was kept, newest first."""
-    views = await desk.ask("ledger_reader", ListReconciliations())
-    return [(view.status, view.height) for view in views]
+    page = await desk.ask("ledger_reader", ListReconciliations())
+    return [(view.status, view.height) for view in page.data]
 
 
 async def test_books_that_agree_are_told_so(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from actors.messages import (
     OperatorView,
     PeriodView,
     ProofView,
+    ReconciliationView,
     SessionView,
     StatementLine,
     StatementView,
@@ -137,6 +138,30 @@ def period_view() -> PeriodView:
     return PeriodView(
         "2026-01", "BTC", "BTC", 41, 900, "ab" * 32, {"owed": {"total": "5"}}, "cd" * 32, NOW, "operator:op_1"
     )
+
+
+def reconciliation_view(**changes: Any) -> ReconciliationView:
+    view = ReconciliationView(
+        id="rec_1",
+        currency="BTC",
+        height=900,
+        block_hash="ab" * 32,
+        status="ok",
+        created_at=NOW,
+        lines=({"location": "hot", "chain": 150_000, "books": 150_001, "difference": -1},),
+        number=7,
+        cause="demand",
+        inputs={
+            "node": "http://127.0.0.1:8332/key",
+            "method": "scantxoutset",
+            "scripts": 3,
+            "from_height": 900,
+        },
+        totals={"onchain": 150_001, "liabilities": 150_001, "clearing": 0},
+        prev_digest="12" * 32,
+        digest="cd" * 32,
+    )
+    return replace(view, **changes)
 
 
 def proof_view(client_id: str = "alice") -> ProofView:

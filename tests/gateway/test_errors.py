@@ -27,13 +27,13 @@ def test_a_refusal_is_shown_as_it_is(code: str) -> None:
 
 
 def test_every_refusal_meant_for_callers_has_its_status() -> None:
-    """Those of actors only, and of the reconciler, are no answer of any route."""
+    """Those of actors only are no answer of any route."""
     codes = {
         kind.code
         for _, kind in inspect.getmembers(ledger_errors, inspect.isclass)
         if issubclass(kind, DomainError) and not issubclass(kind, ledger_errors.ActorRefusalError)
     }
-    assert codes - {"refused", "reconciliation_busy"} <= REFUSALS
+    assert codes - {"refused"} <= REFUSALS
 
 
 @pytest.mark.parametrize("kind", [actor_errors.NotDelivered, *actor_errors.NotDelivered.__subclasses__()])

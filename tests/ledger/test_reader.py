@@ -46,7 +46,7 @@ from ledger.reader import READERS, LedgerReader
 from ledger.reader_list import decode_cursor, encode_cursor
 from ledger.store import SqliteStore
 from ledger.verify import verify_file
-from ledger.views import BalanceView
+from ledger.views import BalanceView, Page
 from tests.fakes.oracle import check_books
 from tests.ledger.books import ANCHOR, BTC, NOW, do, make_books, transfer
 
@@ -270,7 +270,7 @@ async def test_currencies_addresses_and_books(reader: LedgerReader, store: Sqlit
     assert books.accounts["client:*:BTC:reserved"] == 5_000
     with pytest.raises(UnknownCurrencyError):
         await reader.answer(GetBooks("XMR"))
-    assert await reader.answer(ListReconciliations()) == ()
+    assert await reader.answer(ListReconciliations()) == Page((), None)
 
 
 async def test_many_questions_at_once_wait_for_a_connection(reader: LedgerReader) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from coins.types import Holdings, Location
 from ledger import reader_books
 from ledger.commands import RecordReconciliation
 from ledger.connection import connect
-from ledger.queries import GetBooks, GetWatched, ListReconciliations
+from ledger.errors import InvalidCursorError
+from ledger.queries import GetBooks, GetReconciliation, GetWatched, ListReconciliations
 from ledger.snapshot import Snapshot
 from tests.ledger.books import ANCHOR, BTC, NOW, do, fund, make_books, open_store, transfer
 
@@ -47,9 +50,16 @@ def test_comparisons_come_newest_first_and_bounded(tmp_path: Path) -> None:
     for number in range(3):
         do(store, RecordReconciliation(f"rec_{number}", "BTC", Holdings(ANCHOR, {"BTC": {}})))
     db = connect(store.path, read_only=True)
+    snapshot = Snapshot(db, NOW)
     asked = [ListReconciliations(), ListReconciliations("BTC", limit=2), ListReconciliations("LTC")]
-    found = [reader_books.list_reconciliations(Snapshot(db, NOW), query) for query in asked]
+    found = [reader_books.list_reconciliations(snapshot, query) for query in asked]
+    rest = reader_books.list_reconciliations(snapshot, ListReconciliations("BTC", 2, found[1].next_cursor))
+    one = [reader_books.get_reconciliation(snapshot, GetReconciliation(name)) for name in ("rec_1", "rec_9")]
+    with pytest.raises(InvalidCursorError):
+        reader_books.list_reconciliations(snapshot, ListReconciliations(cursor="x"))
     db.close()
     store.close()
-    ids = [[view.id for view in views] for views in found]
-    assert ids == [["rec_2", "rec_1", "rec_0"], ["rec_2", "rec_1"], []]
+    ids = [[view.id for view in page.data] for page in (*found, rest)]
+    assert ids == [["rec_2", "rec_1", "rec_0"], ["rec_2", "rec_1"], [], ["rec_0"]]
+    assert [page.next_cursor is None for page in (*found, rest)] == [True, False, True, True]
+    assert one == [found[0].data[1], None]
