@@ -60,7 +60,7 @@ async def test_the_embed_script_may_be_loaded_by_any_site() -> None:
 
 
 def test_every_static_file_is_served() -> None:
-    assert {path.name for path in STATIC.iterdir()} == {*PAGE_ASSETS, "embed.js"}
+    assert {path.name for path in STATIC.iterdir()} == {*PAGE_ASSETS, "embed.js", "verify_liability.py"}
 
 
 def test_scripts_use_no_unsafe_sink() -> None:
