@@ -12,8 +12,17 @@ from typing import Any, ClassVar
 
 from actors.childspec import ChildView, GetTree
 from actors.in_flight import GetInFlightNow, GetUnconfirmed, InFlightNow
-from actors.reconciler_messages import ClosePeriod, Explain, GetHoldingsAt, Reconcile
+from actors.reconciler_messages import ClosePeriod, Explain, GetHoldingsAt, Reconcile, TipMoved
+from actors.watcher_messages import GetWatcherStatus, WatcherStatus
 from coins.types import Branch, OwnScript
+from ledger.adjustment_command import (
+    DecideAdjustment,
+    ImportAdjustments,
+    ImportRow,
+    ListAdjustments,
+    RequestAdjustment,
+    ReverseAdjustment,
+)
 from ledger.commands import (
     AnnounceHouseFunding,
     ApplyChainDelta,
@@ -41,7 +50,7 @@ from ledger.commands import (
     UnblockDeposits,
     WriteOffCase,
 )
-from ledger.errors import DomainError
+from ledger.errors import DomainError, RowError
 from ledger.in_flight_view import CandidateView, GetInFlight, IncomingView, InFlightView, MovementView, Span
 from ledger.journal_query import GetJournalPart, JournalView, ListJournal
 from ledger.operator_access import (
@@ -99,6 +108,8 @@ from ledger.story_query import GetPayoutStory, SearchBooks
 from ledger.story_view import AddressMatch, ChainTxView, ClientMatch, EntryView, Found, PayoutStory
 from ledger.views import (
     AddressView,
+    AdjustmentsView,
+    AdjustmentView,
     AttemptView,
     AuditView,
     BalanceView,
@@ -161,36 +172,6 @@ class IssueScript(Request[OwnScript]):
     receiver: ClassVar[str] = "address"
     branch: Branch
     purpose: str
-
-
-# -- watcher:{currency} ------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class WatcherStatus:
-    """Where a watcher stands. ``node_height`` is None while the node does not answer."""
-
-    currency: str
-    state: str
-    detail: str
-    height: int | None
-    node_height: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class GetWatcherStatus(Request[WatcherStatus]):
-    """Answered at once from memory."""
-
-    receiver: ClassVar[str] = "watcher"
-
-
-@dataclass(frozen=True, slots=True)
-class TipMoved(Request[None]):
-    """Hint: the ledger stands at a new block of ``chain``, at ``height``."""
-
-    receiver: ClassVar[str] = "reconciler"
-    chain: str
-    height: int
 
 
 # -- withdrawal:{currency} -----------------------------------------------------------------------
@@ -256,6 +237,8 @@ class OutboxReady(Request[None]):
 __all__ = [
     "AddressMatch",
     "AddressView",
+    "AdjustmentView",
+    "AdjustmentsView",
     "AnnounceHouseFunding",
     "ApplyChainDelta",
     "ApplyMempool",
@@ -280,6 +263,7 @@ __all__ = [
     "CreateOperator",
     "CreateSession",
     "CurrencyView",
+    "DecideAdjustment",
     "DecideWithdrawal",
     "DeliveryView",
     "DepositView",
@@ -318,6 +302,8 @@ __all__ = [
     "HouseAddressView",
     "HouseMovementView",
     "Idempotency",
+    "ImportAdjustments",
+    "ImportRow",
     "InFlightNow",
     "InFlightView",
     "IncomingView",
@@ -326,6 +312,7 @@ __all__ = [
     "IssuedAddress",
     "JournalView",
     "KeyView",
+    "ListAdjustments",
     "ListAudit",
     "ListCases",
     "ListCurrencies",
@@ -365,10 +352,13 @@ __all__ = [
     "ReleaseCase",
     "ReleaseCases",
     "Request",
+    "RequestAdjustment",
     "RequestRefund",
     "RequestWithdrawal",
     "ResetOperator",
+    "ReverseAdjustment",
     "RevokeKey",
+    "RowError",
     "SearchBooks",
     "SessionView",
     "SetCurrencyState",

@@ -65,3 +65,12 @@ class ClosePeriod(Request[PeriodsClosed]):
     chain: str
     month: str
     by: str
+
+
+@dataclass(frozen=True, slots=True)
+class TipMoved(Request[None]):
+    """Hint: the ledger stands at a new block of ``chain``, at ``height``."""
+
+    receiver: ClassVar[str] = "reconciler"
+    chain: str
+    height: int

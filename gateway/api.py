@@ -110,6 +110,7 @@ class Route:
     """One method of one path. ``codes`` are the refusals this route adds to those every route has.
 
     ``formats`` are the media types of a route that writes one of several, as long as it takes.
+    ``body_limit_bytes`` is of a route that takes more than others.
     """
 
     method: str
@@ -124,6 +125,7 @@ class Route:
     codes: tuple[str, ...] = ()
     is_idempotent: bool = False
     is_stream: bool = False
+    body_limit_bytes: int | None = None
     formats: tuple[str, ...] = ()
 
     @property
@@ -157,7 +159,8 @@ async def _call(route: Route, request: web.Request) -> Call[Any, Any]:
     raw = b""
     if request.can_read_body:
         settings = gateway.settings
-        raw = await read_body(request, limit=settings.body_limit_bytes, timeout_s=settings.read_timeout_s)
+        limit = route.body_limit_bytes or settings.body_limit_bytes
+        raw = await read_body(request, limit=limit, timeout_s=settings.read_timeout_s)
     nonce = None
     if isinstance(principal, Website) and isinstance(route.access, ForWebsite) and route.access.is_signed:
         nonce = _spent_nonce(gateway, request, principal, raw)

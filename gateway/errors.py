@@ -34,6 +34,7 @@ REFUSALS = frozenset(
         "forbidden",
         "forbidden_address",
         "idempotency_key_reused",
+        "import_refused",
         "insufficient_funds",
         "invalid_address",
         "invalid_client_id",
@@ -48,6 +49,7 @@ REFUSALS = frozenset(
         "not_confirmed",
         "not_found",
         "not_held",
+        "not_reversible",
         "not_stopped",
         "own_request",
         "payment_changed",
@@ -102,11 +104,15 @@ def _refusal(error: DomainError) -> ProblemError:
     """A refusal of an actor, with the id of the object that is in the way where there is one."""
     existing_id = getattr(error, "existing_id", None)
     extra = {"existing_id": str(existing_id)} if existing_id is not None else {}
+    rows = getattr(error, "rows", ())
+    errors = tuple(
+        FieldError(".".join(filter(None, (f"rows.{r.number}", r.column))), r.message) for r in rows
+    )
     headers = {"Retry-After": RETRY_AFTER_S} if CODES[error.code][0] == 503 else {}
     wait_s = getattr(error, "wait_s", None)
     if wait_s is not None:
         headers = {"Retry-After": str(wait_s)}
-    return ProblemError(error.code, error.detail, headers=headers, extra=extra)
+    return ProblemError(error.code, error.detail, errors, headers, extra)
 
 
 def invalid(path: str, message: str, code: str = "validation_failed") -> ProblemError:

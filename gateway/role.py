@@ -38,6 +38,9 @@ class Permission(StrEnum):
     HOUSE_SEEN = "house_seen"
     """To look at the house's own movements; to announce them is the next one."""
     HOUSE = "house"
+    ADJUSTMENTS_SEEN = "adjustments_seen"
+    """To look at money that operators moved inside the books; to move it is the next one."""
+    ADJUSTMENTS = "adjustments"
     BOOKS = "books"
     """To read statements of every account, the journal, what is under way, closed months and comparisons."""
     WEBHOOKS = "webhooks"
@@ -59,6 +62,7 @@ ROLES: Mapping[Role, frozenset[Permission]] = {
             Permission.SEARCH,
             Permission.CASES_SEEN,
             Permission.HOUSE_SEEN,
+            Permission.ADJUSTMENTS_SEEN,
             Permission.BOOKS,
             Permission.AUDIT,
         }
@@ -98,6 +102,8 @@ ROLES: Mapping[Role, frozenset[Permission]] = {
             Permission.HOUSE_SEEN,
             Permission.HOUSE,
             Permission.WEBHOOKS,
+            Permission.ADJUSTMENTS_SEEN,
+            Permission.ADJUSTMENTS,
             Permission.BOOKS,
             Permission.CLOSING,
             Permission.AUDIT,

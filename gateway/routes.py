@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway import (
+    adjustment,
     admin,
     bodies,
     case,
@@ -30,6 +31,8 @@ from gateway import (
     webhook,
     website,
 )
+from gateway import adjustment_bodies as adjustable
+from gateway import adjustment_replies as adjusted
 from gateway import operator_replies as payouts
 from gateway.api import Route
 from gateway.principal import Action, ForClient, ForOperator, ForWebsite, Public, Scope
@@ -257,6 +260,31 @@ CASE_ROUTES: tuple[Route, ...] = (
           _DECIDED, case.unblock_deposits, replies.CasesReleasedReply, body=bodies.ReasonBody,
           is_idempotent=True, codes=("invalid_client_id",)),
 )  # fmt: skip
-ADMIN_ROUTES += CASE_ROUTES
+
+_MOVED, _MOVES = ForOperator(Permission.ADJUSTMENTS_SEEN), ForOperator(Permission.ADJUSTMENTS)
+_MONEY = ("insufficient_funds", "external_id_used")
+_HELD = ("not_found", "not_held", "insufficient_funds")
+
+ADJUSTMENT_ROUTES: tuple[Route, ...] = (
+    Route("GET", "/v1/admin/adjustments", "Money that operators moved", _MOVED,
+          adjustment.list_adjustments, adjusted.AdjustmentList, query=adjustable.AdjustmentQuery,
+          codes=("invalid_cursor",)),
+    Route("POST", "/v1/admin/adjustments", "Move money between clients and the house", _MOVES,
+          adjustment.create_adjustment, adjusted.AdjustmentReply, 201, adjustable.AdjustmentBody,
+          is_idempotent=True, codes=("unknown_currency", "invalid_amount", "same_account", *_MONEY)),
+    Route("POST", "/v1/admin/adjustments/import", "Many at once from CSV, or only judge them", _MOVES,
+          adjustment.import_adjustments, adjusted.AdjustmentsReply, body=adjustable.ImportBody,
+          is_idempotent=True, codes=("import_refused",), body_limit_bytes=adjustable.IMPORT_BODY_MAX),
+    Route("POST", "/v1/admin/adjustments/{id}/reverse", "Undo a posted one", _MOVES,
+          adjustment.reverse_adjustment, adjusted.AdjustmentReply, 201, bodies.ReasonBody,
+          is_idempotent=True, codes=("not_found", "not_reversible", *_MONEY)),
+    Route("POST", "/v1/admin/adjustments/{id}/approve", "Let a held one be booked, or an import", _MOVES,
+          adjustment.approve_adjustment, adjusted.AdjustmentsReply, body=bodies.ApproveBody,
+          is_idempotent=True, codes=(*_HELD, "payment_changed", "own_request", "already_approved")),
+    Route("POST", "/v1/admin/adjustments/{id}/reject", "Refuse a held one, or an import", _MOVES,
+          adjustment.reject_adjustment, adjusted.AdjustmentsReply, body=bodies.ReasonBody,
+          is_idempotent=True, codes=("not_found", "not_held")),
+)  # fmt: skip
+ADMIN_ROUTES += CASE_ROUTES + ADJUSTMENT_ROUTES
 
 ROUTES: tuple[Route, ...] = WEBSITE_ROUTES + CASHIER_ROUTES + ADMIN_ROUTES

@@ -28,6 +28,8 @@
     ├─ CaseDecidedError             case_decided
     ├─ ActionNotAllowedError        action_not_allowed
     ├─ NotConfirmedError            not_confirmed
+    ├─ NotReversibleError           not_reversible
+    ├─ ImportRefusedError           import_refused; carries ``rows``
     ├─ InvalidMonthError            invalid_month
     ├─ PeriodNotClosableError       period_not_closable
     └─ ActorRefusalError            meant for an actor, never for a caller outside
@@ -53,6 +55,8 @@ refused message, and the asker gets exactly this exception.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 
 class DomainError(Exception):
@@ -248,6 +252,32 @@ class NotConfirmedError(DomainError):
     """The payment is not deep enough in the chain for this decision."""
 
     code = "not_confirmed"
+
+
+class NotReversibleError(DomainError):
+    """The adjustment is not posted, was reversed already, or is a reversal itself."""
+
+    code = "not_reversible"
+
+
+@dataclass(frozen=True, slots=True)
+class RowError:
+    """What is wrong with a row of a sheet, whose header is row 1; an empty ``column``: with all of it."""
+
+    number: int
+    column: str
+    message: str
+
+
+class ImportRefusedError(DomainError):
+    """Rows of an import are wrong; ``rows`` names each with its column."""
+
+    code = "import_refused"
+
+    def __init__(self, rows: tuple[RowError, ...]) -> None:
+        """Refuse with every error at once."""
+        super().__init__("nothing was booked")
+        self.rows = rows
 
 
 class ReconciliationBusyError(DomainError):

@@ -10,6 +10,8 @@ from types import ModuleType
 from typing import Any
 
 from ledger import (
+    adjustment_book,
+    adjustment_import,
     candidate,
     casework,
     chain_delta,
@@ -41,6 +43,8 @@ from ledger.context import Tx
 Handler = Callable[[Tx, Any], Any]
 
 _MODULES: tuple[ModuleType, ...] = (
+    adjustment_book,
+    adjustment_import,
     candidate,
     casework,
     chain_delta,

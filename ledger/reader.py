@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import aiosqlite
 
 from ledger import (
+    reader_adjustment,
     reader_books,
     reader_case,
     reader_client,
@@ -41,6 +42,7 @@ from ledger.snapshot import Snapshot
 R = TypeVar("R")
 
 READERS: dict[type[Any], Callable[[Snapshot, Any], Any]] = {
+    **reader_adjustment.READERS,
     **reader_books.READERS,
     **reader_case.READERS,
     **reader_difference.READERS,

@@ -26,35 +26,8 @@ from ledger.views import Outcome, TransferView
 
 def post_transfer(tx: Tx, command: PostTransfer) -> Outcome[TransferView]:
     """Book ``source`` to ``target``; the house gives only what it has and what nobody is owed."""
-    tx.coin(command.currency)
-    for party in (command.source, command.target):
-        if party != HOUSE and not is_client_id(party):
-            raise InvalidClientError("a transfer is between clients and house")
-    if type(command.amount) is not int or command.amount < 1:
-        raise BelowMinimumError("a transfer moves at least one base unit")
-    if command.amount > AMOUNT_MAX:
-        raise AboveMaximumError("no amount is that large")
-    if command.source == command.target:
-        raise SameAccountError("a transfer needs two different accounts")
+    refuse_move(tx, command.source, command.target, command.currency, command.amount)
     _refuse_used_ids(tx, command)
-    if command.source == HOUSE:
-        _refuse_shortage(tx, command.currency, command.amount)
-    tx.post(
-        JournalEntry(
-            kind="transfer",
-            ref_type="transfer",
-            ref_id=command.id,
-            postings=(
-                Posting(
-                    debit=_account(command.source, command.currency),
-                    credit=_account(command.target, command.currency),
-                    amount=command.amount,
-                ),
-            ),
-            by=command.by,
-            reason=command.reason,
-        )
-    )
     view = TransferView(
         id=command.id,
         external_id=command.external_id,
@@ -65,30 +38,63 @@ def post_transfer(tx: Tx, command: PostTransfer) -> Outcome[TransferView]:
         reason=command.reason,
         created_at=tx.now_s,
     )
+    book_transfer(tx, view, entry_of(view, "transfer", command.by), command.website)
+    return Outcome(view)
+
+
+def refuse_move(tx: Tx, source: str, target: str, currency: str, amount: int) -> None:
+    """What can be no transfer, whatever the balances are.
+
+    Raises UnknownCurrencyError, InvalidClientError, BelowMinimumError, AboveMaximumError, SameAccountError.
+    """
+    tx.coin(currency)
+    for party in (source, target):
+        if party != HOUSE and not is_client_id(party):
+            raise InvalidClientError("a transfer is between clients and house")
+    if type(amount) is not int or amount < 1:
+        raise BelowMinimumError("a transfer moves at least one base unit")
+    if amount > AMOUNT_MAX:
+        raise AboveMaximumError("no amount is that large")
+    if source == target:
+        raise SameAccountError("a transfer needs two different accounts")
+
+
+def entry_of(view: TransferView, kind: str, by: str) -> JournalEntry:
+    """The journal entry of a transfer."""
+    debit, credit = (account_of(party, view.currency) for party in (view.source, view.target))
+    postings = (Posting(debit, credit, view.amount),)
+    return JournalEntry(kind, "transfer", view.id, postings, by, reason=view.reason)
+
+
+def book_transfer(tx: Tx, view: TransferView, entry: JournalEntry, website: str) -> int:
+    """Book a transfer and tell of it; answers the journal id. Raises InsufficientFundsError."""
+    if view.source == HOUSE:
+        _refuse_shortage(tx, view.currency, view.amount)
+    journal_id = tx.post(entry)
     tx.db.execute(
         "INSERT INTO transfer (id, website, external_id, source, target, currency, amount, reason, by,"
         " created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             view.id,
-            command.website,
+            website,
             view.external_id,
             view.source,
             view.target,
             view.currency,
             str(view.amount),
             view.reason,
-            command.by,
+            entry.by,
             view.created_at,
         ),
     )
     # Between two clients the event is nobody's own: each would be told of the other.
-    clients = [party for party in (command.source, command.target) if party != HOUSE]
+    clients = [party for party in (view.source, view.target) if party != HOUSE]
     owner = clients[0] if len(clients) == 1 else None
     tx.emit("transfer.posted", "transfer", view.id, owner, tx.json_of(view))
-    return Outcome(view)
+    return journal_id
 
 
-def _account(party: str, currency: str) -> str:
+def account_of(party: str, currency: str) -> str:
     """The account of a party: the house's equity, or the client's available balance."""
     return accounts.house(currency) if party == HOUSE else accounts.client(party, currency, Part.AVAILABLE)
 

@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from coins.types import AttemptPlan, BlockRef, Branch, Location, OwnScript, SignedTx
+from ledger.adjustment_view import AdjustmentsView as AdjustmentsView
+from ledger.adjustment_view import AdjustmentView as AdjustmentView
+from ledger.adjustment_view import PartyBalance as PartyBalance
+from ledger.adjustment_view import TotalView as TotalView
 from ledger.case_view import CaseEntry as CaseEntry
 from ledger.case_view import CasesReleased as CasesReleased
 from ledger.case_view import CaseView as CaseView

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from actors import messages, watcher_messages
 from actors.layers import depth_of
 from ledger.request import Request
 from tests.actors.message_table import README, all_messages, with_table
@@ -22,3 +23,8 @@ def test_a_message_is_frozen_and_says_what_it_does(cls: type[Request[Any]]) -> N
 def test_the_readme_lists_exactly_these_messages() -> None:
     readme = README.read_text(encoding="utf-8")
     assert with_table(readme) == readme, "run: python -m tests.actors.message_table"
+
+
+def test_a_watcher_is_asked_by_the_one_class_that_is_given_again() -> None:
+    assert watcher_messages.GetWatcherStatus is messages.GetWatcherStatus
+    assert watcher_messages.GetWatcherStatus.receiver == "watcher"

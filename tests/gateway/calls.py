@@ -21,6 +21,7 @@ from actors.messages import (
     CreateKey,
     CreateOperator,
     CreateSession,
+    DecideAdjustment,
     DecideWithdrawal,
     EndOperatorSession,
     EndSession,
@@ -40,9 +41,11 @@ from actors.messages import (
     HoldCurrency,
     HouseAddressView,
     HouseMovementView,
+    ImportAdjustments,
     InFlightNow,
     IssueAddress,
     KeyView,
+    ListAdjustments,
     ListAudit,
     ListCases,
     ListCurrencies,
@@ -68,9 +71,11 @@ from actors.messages import (
     RedeliverWebhook,
     ReleaseCase,
     ReleaseCases,
+    RequestAdjustment,
     RequestRefund,
     RequestWithdrawal,
     ResetOperator,
+    ReverseAdjustment,
     RevokeKey,
     SearchBooks,
     SetOperator,
@@ -87,6 +92,7 @@ from gateway.api import Route
 from gateway.principal import ForClient, ForOperator, ForWebsite
 from gateway.routes import ROUTES
 from gateway.secret import totp_secret
+from tests.gateway.adjustment_samples import adjustment_view, adjustments_view
 from tests.gateway.fake import SECRET, Answer, FakeDirectory, Rig
 from tests.gateway.samples import (
     NOW,
@@ -132,6 +138,14 @@ BODIES: dict[str, dict[str, Any]] = {
         "external_id": "bet-1",
         "reason": "bet",
     },
+    "create_adjustment": {**REASON, "from": "house", "to": "alice", "currency": "BTC", "amount": "0.001"},
+    "import_adjustments": {
+        "csv": "from,to,currency,amount,external_id,reason\nhouse,alice,BTC,0.001,bonus-1,a bonus\n",
+        "dry_run": False,
+    },
+    "reverse_adjustment": REASON,
+    "approve_adjustment": {"digest": "ab" * 32},
+    "reject_adjustment": REASON,
     "exchange_code": {"code": "ab" * 32},
     "pause_currency": {"reason": "the node is moved"},
     "drain_currency": {"reason": "it is retired"},
@@ -174,7 +188,7 @@ ASKS = {
     "change_password": 2,
 }
 """How many questions a good request costs beside the token's, where it is not one."""
-IDS = {"operators": "op_1", "keys": "key_1", "deposits": "dep_1", "sessions": "ses_1"}
+IDS = {"adjustments": "adj_1", "operators": "op_1", "keys": "key_1", "deposits": "dep_1", "sessions": "ses_1"}
 """An id of each kind of object, by the part of the path before it; a withdrawal's is wd_1."""
 PATHS = {"client_id": "alice", "currency": "BTC", "month": "2026-01"}
 HOUSE_MOVEMENT = HouseMovementView(1, "funding", "BTC", "ab" * 32, "operator:op_1", "float", NOW)
@@ -188,6 +202,11 @@ def script(directory: FakeDirectory) -> None:
         BeginLogin: CREDENTIALS,
         CreateKey: Outcome(KeyView("key_1", "shop", ("read",), NOW, None)),
         CreateOperator: Outcome(operator_view()),
+        DecideAdjustment: Outcome(adjustments_view(id="adj_1")),
+        ImportAdjustments: Outcome(adjustments_view()),
+        ListAdjustments: Page((adjustment_view(),), None),
+        RequestAdjustment: Outcome(adjustment_view()),
+        ReverseAdjustment: Outcome(adjustment_view(reverses="adj_0")),
         BlockDeposits: Outcome(ClientBlock("alice", NOW, "operator:op_1", "it is over")),
         GetCase: case_view(),
         AnnounceHouseFunding: Outcome(HOUSE_MOVEMENT),

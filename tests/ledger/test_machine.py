@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ledger.adjustment import ADJUSTMENT, AdjustmentEvent, AdjustmentState
 from ledger.attempt import ATTEMPT, LIVE, AttemptEvent, AttemptState
 from ledger.case import CASE, DECISIONS, CaseEvent, CaseKind, CaseState, actions
 from ledger.deposit import DEPOSIT, DepositEvent, DepositState
@@ -30,6 +31,7 @@ TABLES: list[tuple[str, Table, type[StrEnum], type[StrEnum], set[str]]] = [
     ),
     ("case", CASE, CaseState, CaseEvent, {"refunded"}),
     ("sweep", SWEEP, SweepState, SweepEvent, {"settled", "closed"}),
+    ("adjustment", ADJUSTMENT, AdjustmentState, AdjustmentEvent, {"posted", "rejected"}),
     ("attempt", ATTEMPT, AttemptState, AttemptEvent, {"replaced", "abandoned"}),
 ]
 README = Path(__file__).resolve().parents[2] / "ledger" / "README.md"

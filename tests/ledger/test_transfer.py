@@ -69,9 +69,9 @@ def test_the_house_gives_nothing_while_clients_are_not_covered(tmp_path: Path) -
     fund(store, HOUSE, 1_000)
     db = sqlite3.connect(store.path, isolation_level=None)
     db.execute("BEGIN IMMEDIATE")
-    # 990 of the chain's 1,000 went on fees: the house's account still shows 1,000.
-    posting = Posting("network_fee:BTC", "onchain:BTC:hot", 990)
-    Tx(db, NOW).post(JournalEntry("gas", "chain_tx", "t", (posting,), "test"))
+    # 990 are owed by a client whose credit was undone: the house's account still shows 1,000.
+    posting = Posting("client_deficit:eve:BTC", "client:bob:BTC:available", 990)
+    Tx(db, NOW).post(JournalEntry("deposit_reversed", "deposit", "dep_1", (posting,), "test"))
     db.execute("COMMIT")
     db.close()
     with pytest.raises(InsufficientFundsError):
