@@ -14,6 +14,9 @@ from ledger.errors import NotFoundError
 from ledger.views import DeliveryWork, EventView, Outcome
 from ledger.webhook_command import RedeliverWebhook
 
+FARTHEST_S = 3 * 86_400
+"""No try is put off for longer."""
+
 EVENT_COLUMNS = "id, sequence, type, occurred_at, client_id, data"
 
 
@@ -24,14 +27,19 @@ def to_event(row: tuple[str, int, str, int, str | None, str]) -> EventView:
 
 
 def claim_deliveries(tx: Tx, command: ClaimDeliveries) -> tuple[DeliveryWork, ...]:
-    """Lease what is due, oldest event first; it goes to the address that is configured now."""
+    """Lease what is due, oldest event first; it goes to the address that is configured now.
+
+    A time that no try would set was set by a clock that was ahead: it does not make anybody wait.
+    """
+    now = tx.now_s
     due = tx.db.execute(
         "SELECT d.id, d.attempts, d.event_sequence FROM delivery d"
-        " WHERE d.state = 'pending' AND d.next_at <= ? AND d.leased_until <= ?"
+        " WHERE ((d.state = 'pending' AND d.next_at <= ?) OR (d.state = 'pending' AND d.next_at > ?))"
+        " AND (d.leased_until <= ? OR d.leased_until > ?)"
         " AND NOT EXISTS (SELECT 1 FROM delivery o WHERE o.object_key = d.object_key"
         "                 AND o.state = 'pending' AND o.event_sequence < d.event_sequence)"
         " ORDER BY d.event_sequence LIMIT ?",
-        (tx.now_s, tx.now_s, command.limit),
+        (now, now + FARTHEST_S, now, now + command.lease_s, command.limit),
     ).fetchall()
     work = []
     for delivery_id, attempts, sequence in due:

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from ledger.commands import ClaimDeliveries, RecordDelivery, SetCurrencyState
+from ledger.connection import connect
+from ledger.context import Tx
 from ledger.errors import NotFoundError
+from ledger.outbox import claim_deliveries
 from ledger.store import SqliteStore
 from ledger.views import DeliveryWork
 from tests.ledger.books import BTC, NOW, do, fund, make_books, open_store, rows, transfer
@@ -127,3 +130,38 @@ def test_an_event_id_differs_between_two_histories_of_one_sequence(tmp_path: Pat
         ids |= set(rows(store.path, "SELECT id FROM event WHERE sequence = 2"))
         store.close()
     assert len(ids) == 2
+
+
+def test_l19_a_clock_that_was_ahead_makes_no_webhook_wait(tmp_path: Path) -> None:
+    store = books(tmp_path)
+    ahead = NOW + 400 * 86_400
+    do(store, SetCurrencyState("BTC", "down", ""), ahead)
+    (work,) = claim(store, ahead)
+    do(store, RecordDelivery(work.delivery_id, False, 500, "", ahead + 60), ahead)
+    (again,) = claim(store, NOW)
+    assert (again.delivery_id, again.attempt) == (work.delivery_id, 2)
+    assert claim(store, NOW) == []
+    do(store, RecordDelivery(work.delivery_id, False, 500, "", NOW + 60))
+    assert claim(store, NOW + 59) == []
+    (leased,) = claim(store, NOW + 60)
+    assert claim(store, NOW + 89) == []
+    assert [work.delivery_id for work in claim(store, NOW + 90)] == [leased.delivery_id]
+    store.close()
+
+
+def test_what_is_due_is_found_by_its_time_however_much_waits(tmp_path: Path) -> None:
+    store = books(tmp_path)
+    (sql,) = [text for text in due_statements(store) if "ORDER BY d.event_sequence" in text]
+    plan = [row[3] for row in rows(store.path, f"EXPLAIN QUERY PLAN {sql}")]
+    assert sum("USING INDEX delivery_due (state=? AND next_at" in step for step in plan) == 2, plan
+    store.close()
+
+
+def due_statements(store: SqliteStore) -> list[str]:
+    """The statements of a claim, as they were run."""
+    seen: list[str] = []
+    db = connect(store.path)
+    db.set_trace_callback(seen.append)
+    claim_deliveries(Tx(db, NOW), CLAIM)
+    db.close()
+    return seen
