@@ -96,7 +96,10 @@ def test_w51_the_view_of_a_withdrawal_shows_the_chain_tx_and_its_share(till: Til
     view = get_withdrawal(Snapshot(db, till.now_s), GetWithdrawal(wanted))
     db.close()
     assert view is not None
-    assert view.attempts == (AttemptView(attempt_id, txid, "broadcast", int(fee), at, first, 3),)
+    shown = AttemptView(
+        attempt_id, txid, "broadcast", int(fee), at, first, 3, kind="payout", inputs=1, fee_currency="BTC"
+    )
+    assert view.attempts == (shown,)
 
 
 def test_two_payouts_to_one_address_are_two_outputs(till: Till) -> None:
