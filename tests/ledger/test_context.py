@@ -35,7 +35,9 @@ def tx(tmp_path: Path) -> Iterator[Tx]:
     yield Tx(db, NOW)
     if db.in_transaction:
         db.execute("COMMIT")
-        assert verify(db) == []
+        # Entries by hand have no block behind them: the audit says that, and nothing else.
+        found = {(finding.kind, finding.row.partition(":")[0]) for finding in verify(db)}
+        assert found <= {("movement", "onchain")}
     db.close()
     store.close()
 
