@@ -16,6 +16,7 @@ from tests.nodes.regtest import BitcoinNode
 pytestmark = [pytest.mark.node, pytest.mark.timeout(600)]
 
 AMOUNT = "0.02000000"
+ROUNDS_MAX, PAID_MAX = 5, 40
 SEED_CALLS = {
     "estimatesmartfee",
     "getblockchaininfo",
@@ -79,15 +80,23 @@ async def test_w02_a_lost_reply_of_any_call_pays_once(
     shop = await open_shop(set_stage(make_stage, proxy, currency))
     for _ in range(3):
         await shop.fund("w02", "0.50000000")
-    began = len(proxy.asked)
-    await pay(shop, proxy, "none")
-    await shop.agree()
+    began, paid = len(proxy.asked), 0
+    # Some calls are made now and then: a payout on a quick machine may be through between two of them.
+    while not paid or (paid < ROUNDS_MAX and not set(proxy.asked[began:]) >= CALLS[currency]):
+        await pay(shop, proxy, "none")
+        await shop.agree()
+        paid += 1
     methods = sorted(set(proxy.asked[began:]))
     assert set(methods) >= CALLS[currency]
+    lost = CALLS[currency] - {"scantxoutset"}
     for method in methods:
         await pay(shop, proxy, method)
-    assert set(proxy.dropped) >= CALLS[currency] - {"scantxoutset"}
+        paid += 1
+        while method in lost - set(proxy.dropped) and paid < PAID_MAX:
+            await pay(shop, proxy, method)
+            paid += 1
+    assert set(proxy.dropped) >= lost
     raws = [str(params) for params in proxy.sent("sendrawtransaction")]
-    assert len(set(raws)) == len(methods) + 1, "each payout has its own bytes, and no other ones"
+    assert len(set(raws)) == paid, "each payout has its own bytes, and no other ones"
     await shop.agree()
     shop.check_books()

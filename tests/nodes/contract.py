@@ -81,7 +81,7 @@ def deploy(node: AnvilNode, name: str, *arguments: object, sender: str | None = 
     contract = compiled()[name]
     data = contract["bytecode"] + encode(contract["constructor"], arguments).hex()
     request = {"from": sender or node.accounts[0], "data": data, "gas": GAS}
-    txid = str(node.rpc("eth_sendTransaction", request))
+    txid = node.submit(request)
     node.mine()
     receipt = node.rpc("eth_getTransactionReceipt", txid)
     if receipt is None or receipt["status"] != "0x1":

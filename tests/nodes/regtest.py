@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import secrets
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -23,17 +24,9 @@ from tests.nodes.fetch import program
 from tests.nodes.process import RPC_TIMEOUT_S, START_TIMEOUT_S, JsonRpc, NodeProcess, end_pid, free_port
 
 __all__ = [
-    "FAUCET",
-    "MWEB_HEIGHT",
-    "AnvilNode",
-    "BitcoinNode",
-    "FetchError",
-    "NodeStartError",
-    "NodesError",
-    "RpcError",
-    "end_pid",
-    "free_port",
-]
+    "FAUCET", "MWEB_HEIGHT", "AnvilNode", "BitcoinNode", "FetchError", "NodeStartError", "NodesError",
+    "RpcError", "end_pid", "free_port",
+]  # fmt: skip
 
 FAUCET = "faucet"
 MATURITY = 100  # a coinbase is spendable once this many blocks lie above it
@@ -271,6 +264,7 @@ class AnvilNode(NodeProcess):
         self.state_path = self.datadir / "state.json" if keep_state else None
         self.extra = tuple(extra)
         self.accounts: tuple[str, ...] = ()
+        self._sending = threading.Lock()
 
     def _argv(self) -> list[str]:
         options = [
@@ -373,8 +367,14 @@ class AnvilNode(NodeProcess):
 
         `fields` are further transaction fields, e.g. `data="0x…"`, `gas="0x5208"`.
         """
-        transaction = {"from": sender or self.accounts[0], "to": address, "value": hex(amount), **fields}
-        return str(self.rpc("eth_sendTransaction", transaction))
+        return self.submit(
+            {"from": sender or self.accounts[0], "to": address, "value": hex(amount), **fields}
+        )
+
+    def submit(self, transaction: dict[str, str]) -> str:
+        """Send from an unlocked account; one at a time, for the node gives two at once the same nonce."""
+        with self._sending:
+            return str(self.rpc("eth_sendTransaction", transaction))
 
     def reorg(self, depth: int, transactions: Sequence[tuple[str, int]] = ()) -> None:
         """Replace the top `depth` blocks by as many new ones; return nothing.
