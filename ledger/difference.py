@@ -14,7 +14,7 @@ from dataclasses import dataclass
 MISSING_DEPOSIT = "missing_deposit"  # on the chain, not in the books
 EXTRA_CREDIT = "extra_credit"  # in the books, not on the chain
 UNKNOWN_OUTGOING = "unknown_outgoing"  # left our scripts, the books do not know of it
-STOLEN_UTXO = "stolen_utxo"  # the same of an output, by a chain tx that is not ours
+STOLEN_UTXO = "stolen_utxo"  # the same of an output, and nothing of it came back to the house
 WRONG_FEE = "wrong_fee"  # what a chain tx of ours cost is booked otherwise
 FORCED_BALANCE = "forced_balance"  # more is there than any movement of the block brought
 STUCK_WITHDRAWAL = "stuck_withdrawal"  # a payout that is paid in one of the two and not in the other
@@ -31,6 +31,7 @@ KINDS = (
 )  # fmt: skip
 
 FEES = ("network_fee", "token_fee")
+HOT = "hot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +146,29 @@ def _kind_of(facts: Facts, told: Sequence[Moved], held: Sequence[Moved]) -> tupl
             return EXTRA_CREDIT, "booked, and not in this block"
         kind = STUCK_WITHDRAWAL if is_ours else UNEXPLAINED
         return kind, "booked as gone, and not in this block"
-    if is_incoming and not is_ours:
-        return MISSING_DEPOSIT, "in this block, and not booked"
     if first.position == "gas":
         return WRONG_FEE, "gas that is not booked"
     if is_ours:
         return STUCK_WITHDRAWAL, "a chain tx of ours is in this block, and not booked"
+    with_change = first.txid in _paid_with_change(facts)
+    if is_incoming and with_change and facts.places[first.script] == HOT:
+        return UNKNOWN_OUTGOING, "came back of what left by a chain tx that the books do not know"
+    if is_incoming:
+        return MISSING_DEPOSIT, "in this block, and not booked"
+    if with_change:
+        return UNKNOWN_OUTGOING, "left by a chain tx that the books do not know, which paid us change"
     kind = STOLEN_UTXO if first.position.startswith("in:") else UNKNOWN_OUTGOING
     return kind, "left by a chain tx that is not ours, and is not booked"
+
+
+def _paid_with_change(facts: Facts) -> set[str]:
+    """Chain txs that spent outputs of ours and paid a part of it to the house's own scripts.
+
+    That is what a payment of ours looks like that the books do not know, as behind an old copy of them.
+    """
+    spenders = {each.txid for each in facts.chain if each.position.startswith("in:")}
+    back = {each.txid for each in facts.chain if each.amount > 0 and facts.places.get(each.script) == HOT}
+    return spenders & back
 
 
 def _kind_of_amounts(told: Sequence[Moved], held: Sequence[Moved], is_ours: bool) -> tuple[str, str]:

@@ -47,6 +47,24 @@ def plant(
         db.close()
 
 
+def plant_receipt(
+    desk: Desk, currency: str, height: int, txid: str, script: bytes, amount: int, block_hash: str
+) -> None:
+    """A credit of alice's with its receipt, as they were booked at a block that is not in the chain."""
+    chain = chain_of(currency)
+    position = "out:0" if chain == "BTC" else "native" if chain == currency else "log:0"
+    posting = Posting(onchain(currency), available("alice", currency), amount)
+    journal_id = plant(desk, chain, height, "deposit_received", txid, posting, block_hash=block_hash)
+    db = connect(desk.path)
+    db.execute(
+        "INSERT INTO chain_movement (chain, currency, height, block_hash, txid, position, script_sequence,"
+        " location, delta, journal_id) SELECT ?, ?, ?, ?, ?, ?, sequence, location, ?, ? FROM own_script"
+        " WHERE chain = ? AND script = ?",
+        (chain, currency, height, block_hash, txid, position, str(amount), journal_id, chain, script),
+    )
+    db.close()
+
+
 class Blind:
     """What the watcher does not see: scripts and outpoints taken out of its index for some blocks."""
 
@@ -66,20 +84,20 @@ class Blind:
 
 
 class Slipped:
-    """The watcher reads other amounts than the block has."""
+    """The watcher reads other amounts than the block has: so many times them, and so much more."""
 
-    def __init__(self, desk: Desk, chain: str, factor: int) -> None:
+    def __init__(self, desk: Desk, chain: str, factor: int, more: int = 0) -> None:
         self.reader = desk.readers[chain]
         self.index = desk.coins[chain].index
         self.honest = self.reader.read_block
-        self.factor = factor
+        self.factor, self.more = factor, more
 
     async def read(self, height: int, block_hash: str, index: Any) -> Any:
         """Wrong for the watcher, right for whoever looks again."""
         block = await self.honest(height, block_hash, index)
         if index is not self.index:
             return block
-        receipts = (replace(each, amount=each.amount * self.factor) for each in block.receipts)
+        receipts = (replace(each, amount=each.amount * self.factor + self.more) for each in block.receipts)
         return replace(block, receipts=tuple(receipts))
 
     def __enter__(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,17 @@ from ledger.connection import connect
 from ledger.journal import Posting
 from ledger.queries import Filter, GetStanding
 from tests.actors.desk import Desk, open_desk
-from tests.actors.planting import Blind, Slipped, available, compared, explained, onchain, only, plant
+from tests.actors.planting import (
+    Blind,
+    Slipped,
+    available,
+    compared,
+    explained,
+    onchain,
+    only,
+    plant,
+    plant_receipt,
+)
 from tests.fakes.chain import FakeTx
 from tests.fakes.coin import foreign
 from tests.ledger.books import rows
@@ -101,6 +112,27 @@ async def test_l11_a_stolen_output_that_the_books_missed(desk: Desk) -> None:
     assert found.position == f"in:{txid}:{index}"
 
 
+async def test_l11_unknown_outgoing_that_the_books_missed(desk: Desk) -> None:
+    txid, index, amount = unspent(desk)
+    ((hot,),) = rows(desk.path, "SELECT script FROM own_script WHERE purpose = 'hot'")
+    outputs = ((foreign("somebody").script, amount - 30_500), (bytes(hot), 30_000))
+    with Blind(desk, "BTC"):
+        paid = FakeTx(inputs=(Outpoint(txid, index),), outputs=outputs)
+        desk.chains["BTC"].send(paid)
+        await desk.mine()
+    height = desk.height()
+    await desk.mine(6)
+    view = await compared(desk)
+    (block,) = (await explained(desk, view)).blocks
+    assert block.ref.height == height
+    assert {(each.kind, each.location, each.amount, each.txid) for each in block.found} == {
+        ("unknown_outgoing", "deposit", -amount, paid.txid), ("unknown_outgoing", "hot", 30_000, paid.txid),
+    }  # fmt: skip
+    held = await desk.withdraw("carol", 100_000)
+    await desk.pass_time(3)
+    assert (await desk.withdrawal(held.id)).waiting_for == "funds"
+
+
 async def test_l11_unknown_outgoing_that_was_seen_is_a_case_and_no_difference(desk: Desk) -> None:
     txid, index, amount = unspent(desk)
     desk.chains["BTC"].send(
@@ -145,13 +177,18 @@ async def test_l11_a_stuck_withdrawal_that_was_paid_unseen(desk: Desk) -> None:
     assert sum(each.amount for each in block.found) == difference < -300_000
 
 
-async def test_l11_an_orphan_deposit(desk: Desk) -> None:
+@pytest.mark.parametrize("with_receipt", [False, True])
+async def test_l11_an_orphan_deposit(desk: Desk, with_receipt: bool) -> None:
     await desk.mine(3)
-    height = desk.height() - 1
-    plant(desk, "BTC", height, "deposit_received", "cd" * 32, Posting(DEPOSIT, ALICE, 4_000),
-          block_hash="ee" * 32)  # fmt: skip
+    height, script = desk.height() - 1, await desk.script_of("alice")
+    if with_receipt:
+        plant_receipt(desk, "BTC", height, "cd" * 32, script, 4_000, "ee" * 32)
+    else:
+        plant(desk, "BTC", height, "deposit_received", "cd" * 32, Posting(DEPOSIT, ALICE, 4_000),
+              block_hash="ee" * 32)  # fmt: skip
     found = await only(desk, height)
     assert (found.kind, found.amount, found.txid) == ("orphan", -4_000, "cd" * 32)
+    assert found.script == (script if with_receipt else b"")
 
 
 @pytest.mark.parametrize(("factor", "kind"), [(100, "wrong_decimals"), (3, "wrong_amount")])
@@ -233,3 +270,20 @@ async def test_a_difference_that_is_gone_closes_its_case_and_lets_payouts_leave(
         desk.path, "SELECT count(*) FROM event WHERE type = ?", kind
     )[0][0]
     assert (told("case.opened"), told("case.closed")) == (1, 1)
+
+
+def test_l11_each_planted_difference_of_the_table_has_its_tests() -> None:
+    text = (Path(__file__).parents[1] / "README.md").read_text()
+    table = text.partition("<!-- planted: begin -->")[2].partition("<!-- planted: end -->")[0]
+    lines = [line.strip("| ").split(" | ") for line in table.strip().splitlines()[2:]]
+    assert (len(lines), {len(line) for line in lines}) == (12, {4})
+    here = Path(__file__).parent
+    sources = {name: (here / f"test_explainer{name}.py").read_text() for name in ("", "_evm")}
+    for planted, btc, eth, token in lines:
+        for name, cell in (("", btc), ("_evm", eth), ("_evm", token)):
+            for test in re.findall(r"`(\w+)`", cell):
+                assert f"def test_l11_{test}(" in sources[name], (planted, test)
+        if token == "=":
+            (test,) = re.findall(r"`(\w+)`", eth)[:1]
+            before = sources["_evm"].partition(f"async def test_l11_{test}(")[0]
+            assert "@both" in before.rpartition("\n\n\n")[2], planted

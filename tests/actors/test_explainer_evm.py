@@ -16,7 +16,17 @@ from ledger.errors import CurrencyUnavailableError
 from ledger.journal import Posting
 from ledger.queries import Filter, GetStanding
 from tests.actors.desk import TOKEN, Desk, open_desk
-from tests.actors.planting import Blind, Slipped, available, compared, explained, onchain, only, plant
+from tests.actors.planting import (
+    Blind,
+    Slipped,
+    available,
+    compared,
+    explained,
+    onchain,
+    only,
+    plant,
+    plant_receipt,
+)
 from tests.fakes.chain import FakeTx
 from tests.fakes.coin import foreign
 from tests.ledger.books import rows
@@ -74,18 +84,29 @@ async def test_l11_a_missing_deposit(desk: Desk, currency: str) -> None:
 
 
 @both
-async def test_l11_an_extra_credit_and_an_orphan(desk: Desk, currency: str) -> None:
+async def test_l11_an_extra_credit(desk: Desk, currency: str) -> None:
     await desk.mine(4, "ETH")
     height = desk.height("ETH") - 2
     posting = Posting(onchain(currency), available("alice", currency), 5)
     plant(desk, "ETH", height, "deposit_received", "0x" + "ab" * 32, posting)
     found = await wrong(desk, height, currency)
     assert (found.kind, found.amount) == ("extra_credit", -5)
-    plant(desk, "ETH", height + 1, "deposit_received", "0x" + "cd" * 32, posting, block_hash="0x" + "ee" * 32)
-    blocks = (await explained(desk, await compared(desk, currency))).blocks
-    assert [(each.ref.height, each.found[0].kind, each.found[0].amount) for each in blocks] == [
-        (height, "extra_credit", -5), (height + 1, "orphan", -5),
-    ]  # fmt: skip
+
+
+@both
+@pytest.mark.parametrize("with_receipt", [False, True])
+async def test_l11_an_orphan_deposit(desk: Desk, currency: str, with_receipt: bool) -> None:
+    await desk.mine(4, "ETH")
+    height, txid, lost = desk.height("ETH") - 2, "0x" + "cd" * 32, "0x" + "ee" * 32
+    script = await desk.script_of("alice", currency)
+    if with_receipt:
+        plant_receipt(desk, currency, height, txid, script, 5, lost)
+    else:
+        posting = Posting(onchain(currency), available("alice", currency), 5)
+        plant(desk, "ETH", height, "deposit_received", txid, posting, block_hash=lost)
+    found = await wrong(desk, height, currency)
+    assert (found.kind, found.amount, found.txid) == ("orphan", -5, txid)
+    assert found.script == (script if with_receipt else b"")
 
 
 @both
@@ -135,6 +156,44 @@ async def test_l11_a_wrong_fee(desk: Desk) -> None:
     assert (found.kind, found.amount, found.txid, found.location) == ("wrong_fee", 9, txid, "hot")
 
 
+async def test_l11_a_wrong_fee_of_a_token(desk: Desk) -> None:
+    ((height, txid),) = rows(
+        desk.path, "SELECT block_height, txid FROM attempt WHERE state = 'mined' AND currency = ?", TOKEN
+    )
+    fee = Posting(accounts.token_fee(TOKEN), onchain(TOKEN, "hot"), 9)
+    plant(desk, "ETH", height, "internal", txid, fee)
+    await desk.mine(1, "ETH")
+    found = await wrong(desk, height, TOKEN)
+    assert (found.kind, found.amount, found.txid, found.location) == ("wrong_fee", 9, txid, "hot")
+
+
+async def test_l11_a_fee_that_a_token_kept_and_the_books_tell_otherwise(tmp_path: Path) -> None:
+    environ = ENVIRON | {"CASHIER__COINS__USDT_ETH__SWEEP_THRESHOLD": "1"}
+    async with open_desk(tmp_path, "ETH", TOKEN, environ=environ, is_checked=False) as desk:
+        chain, hot = desk.chains["ETH"], await hot_account(desk)
+        chain.pay((hot, ETHER))
+        await desk.fund("carol", 10 * UNIT[TOKEN], TOKEN)
+        await desk.pass_time(3)
+        await desk.mine(1, "ETH")  # the gas for the sweep
+        await desk.pass_time(2)
+        chain.taxed[TOKEN] = 10
+        with Slipped(desk, "ETH", 1, more=-UNIT[TOKEN]):
+            await desk.mine(1, "ETH")
+        height = desk.height("ETH")
+        await desk.mine(3, "ETH")
+        ((txid,),) = rows(
+            desk.path, "SELECT txid FROM attempt WHERE currency = ? AND block_height = ?", TOKEN, height
+        )
+        view = await compared(desk, TOKEN)
+        (block,) = (await explained(desk, view)).blocks
+        (found,) = block.found
+        assert (block.ref.height, found.kind, found.txid) == (height, "wrong_fee", txid)
+        assert (found.amount, found.location, found.script) == (UNIT[TOKEN], "hot", hot)
+        assert rows(desk.path, "SELECT balance FROM account WHERE name = ?", f"token_fee:{TOKEN}") == [
+            (str(2 * UNIT[TOKEN]),)
+        ]
+
+
 @both
 async def test_l11_forced_money_that_no_chain_tx_brought(desk: Desk, currency: str) -> None:
     script = await desk.script_of("alice", currency)
@@ -166,10 +225,29 @@ async def test_l11_a_stuck_withdrawal_that_was_paid_unseen(desk: Desk, currency:
     (block,) = (await explained(desk, await compared(desk, currency))).blocks
     assert block.ref.height == height
     assert {each.txid for each in block.found} == {txid}
-    amounts = {each.kind: each.amount for each in block.found}
-    fee = int(rows(desk.path, "SELECT fee FROM withdrawal ORDER BY ordinal DESC LIMIT 1")[0][0])
-    assert amounts["stuck_withdrawal"] in (-2 * UNIT[currency], fee - 2 * UNIT[currency])
-    assert set(amounts) <= {"stuck_withdrawal", "wrong_fee"}
+    gas = int(rows(desk.path, "SELECT fee FROM attempt WHERE state = 'broadcast'")[0][0]) // 2
+    expected = {"stuck_withdrawal": -2 * UNIT[currency]} | ({"wrong_fee": -gas} if currency == "ETH" else {})
+    assert {each.kind: each.amount for each in block.found} == expected
+
+
+@both
+async def test_l11_a_stuck_withdrawal_is_named_and_no_difference(desk: Desk, currency: str) -> None:
+    first, chain = desk.height("ETH") + 1, desk.chains["ETH"]
+    order = await desk.withdraw("carol", 2 * UNIT[currency], currency)
+    await desk.pass_time(3)
+    db = connect(desk.path)  # the chain in memory has times of its own
+    db.execute("UPDATE withdrawal SET created_at = ? WHERE id = ?", (chain.tip.ref.time, order.id))
+    db.close()
+    kept = dict(chain.mempool)
+    for _ in range(7):
+        chain.mempool.clear()
+        await desk.mine(1, "ETH")
+        chain.mempool.update(kept)
+    assert (await compared(desk, currency)).status == "ok"
+    standing = await desk.ask("ledger_reader", GetStanding(currency))
+    assert [(each.amount, each.height, each.ref) for each in standing if each.kind == "stuck_withdrawal"] == [
+        (order.amount, first, order.id)
+    ]
 
 
 @both

@@ -82,6 +82,21 @@ def test_l11_a_movement_booked_twice_is_a_duplicate() -> None:
     assert kinds(facts(chain=chain, books=twice, state={US: 5}, booked=entries)) == [("duplicate", -5)]
 
 
+def test_l11_what_left_with_change_for_the_house_is_a_payment_that_the_books_do_not_know() -> None:
+    left, back = Moved(US, TX, "in:ab:0", -9), Moved(HOT, TX, "out:1", 4)
+    assert kinds(facts(chain=(left, back), state={US: -9, HOT: 4})) == [
+        ("unknown_outgoing", -9), ("unknown_outgoing", 4),
+    ]  # fmt: skip
+    paid = Moved(HOT, OTHER, "out:0", 4)
+    told = facts(chain=(left, paid), state={US: -9, HOT: 4})
+    assert kinds(told) == [("stolen_utxo", -9), ("missing_deposit", 4)]
+    client = b"\x03" * 20
+    to_client = Moved(client, TX, "out:1", 4)
+    places = {US: "deposit", HOT: "hot", client: "deposit"}
+    told = facts(places=places, chain=(left, to_client), state={US: -9, client: 4})
+    assert kinds(told) == [("stolen_utxo", -9), ("missing_deposit", 4)]
+
+
 def test_l11_more_than_the_block_moved_is_forced_and_less_has_left() -> None:
     assert kinds(facts(state={US: 3})) == [("forced_balance", 3)]
     assert kinds(facts(state={US: -3})) == [("unknown_outgoing", -3)]
