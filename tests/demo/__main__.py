@@ -159,6 +159,7 @@ def _summary(stage: Stage, console: Console, stories: list[Story]) -> None:
         "signing secret": stage.key["signing_secret"],
         "supervision tree": f"{_near(sys.executable)} run.py tree --config {_near(stage.config)}",
         "log": _near(stage.log_path),
+        "keeping books": f". {_near(stage.write_shell())}  (in another terminal; then run.py close …)",
     }
     for name, value in lines.items():
         console.print(f"  {name:<16}  {value}", highlight=False, soft_wrap=True)

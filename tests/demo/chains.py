@@ -10,6 +10,8 @@ from tests.nodes.contract import Contract, deploy_token
 from tests.nodes.regtest import AnvilNode, BitcoinNode
 
 WEI = 10**18
+FINAL_DEPTH = 6
+"""Blocks after which the demo's cashier takes a block for settled."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import secrets
+import shlex
 import shutil
 import signal
 import subprocess
@@ -18,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.demo.chains import Chain, TokenChain, make_chains
+from tests.demo.chains import FINAL_DEPTH, Chain, TokenChain, make_chains
 from tests.nodes.regtest import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -120,13 +121,25 @@ class Stage:
                 f"{prefix}ENABLED": "true",
                 f"{prefix}NETWORK": "regtest",
                 f"{prefix}CONFIRMATIONS": "3",
-                f"{prefix}FINAL_DEPTH": "6",
+                f"{prefix}FINAL_DEPTH": str(FINAL_DEPTH),
                 f"{prefix}MAX_REORG": "5",
                 f"{prefix}APPROVAL_ABOVE": "20",
                 f"{prefix}NODE__POLL_INTERVAL_S": "0.3",
             }
         values |= self.extra
         return {name: text for name, text in values.items() if text or name not in self.extra}
+
+    def write_shell(self) -> Path:
+        """Write a file for a shell (bash, zsh): `run.py` is then the demo's, `$URL` and `$KEY` its API."""
+        ours = {name: text for name, text in self.environment().items() if name.startswith("CASHIER__")}
+        ours |= {"URL": self.base_url, "KEY": self.key["key"], "SECRET": self.key["signing_secret"]}
+        lines = [f"export {name}={shlex.quote(text)}" for name, text in ours.items()]
+        program = shlex.join([sys.executable, str(ROOT / "run.py"), "--config", str(self.config)])
+        lines.append(f'run.py() {{ {program} "$@"; }}')
+        path = self.folder / "shell"
+        path.touch(mode=0o600)
+        path.write_text("\n".join(lines) + "\n")
+        return path
 
     def cli(self, *arguments: str) -> str:
         """Output of one command of the command line. Raises StageError with its complaint."""

@@ -12,10 +12,11 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from tests.demo.chains import Chain
+from tests.demo.chains import FINAL_DEPTH, Chain, TokenChain
 from tests.demo.story import short
 from tests.demo.website import ApiError, Website
 from tests.nodes.errors import NodesError
+from tests.nodes.up import pass_month
 
 BLOCK_EVERY_S = 20.0
 FEED_EVERY_S = 0.5
@@ -25,7 +26,7 @@ class Stay:
     """Keeps the demo alive until Ctrl-C.
 
     On a terminal a line may be typed: a currency pays the client, `mine` makes the blocks come at once,
-    `link` opens another session.
+    `link` opens another session, `month` lets the month end on all chains.
     """
 
     def __init__(self, chains: Sequence[Chain], website: Website, client_id: str, console: Console) -> None:
@@ -46,7 +47,8 @@ class Stay:
         if sys.stdin.isatty():
             names = " · ".join(f"[bold]{name}[/bold]" for name in self._chains)
             self._say(f"type {names} to pay {self._client}, [bold]mine[/bold] for a block now, "
-                      "[bold]link[/bold] for another cashier page")  # fmt: skip
+                      "[bold]month[/bold] to let the month end, [bold]link[/bold] for another cashier page"
+            )  # fmt: skip
             loop.add_reader(sys.stdin.fileno(), self._read)
         work = [asyncio.ensure_future(part) for part in (self._mine(), self._follow(), self._obey())]
         try:
@@ -73,10 +75,13 @@ class Stay:
             self._lines.put_nowait(line.lower())
 
     async def _mine(self) -> None:
-        """A block on each chain now and then."""
+        """A block on each chain now and then; a node that is gone is told of, and asked again."""
         while True:
             await asyncio.sleep(BLOCK_EVERY_S)
-            await self._mine_all()
+            try:
+                await self._mine_all()
+            except (NodesError, OSError) as error:
+                self._say(f"no block: {escape(str(error))}")
 
     async def _mine_all(self) -> None:
         for chain in self._chains.values():
@@ -104,7 +109,7 @@ class Stay:
             word = await self._lines.get()
             try:
                 await self._do(word)
-            except (ApiError, NodesError) as error:
+            except (ApiError, NodesError, OSError) as error:
                 self._say(f"refused: {escape(str(error))}")
 
     async def _do(self, word: str) -> None:
@@ -116,11 +121,24 @@ class Stay:
             self._say(f"          paid  {amount} to {self._client}'s address {address} in {txid}")
         elif word == "mine":
             await self._mine_all()
+        elif word == "month":
+            await self._end_month()
         elif word == "link":
             body = {"client_id": self._client, "actions": ["deposit", "withdraw"]}
             self._say(f"          link  {(await self._website.post('/v1/sessions', body))['url']}")
         else:
-            self._say(f"          {escape(word)}? {', '.join(self._chains)}, mine or link; Ctrl-C ends")
+            self._say(
+                f"          {escape(word)}? {', '.join(self._chains)}, mine, month or link; Ctrl-C ends"
+            )
+
+    async def _end_month(self) -> None:
+        """The nodes' clocks jump into the next month, and so many blocks follow that it can be closed."""
+        nodes = {
+            name: chain.node for name, chain in self._chains.items() if not isinstance(chain, TokenChain)
+        }
+        for name, node in nodes.items():
+            month = await asyncio.to_thread(pass_month, node, FINAL_DEPTH + 1)
+            self._say(f"          {name.upper()}  {month} is over, it can be closed: run.py close {month}")
 
 
 def _words(event: dict[str, Any]) -> str:

@@ -167,13 +167,19 @@ def end_month(run_folder: Path = RUN_FOLDER) -> None:
     state_path = run_folder / STATE_PATH.name
     for currency in CURRENCIES:
         node = _known_node(currency, run_folder)
-        month = month_of(node.tip_time)
-        node.set_clock(end_of(month) + 1)
-        node.mine(BLOCKS_AFTER)
+        month = pass_month(node, BLOCKS_AFTER)
         state = _load(state_path)
         state[currency]["clock"] = str(node.tip_time + 1)
         _save(state_path, state)
         print(f"{currency.upper()}  {month} is over  height={node.height}")
+
+
+def pass_month(node: BitcoinNode | AnvilNode, blocks: int) -> str:
+    """Mine ``blocks`` in the month after that of the tip; the month that is over by that."""
+    month = month_of(node.tip_time)
+    node.set_clock(end_of(month) + 1)
+    node.mine(blocks)
+    return month
 
 
 def pay(currency: str, address: str, amount_display: str, run_folder: Path = RUN_FOLDER) -> None:
