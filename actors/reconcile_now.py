@@ -93,7 +93,7 @@ class Offline:
 
 
 async def _compare_alone(coin: AnyCoinSettings, ledger: Offline, height: int | None) -> dict[str, Any]:
-    """Compare, explain what differs, and open its cases unless it is of the past."""
+    """Compare, explain what differs, and write down its cases; those of the past are over at once."""
     chain, ids = coin.currency, Ids(secrets.token_bytes)
     reader = registry.open_reader(coin)
     try:
@@ -104,10 +104,10 @@ async def _compare_alone(coin: AnyCoinSettings, ledger: Offline, height: int | N
         explained = [await explainer.explain(view) for view in views if view.status != "ok"]
     finally:
         await reader.close()
-    for each in explained if height is None else ():
+    for each in explained:
         for block in each.blocks:
-            at = block.ref
-            command = RecordDifferences(each.currency, at.height, at.block_hash, block.found)
+            at, is_past = block.ref, height is not None
+            command = RecordDifferences(each.currency, at.height, at.block_hash, block.found, is_past)
             await ledger.ask("ledger", command)
     standing = [await ledger.ask("ledger_reader", GetStanding(view.currency)) for view in views]
     return as_plain(views, explained, standing)

@@ -25,7 +25,6 @@ from coins.types import Holdings
 from config.schema import ActorSettings
 from ledger.commands import RecordDifferences
 from ledger.errors import CurrencyUnavailableError, DomainError
-from ledger.liability import SALT_BYTES
 from ledger.period_view import PeriodsClosed
 from ledger.reconciliation_view import PAST
 from ledger.request import Request
@@ -164,10 +163,9 @@ class ReconcilerActor(AnsweringActor):
         for block in explained.blocks:
             for found in block.found:
                 logger.error("%s at block %d: %s", view.currency, block.ref.height, found)
-            if view.cause not in PAST:
-                at = block.ref
-                command = RecordDifferences(view.currency, at.height, at.block_hash, block.found)
-                await self._ask("ledger", command)
+            at, is_past = block.ref, view.cause in PAST
+            command = RecordDifferences(view.currency, at.height, at.block_hash, block.found, is_past)
+            await self._ask("ledger", command)
         return explained
 
     async def _holdings_at(self, chain: str, height: int) -> Holdings:
@@ -181,7 +179,7 @@ class ReconcilerActor(AnsweringActor):
             message.chain,
             message.month,
             message.by,
-            self._ids.random_bytes(SALT_BYTES),
+            self._ids.random_bytes,
             read=lambda query: self._ask("ledger_reader", query),
             holdings_at=lambda height: self._holdings_at(message.chain, height),
             record=lambda command: self._ask("ledger", command),

@@ -44,7 +44,8 @@ class GetHoldingsAt(Request[Holdings]):
 class Explain(Request[Explained]):
     """Find the blocks, scripts and chain txs that make the difference a comparison found.
 
-    Opens a case for each, unless the comparison was of a past height. Errors as of :class:`Reconcile`.
+    Each has a case; one that only a comparison of a past height found is over at once. Errors as
+    of :class:`Reconcile`.
     """
 
     receiver: ClassVar[str] = "reconciler"

@@ -33,6 +33,10 @@ B = TypeVar("B")
 Q = TypeVar("Q")
 R = TypeVar("R")
 
+NODE_TIMEOUT_S = 50.0
+"""For what a node is asked: it may walk through its whole state, and proxies mostly wait for a minute. What
+takes longer goes on."""
+
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 PATH_PATTERNS: Mapping[str, str] = {
@@ -94,12 +98,17 @@ class Call(Generic[B, Q]):
         assert self.key is not None
         return self.key
 
-    async def ask(self, message: Request[R], currency: str | None = None) -> R:
-        """Ask the actor the message is for; where one runs per chain, that of the ``currency``."""
+    async def ask(
+        self, message: Request[R], currency: str | None = None, timeout_s: float | None = None
+    ) -> R:
+        """Ask the actor the message is for; where one runs per chain, that of the ``currency``.
+
+        ``timeout_s`` is for an answer that may take longer than the configured deadline.
+        """
         name = message.receiver
         if currency is not None:
             name = f"{name}:{self.gateway.coins.info(currency).chain}"
-        return await self.gateway.ask(name, message, self.request_id)
+        return await self.gateway.ask(name, message, self.request_id, timeout_s)
 
 
 Handler = Callable[[Call[Any, Any]], Awaitable[Reply | web.StreamResponse]]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from coins.amounts import format_amount
 from gateway.moment import moment
 from gateway.terminal import PROBLEM, USAGE, ConfigOption, Desk, JsonOption, fail
+
+if TYPE_CHECKING:
+    from config.schema import Settings
 
 BY = "cli"
 closing_app = typer.Typer()
@@ -37,9 +40,9 @@ def close(
     settings = desk.settings_of(config)
     if re.fullmatch(PATH_PATTERNS["month"], month) is None:
         raise fail(f"a month is written YYYY-MM, not {month[:20]!r}", USAGE)
-    chains = list(settings.enabled_coins)
+    chains = [*settings.enabled_coins, *_held_elsewhere(desk, settings)]
     if currency is not None and currency not in chains:
-        raise fail(f"{currency} is no enabled chain: one of {', '.join(chains) or 'none'}", USAGE)
+        raise fail(f"{currency} is no chain of these books: one of {', '.join(chains) or 'none'}", USAGE)
     closed: list[Any] = []
     refused = 0
     for chain in chains if currency is None else [currency]:
@@ -57,6 +60,19 @@ def close(
         raise typer.Exit(refused)
     if not closed:
         raise fail("no currency is enabled: there is nothing to close", PROBLEM)
+
+
+def _held_elsewhere(desk: Desk, settings: Settings) -> list[str]:
+    """Chains that are not enabled any more, and of which the books hold something."""
+    from actors.messages import GetBooks, ListCurrencies
+
+    held: dict[str, None] = {}
+    for view in desk.read(settings, ListCurrencies()):
+        if view.chain in settings.enabled_coins:
+            continue
+        if any(desk.read(settings, GetBooks(view.currency)).onchain.values()):
+            held[view.chain] = None
+    return list(held)
 
 
 def _plain(period: Any) -> dict[str, Any]:
@@ -87,6 +103,12 @@ def _told(period: Any, decimals: int | None) -> str:
         "report": f"sha256 {period.digest}",
     }
     told = "\n".join(f"  {name.ljust(16)} {text}" for name, text in lines.items())
+    for part in report.get("differences", ()):
+        amount = _shown(int(part["amount"]), decimals)
+        told += (
+            f"\n  {'differs by'.ljust(16)} {amount} at {part['location']} since block {part['height']}:"
+            f" {part['case']} ({part['kind']}), {part['reason']}"
+        )
     return f"{period.currency} {period.month} is closed\n{told}"
 
 

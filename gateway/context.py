@@ -94,10 +94,10 @@ class Gateway:
         """An id for an object that comes in great numbers, in the order of time."""
         return new_ordered_id(prefix, self.clock.now_ns(), self.random_bytes)
 
-    async def ask(self, name: str, message: Request[R], request_id: str) -> R:
-        """Ask an actor within the configured deadline."""
+    async def ask(self, name: str, message: Request[R], request_id: str, timeout_s: float | None = None) -> R:
+        """Ask an actor within the configured deadline, or another one."""
         return await self.directory.ask(
-            name, message, timeout_s=self.settings.ask_timeout_s, request_id=request_id
+            name, message, timeout_s=timeout_s or self.settings.ask_timeout_s, request_id=request_id
         )
 
 

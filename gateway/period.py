@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from actors.messages import ClosePeriod, GetProof, ListPeriods, PeriodView
-from gateway.api import Call, Reply
+from gateway.api import NODE_TIMEOUT_S, Call, Reply
 from gateway.moment import moment
 from gateway.period_bodies import ClosePeriodBody, PeriodsQuery, ProofQuery
 from gateway.period_replies import PeriodList, PeriodReply, ProofReply, ProofStep
@@ -20,7 +20,7 @@ async def list_periods(call: Call[None, PeriodsQuery]) -> Reply:
 async def close_period(call: Call[ClosePeriodBody, None]) -> Reply:
     """Close a month of a chain and its tokens; closed already, it is shown as it is."""
     message = ClosePeriod(call.body.currency, call.params["month"], call.operator.by)
-    closed = await call.ask(message)
+    closed = await call.ask(message, timeout_s=NODE_TIMEOUT_S)
     return Reply(PeriodList(data=[_shown(view) for view in closed.periods]))
 
 

@@ -6,15 +6,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from actors.messages import GetReconciliation, ListReconciliations, Reconcile, ReconciliationView
-from gateway.api import Call, Reply
+from gateway.api import NODE_TIMEOUT_S, Call, Reply
 from gateway.coins import Coins
 from gateway.moment import moment
 from gateway.problem import ProblemError
 from gateway.reconciliation_bodies import ReconcileBody, ReconciliationsQuery
 from gateway.reconciliation_replies import ReconciliationLine, ReconciliationList, ReconciliationReply
-
-COMPARE_TIMEOUT_S = 50.0
-"""A node may walk through its whole state; proxies mostly wait for a minute. What takes longer goes on."""
 
 
 async def list_reconciliations(call: Call[None, ReconciliationsQuery]) -> Reply:
@@ -41,9 +38,7 @@ async def create_reconciliation(call: Call[ReconcileBody, None]) -> Reply:
     """
     gateway, body = call.gateway, call.body
     message = Reconcile(gateway.coins.offered(body.currency).chain, body.height)
-    views = await gateway.directory.ask(
-        message.receiver, message, timeout_s=COMPARE_TIMEOUT_S, request_id=call.request_id
-    )
+    views = await call.ask(message, timeout_s=NODE_TIMEOUT_S)
     data = [_shown(view, gateway.coins) for view in views]
     return Reply(ReconciliationList(data=data, next_cursor=None), 201)
 

@@ -46,7 +46,7 @@ def books_at(db: Database, chain: str, currency: str, height: int) -> BooksAt:
         debited = since.get(account_id, 0)
         balance -= debited if account_class in DEBIT_NORMAL else -debited
         kind, _, rest = name.partition(":")
-        totals[_side(kind, account_class)] += balance
+        totals[side_of(kind, account_class)] += balance
         if kind == "onchain":
             onchain[Location(rest.rpartition(":")[2])] = balance
     return BooksAt(currency, onchain, totals)
@@ -58,7 +58,7 @@ def is_balanced(totals: dict[str, int]) -> bool:
     return left == right and totals["clearing"] == 0
 
 
-def _side(kind: str, account_class: str) -> str:
+def side_of(kind: str, account_class: str) -> str:
     """The sum of the equation that an account belongs to."""
     return "deficit" if kind == "client_deficit" else SIDES.get(account_class, kind)
 

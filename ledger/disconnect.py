@@ -234,6 +234,10 @@ def _undo_cases(book: BlockBook) -> None:
         book.tx.db, "c.chain = ? AND c.block_hash = ? ORDER BY c.ordinal", (book.chain, book.ref.block_hash)
     )
     for case in cases:
+        if case.status is CaseState.CLOSED:  # it ended before its block did: nothing is left to undo
+            sql = "UPDATE unclaimed_case SET block_height = NULL, block_hash = NULL WHERE id = ?"
+            book.tx.db.execute(sql, (case.id,))
+            continue
         is_credit = case.status is CaseState.ASSIGNED and case.deposit_id and case.client_id != HOUSE
         if case.status is not CaseState.OPEN and not is_credit:
             raise ReorgTooDeepError(f"case {case.id} in block {book.ref.height} is {case.status}")

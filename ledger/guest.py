@@ -1,8 +1,8 @@
 """Website keys, operators and closed months from the command line, also while a server has the database open.
 
-The server is the single writer of the books. A key, an operator or a closed month touches no account, no
-journal and nothing the server keeps in memory, so one short SQL transaction beside it is harmless; every
-other command is refused here.
+The server is the single writer of the books. A key, an operator, a closed month or the comparison made for
+it touches no account, no journal and nothing the server keeps in memory, so one short SQL transaction beside
+it is harmless; every other command is refused here.
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ from pathlib import Path
 from typing import TypeVar
 
 from ledger import dispatch
-from ledger.commands import Command, CreateKey, RevokeKey
+from ledger.commands import Command, CreateKey, RecordReconciliation, RevokeKey
 from ledger.connection import connect
 from ledger.context import Tx
 from ledger.errors import StoreLockedError
 from ledger.operator_access import CreateOperator, ResetOperator, SetOperator
 from ledger.period_command import RecordPeriod
+from ledger.reconciliation_view import PERIOD
 from ledger.store import SqliteStore
 
 R = TypeVar("R")
 HARMLESS = (CreateKey, RevokeKey, CreateOperator, SetOperator, ResetOperator, RecordPeriod)
-"""What may be written beside a running server."""
+"""What may be written beside a running server; with them a comparison for a closed month."""
 
 
 def administer(path: Path, command: Command[R], now_s: int, webhook_url: str | None = None) -> R:
@@ -30,7 +31,8 @@ def administer(path: Path, command: Command[R], now_s: int, webhook_url: str | N
     Raises TypeError for any other command; its DomainError; StoreOpenError or MigrationError when the
     database cannot be used.
     """
-    if type(command) not in HARMLESS:
+    is_of_month = isinstance(command, RecordReconciliation) and command.cause == PERIOD
+    if type(command) not in HARMLESS and not is_of_month:
         raise TypeError(f"{type(command).__name__} is for the server alone")
     store = SqliteStore(path, now_s=now_s, webhook_url=webhook_url)
     try:

@@ -16,12 +16,16 @@ from typing import Any
 
 from coins.types import Location
 from ledger import accounts, codec, period_report
+from ledger.books_at import LEFT, RIGHT, side_of
+from ledger.coin_row import CoinRow
 from ledger.connection import Database
 from ledger.context import Tx
 from ledger.errors import InvalidMonthError, PeriodNotClosableError, UnknownCurrencyError
 from ledger.month import end_of, next_month
 from ledger.period_command import RecordPeriod
+from ledger.period_difference import differences_of
 from ledger.period_view import ClosingView, PeriodsClosed, PeriodView
+from ledger.views import BooksAt
 
 PERIOD_COLUMNS = "month, chain, currency, cut, height, block_hash, report, digest, closed_at, closed_by"
 
@@ -143,6 +147,43 @@ def compared(report: dict[str, Any], amounts: dict[Location, int]) -> list[dict[
     return lines
 
 
+def books_of(report: dict[str, Any]) -> BooksAt:
+    """What a report's books hold at the month's end, as a comparison with the chain takes it."""
+    onchain = dict.fromkeys(Location, 0)
+    totals = dict.fromkeys((*LEFT, *RIGHT, "clearing"), 0)
+    for line in report["accounts"]:
+        account, amount = accounts.parse(line["account"]), int(line["closing"])
+        totals[side_of(account.kind, account.account_class)] += amount
+        if account.kind == "onchain":
+            onchain[Location(account.part)] = amount
+    return BooksAt(report["currency"], onchain, totals)
+
+
+def refuse_unasked(coin: CoinRow, report: dict[str, Any], height: int) -> None:
+    """What the books hold of a currency that the chain was not asked about cannot be closed.
+
+    Raises PeriodNotClosableError.
+    """
+    held = books_of(report).onchain
+    told = ", ".join(f"{location.value} {amount}" for location, amount in held.items() if amount)
+    if not told:
+        return
+    if coin.is_configured:
+        raise PeriodNotClosableError(
+            f"the node cannot tell what we own of {coin.currency} at block {height}: the books hold {told}"
+        )
+    raise PeriodNotClosableError(
+        f"{coin.currency} is not watched, and the books hold {told} of it: {ENABLE.format(coin.currency)}"
+    )
+
+
+ENABLE = (
+    "enable {} in the configuration again, with its deposits and withdrawals closed if nobody is to use it,"
+    " let the cashier read its blocks, and close the month then"
+)
+"""What is done about a currency that was taken out while the books hold some of it."""
+
+
 def record_period(tx: Tx, command: RecordPeriod) -> PeriodsClosed:
     """Close the month of every currency of the chain, or of none. A month that is closed stays as it is."""
     month, view, salt = command.closing.month, command.closing, command.salt
@@ -162,14 +203,12 @@ def record_period(tx: Tx, command: RecordPeriod) -> PeriodsClosed:
         raise PeriodNotClosableError(f"the chain answered for block {at.height}, not for {view.height}")
     reports = {}
     for currency, report in view.reports.items():
-        lines = compared(report, command.holdings.amounts.get(currency, {}))
-        differing = [line for line in lines if line["difference"] != "0"]
-        if differing:
-            told = ", ".join(f"{line['location']} {line['difference']}" for line in differing)
-            raise PeriodNotClosableError(
-                f"{currency} differs from its chain at block {view.height}: {told} (chain less books)"
-            )
-        reports[currency] = {**report, "chain": lines}
+        amounts = command.holdings.amounts.get(currency)
+        if amounts is None:
+            refuse_unasked(tx.coin(currency), report, view.height)
+        lines = [] if amounts is None else compared(report, amounts)
+        differences = differences_of(tx.db, report, lines, view.height)
+        reports[currency] = {**report, "chain": lines, "differences": differences}
     for currency, report in reports.items():
         tx.db.execute(
             f"INSERT INTO period ({PERIOD_COLUMNS}, salt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # nosec B608
@@ -192,7 +231,8 @@ def record_period(tx: Tx, command: RecordPeriod) -> PeriodsClosed:
     )
     periods = read_periods(tx.db, "chain = ? AND month = ? ORDER BY currency", (view.chain, month))
     for period in periods:
-        told_view = replace(period, report={"owed": period.report["owed"], "chain": period.report["chain"]})
+        told_of = {name: period.report[name] for name in ("owed", "chain", "differences")}
+        told_view = replace(period, report=told_of)
         tx.emit("period.closed", "period", f"{period.currency}:{month}", None, codec.to_dict(told_view))
     return PeriodsClosed(month, view.chain, tuple(periods))
 

@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from coins.types import Location
 from ledger import period_report
 from ledger.connection import Database
-from ledger.period import PERIOD_COLUMNS, to_period
+from ledger.period import PERIOD_COLUMNS, compared, to_period
+from ledger.period_difference import sums_of
 from ledger.rebuild import Tell
 
-_OF_THE_CHAIN = ("chain", "height", "block_hash")
+_OF_THE_CHAIN = ("chain", "height", "block_hash", "differences")
 """What a report holds that the journal alone does not tell."""
+
+
+def _wrong_part(db: Database, report: dict[str, Any]) -> str | None:
+    """What does not fit between books, what the chain said and the cases that a report names."""
+    told = {Location(line["location"]): int(line["chain"]) for line in report["chain"]}
+    if told and compared(report, told) != report["chain"]:
+        return "its comparison with the chain is not one of its books"
+    apart = {line["location"]: int(line["difference"]) for line in report["chain"]}
+    parts = report.get("differences", ())  # older months were closed with none only
+    if sums_of(parts) != {location: amount for location, amount in apart.items() if amount}:
+        return "the cases it names are not what the chain differs by"
+    for part in parts:
+        if not db.execute("SELECT 1 FROM unclaimed_case WHERE id = ?", (part["case"],)).fetchone():
+            return f"it names case {part['case']}, which is not there"
+    return None
 
 
 def check_periods(db: Database, tell: Tell) -> None:
@@ -34,6 +53,7 @@ def check_periods(db: Database, tell: Tell) -> None:
                 salt=row[-1],
                 previous=previous,
             )
+            wrong_part = _wrong_part(db, period.report)
         except (ValueError, TypeError, KeyError) as error:
             tell("period", where, f"cannot be read: {error}")
             continue
@@ -48,4 +68,6 @@ def check_periods(db: Database, tell: Tell) -> None:
         elif told != again:
             wrong = sorted(name for name in {*told, *again} if told.get(name) != again.get(name))
             tell("period", where, f"the journal gives another report: {', '.join(wrong)}")
+        elif wrong_part is not None:
+            tell("period", where, wrong_part)
         before[period.currency] = (period.cut, period.digest)

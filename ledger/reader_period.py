@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ledger import liability
-from ledger.errors import InvalidMonthError, UnknownCurrencyError
+from ledger.errors import InvalidMonthError, PeriodNotClosableError, UnknownCurrencyError
 from ledger.month import end_of
-from ledger.period import closing, read_periods
+from ledger.period import ENABLE, closing, read_periods
 from ledger.period_command import GetClosing, GetProof, ListPeriods
 from ledger.period_report import balances_at, owed_to_clients
 from ledger.period_view import ClosingView, PeriodsClosed, PeriodView, ProofView
@@ -25,6 +25,8 @@ def get_closing(snapshot: Snapshot, query: GetClosing) -> ClosingView | PeriodsC
     )
     if closed:
         return PeriodsClosed(query.month, query.chain, tuple(closed))
+    if not coin.is_configured:
+        raise PeriodNotClosableError(f"{coin.currency} is not watched: {ENABLE.format(coin.currency)}")
     return closing(snapshot.db, query.chain, query.month, coin.final_depth, query.salt)
 
 

@@ -35,10 +35,12 @@ class RecordDifferences(Command[tuple[CaseView, ...]]):
     """Open a case for everything that makes chain and books of a currency differ at one block.
 
     Answers (), and does nothing, when they were found to agree since, or the block is not one the ledger
-    stands on any more. Errors: UnknownCurrencyError.
+    stands on any more. With ``is_past`` a comparison of a past height found it: its case is over as soon as
+    it is written down, unless it is open already. Errors: UnknownCurrencyError.
     """
 
     currency: str
     height: int
     block_hash: str
     found: tuple[Found, ...]
+    is_past: bool = False

@@ -8,7 +8,8 @@ from typing import Any
 from coins.types import Location
 from ledger.difference import Booked, Moved
 
-PAST = ("height", "period")
+PERIOD = "period"
+PAST = ("height", PERIOD)
 """Causes of a comparison at a block below the tip: it says nothing of how chain and books stand now."""
 
 

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from actors.closing import close_month
-from actors.messages import ClosePeriod, ListPeriods
+from actors.messages import ClosePeriod, ListPeriods, ListReconciliations
 from coins.errors import StateGoneError
 from ledger.errors import CurrencyUnavailableError, PeriodNotClosableError
 from ledger.month import end_of
 from ledger.verify import verify_file
 from tests.actors.desk import TOKEN, Desk, open_desk
+from tests.actors.planting import Blind, compared
 
 MONTH = "2023-11"  # the chains in memory begin on 14 November 2023
 
@@ -79,3 +80,71 @@ async def test_tokens_are_closed_with_their_chain(tmp_path: Path) -> None:
         closed = await desk.ask("reconciler", ClosePeriod("ETH", MONTH, "operator:ann"))
         owed = {period.currency: int(period.report["owed"]["total"]) for period in closed.periods}
         assert owed == {"ETH": 10**18, TOKEN: 7_000_000}
+
+
+def asks(desk: Desk, currency: str = "BTC") -> ClosePeriod:
+    return ClosePeriod(currency, MONTH, "operator:ann")
+
+
+async def runs(desk: Desk, currency: str = "BTC") -> list[tuple[str, str, int]]:
+    """Comparisons made for a month, the newest first: verdict, block and number."""
+    page = await desk.ask("ledger_reader", ListReconciliations(currency, 50))
+    return [(each.status, each.block_hash, each.number) for each in page.data if each.cause == "period"]
+
+
+async def test_the_comparison_at_a_months_end_is_a_run_in_the_list(tmp_path: Path) -> None:
+    async with open_desk(tmp_path, "ETH", TOKEN) as desk:
+        await desk.fund("alice", 10**18, "ETH")
+        await into_december(desk, "ETH")
+        closed = await desk.ask("reconciler", asks(desk, "ETH"))
+        for period in closed.periods:
+            ((status, block_hash, number),) = await runs(desk, period.currency)
+            assert (status, block_hash, number) == ("ok", period.block_hash, number)
+        await desk.ask("reconciler", asks(desk, "ETH"))
+        assert len(await runs(desk, "ETH")) == 1
+        assert verify_file(desk.path) == []
+
+
+async def test_l11_a_deposit_that_the_books_missed_is_in_the_closing_report_with_its_case(
+    tmp_path: Path,
+) -> None:
+    environ = {"CASHIER__ACTORS__RECONCILE_INTERVAL_S": "600000"}
+    async with open_desk(tmp_path, environ=environ, is_checked=False) as desk:
+        await desk.fund("alice", 1_000_000)
+        assert (await compared(desk)).status == "ok"
+        with Blind(desk, "BTC"):
+            paid = desk.chains["BTC"].pay((await desk.script_of("alice"), 77_777))
+            await desk.mine()
+        height = desk.height()
+        await into_december(desk)
+        with pytest.raises(PeriodNotClosableError, match=r"deposit 77777 .* explain nothing"):
+            await desk.ask("reconciler", asks(desk))
+        ((status, block_hash, _),) = await runs(desk)
+        assert (status, len(block_hash)) == ("mismatch", 64)
+        assert (await compared(desk)).status == "mismatch"
+        (period,) = (await desk.ask("reconciler", asks(desk))).periods
+        (part,) = period.report["differences"]
+        assert (part["kind"], part["amount"], part["height"], part["txid"]) == (
+            "surplus", "77777", height, paid.txid,
+        )  # fmt: skip
+        lines = {line["location"]: line for line in period.report["chain"]}
+        assert (lines["deposit"]["chain"], lines["deposit"]["books"]) == ("1077777", "1000000")
+
+
+async def test_l11_what_the_node_says_once_and_not_again_refuses_no_month(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_desk(tmp_path) as desk:
+        await desk.fund("alice", 1_000_000)
+        await into_december(desk)
+        reader = desk.readers["BTC"]
+        honest, asked = reader.history, []
+
+        async def poorer_at_first(scripts: Any, height: int, known: Any) -> Any:
+            asked.append(height)
+            return await honest([] if len(asked) == 1 else scripts, height, known)
+
+        monkeypatch.setattr(reader, "history", poorer_at_first)
+        (period,) = (await desk.ask("reconciler", asks(desk))).periods
+        assert (period.report["differences"], len(asked)) == ([], 2)
+        assert [status for status, _, _ in await runs(desk)] == ["ok"]

@@ -74,6 +74,7 @@ class FakeDirectory:
     def __init__(self) -> None:
         self.replies: dict[type, Any] = {}
         self.asked: list[tuple[str, Any]] = []
+        self.timeouts_s: dict[type, float] = {}
         self.keys: dict[str, KeyView] = {}
         self.sessions: dict[str, SessionView] = {}
         self.operators: dict[str, OperatorSessionView] = {}
@@ -81,6 +82,7 @@ class FakeDirectory:
     async def ask(self, name: str, message: Any, *, timeout_s: float, request_id: str | None = None) -> Any:
         assert timeout_s > 0
         assert request_id
+        self.timeouts_s[type(message)] = timeout_s
         reply = self.replies.get(type(message))
         if reply is None and isinstance(message, GetKey):
             return self.keys.get(message.key_hash)

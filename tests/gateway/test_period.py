@@ -13,6 +13,7 @@ import pytest
 
 import gateway
 from actors.messages import ClosePeriod, GetProof, ListPeriods, PeriodsClosed
+from gateway.api import NODE_TIMEOUT_S
 from gateway.period import close_period
 from gateway.period_bodies import ClosePeriodBody
 from gateway.period_replies import PeriodReply
@@ -40,6 +41,7 @@ async def test_a_month_is_closed_and_shown(tmp_path: Path) -> None:
         assert set(shown) == set(PeriodReply.model_fields)
         assert set(ClosePeriodBody.model_fields) == {"currency"}
         assert (answer.status, shown["last_entry"], shown["report"]) == (200, 41, {"owed": {"total": "5"}})
+        assert rig.directory.timeouts_s[ClosePeriod] == NODE_TIMEOUT_S
         asked = rig.directory.last(ClosePeriod)
         assert (asked.chain, asked.month, asked.by) == ("BTC", "2026-01", "operator:op_1")
         rig.directory.replies[ListPeriods] = (PERIOD,)

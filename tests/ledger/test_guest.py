@@ -6,13 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from coins.types import Holdings
 from ledger.access import CreateKey, RevokeKey
+from ledger.commands import RecordReconciliation
 from ledger.errors import AlreadyExistsError, NotFoundError, StoreOpenError
 from ledger.guest import administer
 from ledger.queries import GetKey
 from ledger.reader import LedgerReader
 from ledger.store import SqliteStore
 from ledger.verify import verify_file
+from tests.ledger.books import ANCHOR, make_books
 
 NOW = 1_800_000_000
 KEY = CreateKey("key_1", "shop", "ab" * 32, ("read",), "cli")
@@ -73,3 +76,14 @@ def test_what_is_no_database_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"not a database at all, but long enough to be looked at" * 50)
     with pytest.raises(StoreOpenError, match=r"books\.sqlite"):
         administer(path, KEY, NOW)
+
+
+def test_only_a_comparison_made_for_a_month_is_harmless(tmp_path: Path) -> None:
+    store = make_books(tmp_path)
+    held = Holdings(ANCHOR, {"BTC": {}})
+    for cause in ("schedule", "demand", "height"):
+        with pytest.raises(TypeError, match="for the server alone"):
+            administer(store.path, RecordReconciliation("rec_1", "BTC", held, cause), NOW)
+    (view,) = administer(store.path, RecordReconciliation("rec_1", "BTC", held, "period"), NOW) or ()
+    assert (view.cause, view.number) == ("period", 1)
+    store.close()

@@ -1,0 +1,81 @@
+"""What makes chain and books differ at a month's last block, each part with the case that explains it.
+
+The parts come from the cases that comparisons opened. They are in a closing report only when they sum to the
+difference of every location to the unit: nothing is ever left over. What a report says of a case (which one,
+its kind, amount and block) does not change when the case ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ledger.case import CaseKind, CaseState
+from ledger.case_row import CaseRow, read_cases
+from ledger.connection import Database
+from ledger.difference_case import location_of
+from ledger.errors import PeriodNotClosableError
+
+STOOD = (
+    "c.currency = ? AND c.kind IN ('short', 'surplus') AND c.status IN ('open', 'closed')"
+    " AND c.block_height <= ?"
+    " AND NOT EXISTS (SELECT 1 FROM reconciliation r JOIN block b ON b.chain = r.chain"
+    " AND b.height = r.height AND b.block_hash = r.block_hash WHERE r.currency = c.currency"
+    " AND r.status = 'ok' AND r.height BETWEEN c.block_height AND ? AND r.created_at >="
+    " (SELECT max(h.at) FROM case_history h WHERE h.case_id = c.id AND h.action = 'opened'))"
+    " ORDER BY c.block_height, c.ordinal"
+)
+"""Cases of a currency that stood at a height: begun at or below it, and nothing up to it agreed since."""
+
+
+def differences_of(
+    db: Database, report: Mapping[str, Any], lines: Sequence[Mapping[str, str]], height: int
+) -> list[dict[str, Any]]:
+    """The parts of what ``lines`` say differs at ``height``, none when nothing does.
+
+    Raises PeriodNotClosableError when some of it has no case.
+    """
+    apart = {line["location"]: int(line["difference"]) for line in lines if line["difference"] != "0"}
+    if not apart:
+        return []
+    stood = read_cases(db, STOOD, (report["currency"], height, height))
+    # A case that ended above the height may have been undone by an entry below it: then the open ones are it.
+    for cases in (stood, [case for case in stood if case.status is CaseState.OPEN]):
+        parts = [_part(case) for case in cases]
+        if sums_of(parts) == apart:
+            return parts
+    raise PeriodNotClosableError(_refusal(report["currency"], height, apart, [_part(case) for case in stood]))
+
+
+def sums_of(parts: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """By location what parts come to, without those that come to nothing."""
+    sums: dict[str, int] = {}
+    for part in parts:
+        sums[part["location"]] = sums.get(part["location"], 0) + int(part["amount"])
+    return {location: amount for location, amount in sums.items() if amount}
+
+
+def _part(case: CaseRow) -> dict[str, Any]:
+    """A case as a report names it; the amount is the chain's less the books'."""
+    amount = -case.amount if case.kind is CaseKind.SHORT else case.amount
+    return {
+        "case": case.id,
+        "kind": case.kind.value,
+        "location": location_of(case),
+        "amount": str(amount),
+        "height": case.block_height,
+        "block_hash": case.block_hash,
+        "txid": case.txid,
+        "reason": case.reason,
+    }
+
+
+def _refusal(currency: str, height: int, apart: Mapping[str, int], parts: Sequence[Mapping[str, Any]]) -> str:
+    told = ", ".join(f"{location} {amount}" for location, amount in apart.items())
+    sums = sums_of(parts)
+    by_cases = ", ".join(f"{location} {amount}" for location, amount in sums.items()) or "nothing"
+    return (
+        f"{currency} differs from its chain at block {height}: {told} (chain less books), and its cases"
+        f" explain {by_cases}. `run.py reconcile {currency}` opens a case for each part; where chain and"
+        f" books agree again by now, with `--height {height}`"
+    )
