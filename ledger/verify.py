@@ -6,13 +6,15 @@ kind, the first bad row and what is wrong with it.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ledger import accounts, journal
 from ledger.accounts import AccountClass
-from ledger.connection import Database, connect
+from ledger.connection import Database, connect, is_unavailable
+from ledger.errors import StoreUnavailableError
 from ledger.journal import BookedPosting, JournalEntry, Posting
 from ledger.period_check import check_periods
 from ledger.rebuild import check_rebuilt
@@ -40,11 +42,14 @@ class _Audit:
     def add(self, kind: str, row: str, detail: str) -> None:
         """Note a finding; of one kind only the first matters, what follows is mostly its echo."""
         if all(finding.kind != kind for finding in self.findings):
-            self.findings.append(Finding(kind, row, detail))
+            self.findings.append(Finding(kind, *(_printable(text) for text in (row, detail))))
 
 
 UNREADABLE = frozenset({"account", "amount", "foreign_key", "orphan_posting"})
 """Findings after which nothing can be derived from the journal."""
+
+_DIGITS_MAX = 78
+"""Digits of the largest amount, 2^256-1."""
 
 EVERY = 2_000
 """Journal entries between two words about how far the audit is."""
@@ -59,38 +64,82 @@ def silent(_done: int, _total: int) -> None:
 def verify_file(path: Path, on_entry: OnEntry = silent) -> list[Finding]:
     """Audit a database file on a connection of its own, in one state of the books, also beside a server.
 
-    ``on_entry`` is told now and then how many journal entries are done, and of how many.
+    ``on_entry`` is told now and then how many journal entries are done, and of how many. A file that is
+    damaged, or no database at all, is a finding. Raises StoreUnavailableError when the disk fails.
     """
-    db = connect(path, read_only=True)
+    try:
+        db = connect(path, read_only=True)
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        return [_of_file(error)]
     try:
         return verify(db, on_entry)
     finally:
         db.close()
 
 
-def verify(db: Database, on_entry: OnEntry = silent) -> list[Finding]:
-    """Audit the books: structure, hash chain, balances, trial balance, all derived tables, closed months.
+def _of_file(error: sqlite3.DatabaseError | UnicodeDecodeError) -> Finding:
+    """What the database itself says is wrong, in words that may be damaged themselves.
 
-    Takes some 20 seconds per million postings.
+    Raises StoreUnavailableError when it is the disk.
     """
-    db.execute("BEGIN")
+    if isinstance(error, sqlite3.Error) and is_unavailable(error):
+        raise StoreUnavailableError(f"the database cannot be read: {error}") from error
+    return Finding("file", "database", _printable(str(error)))
+
+
+def _any_text(data: bytes) -> str:
+    """A column of text, also where somebody's bytes are none: what was hashed is then another text."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _printable(text: str) -> str:
+    """A text that can be shown, whatever bytes a row holds."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def verify(db: Database, on_entry: OnEntry = silent) -> list[Finding]:
+    """Audit the books: structure, hash chain, balances, trial balance, all derived tables, closed months, and
+    the file with its indexes.
+
+    Takes some 20 seconds per million postings. Raises StoreUnavailableError when the disk fails.
+    """
+    audit = _Audit({}, {})
+    db.text_factory = _any_text
     try:
-        stored = db.execute("SELECT id, name, class, currency, client_id, balance FROM account").fetchall()
-        audit = _Audit({row[0]: row[1] for row in stored}, {row[0]: 0 for row in stored})
-        _check_accounts(audit, stored)
-        _replay(db, audit, on_entry)
-        for account_id, name, *_, balance in stored:
-            if str(audit.totals[account_id]) != balance:
-                audit.add("balance", name, f"stored {balance}, its postings give {audit.totals[account_id]}")
-        _check_trial_balance(audit)
-        _check_reconciliations(db, audit)
-        for row in db.execute("PRAGMA foreign_key_check"):
-            audit.add("foreign_key", f"{row[0]} {row[1]}", f"has no row in {row[2]}")
-        if not UNREADABLE & {finding.kind for finding in audit.findings}:
-            _check_derived(db, audit)
-        return audit.findings
+        db.execute("BEGIN")
+        _check_books(db, audit, on_entry)
+        _check_file(db, audit)
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        audit.findings.append(_of_file(error))
     finally:
-        db.execute("ROLLBACK")
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+    return audit.findings
+
+
+def _check_books(db: Database, audit: _Audit, on_entry: OnEntry) -> None:
+    """All that the books say, in one state of them."""
+    stored = db.execute("SELECT id, name, class, currency, client_id, balance FROM account").fetchall()
+    audit.names.update({row[0]: row[1] for row in stored})
+    audit.totals.update({row[0]: 0 for row in stored})
+    _check_accounts(audit, stored)
+    _replay(db, audit, on_entry)
+    for account_id, name, *_, balance in stored:
+        if str(audit.totals[account_id]) != balance:
+            audit.add("balance", name, f"stored {balance[:80]}, its postings give {audit.totals[account_id]}")
+    _check_trial_balance(audit)
+    _check_reconciliations(db, audit)
+    for row in db.execute("PRAGMA foreign_key_check"):
+        audit.add("foreign_key", f"{row[0]} {row[1]}", f"has no row in {row[2]}")
+    if not UNREADABLE & {finding.kind for finding in audit.findings}:
+        _check_derived(db, audit)
+
+
+def _check_file(db: Database, audit: _Audit) -> None:
+    """Pages, constraints and indexes: an index that says something else than its table misleads questions."""
+    for (text,) in db.execute("PRAGMA integrity_check(1)"):
+        if text != "ok":
+            audit.add("file", "database", text)
 
 
 def _check_derived(db: Database, audit: _Audit) -> None:
@@ -113,13 +162,13 @@ def _check_accounts(audit: _Audit, stored: list[tuple[int, str, str, str, str | 
         expected = (account.account_class.value, account.currency, account.client_id)
         if (account_class, currency, client_id) != expected:
             audit.add("account", name, f"is written as {(account_class, currency, client_id)}")
-        if not balance.isdecimal() or str(int(balance)) != balance:
-            audit.add("negative", name, f"its balance is {balance!r}")
+        if not _is_whole(balance):
+            audit.add("negative", name, f"its balance is {balance[:80]!r}")
 
 
 def _replay(db: Database, audit: _Audit, on_entry: OnEntry) -> None:
     """Book everything again: numbers without gaps, hash after hash, balances after each posting."""
-    expected_id, prev_hash = 1, journal.GENESIS_HASH
+    expected_id, prev_hash, last_posting = 1, journal.GENESIS_HASH, 0
     (count,) = db.execute("SELECT count(*) FROM journal").fetchone()
     postings = _postings(db)
     pending = next(postings, None)
@@ -134,6 +183,9 @@ def _replay(db: Database, audit: _Audit, on_entry: OnEntry) -> None:
         while pending is not None and pending[1] <= journal_id:
             if pending[1] == journal_id:
                 booked.append(_book(audit, pending))
+                if pending[0] <= last_posting:
+                    audit.add("order", f"posting {pending[0]}", f"stands behind posting {last_posting}")
+                last_posting = pending[0]
             else:
                 audit.add("orphan_posting", f"posting {pending[0]}", f"belongs to no journal {pending[1]}")
             pending = next(postings, None)
@@ -154,7 +206,7 @@ def _replay(db: Database, audit: _Audit, on_entry: OnEntry) -> None:
 
 def _postings(db: Database) -> Iterator[tuple[int, int, str, int, int, str, str, str]]:
     """All postings by entry and in order."""
-    yield from db.execute(
+    return db.execute(
         "SELECT id, journal_id, currency, debit_id, credit_id, amount, debit_balance_after,"
         " credit_balance_after FROM posting ORDER BY journal_id, id"
     )
@@ -190,10 +242,16 @@ def _book(audit: _Audit, row: tuple[int, int, str, int, int, str, str, str]) -> 
 
 def _whole(audit: _Audit, where: str, text: str) -> int:
     """The integer a column of amounts holds; -1, which no posting can be, for anything else."""
-    if text.isascii() and text.isdecimal():
+    if _is_whole(text):
         return int(text)
-    audit.add("amount", where, f"holds {text!r}")
+    audit.add("amount", where, f"holds {text[:80]!r}")
     return -1
+
+
+def _is_whole(text: str) -> bool:
+    """Whether a text is an amount as the books write it: plain digits, no zeros before them."""
+    is_digits = text.isascii() and text.isdecimal() and len(text) <= _DIGITS_MAX
+    return is_digits and (text[0] != "0" or text == "0")
 
 
 def _check_trial_balance(audit: _Audit) -> None:

@@ -150,3 +150,71 @@ def test_l07_tampering_is_found_and_the_first_bad_row_named(
     found = verify_file(path)
     assert (kind, row) in [(finding.kind, finding.row) for finding in found], found
     assert all(finding.detail for finding in found)
+
+
+def cells_of(path: Path, table: str, row_id: int) -> dict[str, bytes]:
+    """The bytes of each text or blob of a row."""
+    db = sqlite3.connect(path)
+    db.text_factory = bytes
+    names = [column[1] for column in db.execute(f"PRAGMA table_info({table})")]
+    row = db.execute(f"SELECT * FROM {table} WHERE id = ?", (row_id,)).fetchone()
+    db.close()
+    return {name.decode(): cell for name, cell in zip(names, row, strict=True) if isinstance(cell, bytes)}
+
+
+@pytest.mark.parametrize(("table", "row_id"), [("journal", 4), ("posting", 4), ("account", 2)])
+@pytest.mark.parametrize("byte", [0xFF, 0x30])
+def test_l07_any_single_byte_of_a_row_is_found_and_the_row_named(
+    path: Path, table: str, row_id: int, byte: int
+) -> None:
+    untouched = path.read_bytes()
+    name = cells_of(path, "account", 2)["name"].decode()
+    for column, cell in cells_of(path, table, row_id).items():
+        for place in range(len(cell)):
+            changed = cell[:place] + bytes([byte]) + cell[place + 1 :]
+            if changed == cell:
+                continue
+            value = f"x'{changed.hex()}'"
+            if column not in ("hash", "prev_hash"):
+                value = f"CAST({value} AS TEXT)"
+            path.write_bytes(untouched)
+            outside(path, f"UPDATE {table} SET {column} = {value} WHERE id = {row_id}")
+            found = verify_file(path)
+            named = " ".join(f"{finding.row} {finding.detail}" for finding in found)
+            named.encode()  # whatever the row holds, it can be said
+            # A name that is another one is told as it reads now.
+            assert found and (column == "name" or f"{table} {row_id}" in named or name in named), found
+
+
+@pytest.mark.parametrize("amount", ["9" * 5_000, "010", "1\x00", "٣"])
+@pytest.mark.parametrize("column", ["amount", "debit_balance_after", "credit_balance_after"])
+def test_l07_an_amount_that_is_none_is_named_however_it_is_written(
+    path: Path, column: str, amount: str
+) -> None:
+    value = f"CAST(x'{amount.encode().hex()}' AS TEXT)"
+    outside(path, f"UPDATE posting SET {column} = {value} WHERE id = 4")
+    assert ("amount", "posting 4") in [(finding.kind, finding.row) for finding in verify_file(path)]
+
+
+def test_l07_postings_that_stand_in_another_order_are_named(path: Path) -> None:
+    outside(path, "UPDATE posting SET id = 1000 WHERE id = 4")
+    assert ("order", "posting 5") in [(finding.kind, finding.row) for finding in verify_file(path)]
+
+
+def test_l07_an_index_that_does_not_say_what_its_table_says_is_found(path: Path) -> None:
+    db = sqlite3.connect(path, isolation_level=None)
+    (root,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'posting_by_credit'").fetchone()
+    (size,) = db.execute("PRAGMA page_size").fetchone()
+    db.close()
+    data = bytearray(path.read_bytes())
+    data[root * size - 1] ^= 1  # the last byte of the first entry: a posting's number
+    path.write_bytes(data)
+    assert [(finding.kind, finding.row) for finding in verify_file(path)] == [("file", "database")]
+
+
+def test_l07_a_file_that_is_torn_is_a_finding_and_no_crash(path: Path) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2] + bytes(len(data) - len(data) // 2))
+    assert "file" in [finding.kind for finding in verify_file(path)]
+    path.write_bytes(b"no database at all, but a text of some length" * 100)
+    assert [(finding.kind, finding.row) for finding in verify_file(path)] == [("file", "database")]
