@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from coins.types import Location
 from ledger import period_report
 from ledger.connection import Database
-from ledger.period import PERIOD_COLUMNS, compared, to_period
+from ledger.period import PERIOD_COLUMNS, books_of, compared, to_period
 from ledger.period_difference import sums_of
+from ledger.period_view import PeriodView
 from ledger.rebuild import Tell
 
 _OF_THE_CHAIN = ("chain", "height", "block_hash", "differences")
@@ -20,6 +22,8 @@ def _wrong_part(db: Database, report: dict[str, Any]) -> str | None:
     told = {Location(line["location"]): int(line["chain"]) for line in report["chain"]}
     if told and compared(report, told) != report["chain"]:
         return "its comparison with the chain is not one of its books"
+    if not told and any(books_of(report).onchain.values()):
+        return "its books were not compared with the chain"
     apart = {line["location"]: int(line["difference"]) for line in report["chain"]}
     parts = report.get("differences", ())  # older months were closed with none only
     if sums_of(parts) != {location: amount for location, amount in apart.items() if amount}:
@@ -70,4 +74,33 @@ def check_periods(db: Database, tell: Tell) -> None:
             tell("period", where, f"the journal gives another report: {', '.join(wrong)}")
         elif wrong_part is not None:
             tell("period", where, wrong_part)
+        for detail in _wrong_beside(db, period):
+            tell("period", where, detail)
         before[period.currency] = (period.cut, period.digest)
+    _check_closings(db, tell)
+
+
+def _wrong_beside(db: Database, period: PeriodView) -> Iterator[str]:
+    """What is wrong with a month's row beside its report, its currency and the audit log."""
+    for name in ("height", "block_hash"):
+        if period.report.get(name) != getattr(period, name):
+            yield f"its {name} is not that of its report"
+    row = db.execute("SELECT chain FROM coin WHERE currency = ?", (period.currency,)).fetchone()
+    if row is None or row[0] != period.chain:
+        yield f"its chain is {period.chain}, its currency is of {row and row[0]}"
+    closed = db.execute(
+        "SELECT by, at FROM audit WHERE action = 'close_period' AND object_id = ?",
+        (f"{period.chain}:{period.month}",),
+    ).fetchall()
+    if closed != [(period.closed_by, period.closed_at)]:
+        who = " and ".join(f"{by} closed it at {at}" for by, at in closed) or "nobody closed it"
+        yield f"is closed by {period.closed_by} at {period.closed_at}; in the audit log {who}"
+
+
+def _check_closings(db: Database, tell: Tell) -> None:
+    """What was closed is there."""
+    for object_id, by in db.execute("SELECT object_id, by FROM audit WHERE action = 'close_period'"):
+        chain, _, month = object_id.partition(":")
+        found = db.execute("SELECT 1 FROM period WHERE chain = ? AND month = ?", (chain, month)).fetchone()
+        if found is None:
+            tell("period", f"period {chain} {month}", f"was closed by {by}, and is not there")

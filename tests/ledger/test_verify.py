@@ -183,7 +183,8 @@ def test_l07_any_single_byte_of_a_row_is_found_and_the_row_named(
             named = " ".join(f"{finding.row} {finding.detail}" for finding in found)
             named.encode()  # whatever the row holds, it can be said
             # A name that is another one is told as it reads now.
-            assert found and (column == "name" or f"{table} {row_id}" in named or name in named), found
+            assert column == "name" or f"{table} {row_id}" in named or name in named, (column, place)
+            assert found, (column, place)
 
 
 @pytest.mark.parametrize("amount", ["9" * 5_000, "010", "1\x00", "٣"])
