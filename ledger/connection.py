@@ -71,6 +71,10 @@ def make_private(path: Path) -> None:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
+DAMAGED = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""What reading a file ends with that is damaged, or no database: also its words for it may be damaged."""
+
+
 def is_unavailable(error: sqlite3.Error) -> bool:
     """Whether an error is of the disk (full, failing) rather than of what was asked."""
     code = getattr(error, "sqlite_errorcode", None)

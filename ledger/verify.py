@@ -6,14 +6,13 @@ kind, the first bad row and what is wrong with it.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ledger import accounts, journal
 from ledger.accounts import AccountClass
-from ledger.connection import Database, connect, is_unavailable
+from ledger.connection import DAMAGED, Database, connect, is_disk_fault
 from ledger.errors import StoreUnavailableError
 from ledger.journal import BookedPosting, JournalEntry, Posting
 from ledger.period_check import check_periods
@@ -69,7 +68,7 @@ def verify_file(path: Path, on_entry: OnEntry = silent) -> list[Finding]:
     """
     try:
         db = connect(path, read_only=True)
-    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+    except DAMAGED as error:
         return [_of_file(error)]
     try:
         return verify(db, on_entry)
@@ -77,12 +76,9 @@ def verify_file(path: Path, on_entry: OnEntry = silent) -> list[Finding]:
         db.close()
 
 
-def _of_file(error: sqlite3.DatabaseError | UnicodeDecodeError) -> Finding:
-    """What the database itself says is wrong, in words that may be damaged themselves.
-
-    Raises StoreUnavailableError when it is the disk.
-    """
-    if isinstance(error, sqlite3.Error) and is_unavailable(error):
+def _of_file(error: Exception) -> Finding:
+    """What the database itself says is wrong. Raises StoreUnavailableError when it is the disk."""
+    if is_disk_fault(error):
         raise StoreUnavailableError(f"the database cannot be read: {error}") from error
     return Finding("file", "database", _printable(str(error)))
 
@@ -109,7 +105,7 @@ def verify(db: Database, on_entry: OnEntry = silent) -> list[Finding]:
         db.execute("BEGIN")
         _check_books(db, audit, on_entry)
         _check_file(db, audit)
-    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+    except DAMAGED as error:
         audit.findings.append(_of_file(error))
     finally:
         if db.in_transaction:
