@@ -6,17 +6,31 @@ block is found; there what the block did to our scripts is held against what the
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from actors.bisect import first_bad
-from actors.comparer import Ask
-from coins.errors import NodeUnavailableError, StateGoneError
+from actors.comparer import places_of
+from actors.contradiction import Ask, check_consistent, check_told_before, found_of
+from coins.errors import NodeDoubtError, NodeUnavailableError, StateGoneError
 from coins.family import ChainReader, History, WatchIndex
 from coins.types import Block, BlockRef, Holdings, Location, Outpoint, OwnOutput
-from ledger.difference import UNEXPLAINED, Facts, Found, Moved, explain
+from ledger.commands import RecordDifferences, RecordNodeDoubt
+from ledger.difference import (
+    FORCED_BALANCE,
+    NODE_DOUBT,
+    UNEXPLAINED,
+    UNKNOWN_OUTGOING,
+    Facts,
+    Found,
+    Moved,
+    explain,
+    unseen_by,
+)
 from ledger.errors import ReconciliationBusyError
 from ledger.queries import GetBlockBooks, GetBooksAt, GetLastAgreed, GetOutputsAt, GetWatched
+from ledger.reconciliation_view import PAST
 from ledger.views import BlockBooks, ReconciliationView, Watched
 
 BLOCKS_MAX = 8
@@ -60,22 +74,29 @@ class Explainer:
     _seen: dict[int, Apart] = field(default_factory=dict)
 
     async def explain(self, view: ReconciliationView) -> Explained:
-        """What makes the difference of a comparison. Raises ReconciliationBusyError when the chain moved
-        meanwhile, CoinError, DomainError."""
+        """What makes the difference of a comparison; that the node contradicts itself, when it does.
+
+        Raises ReconciliationBusyError when the chain moved meanwhile, CoinError, DomainError.
+        """
         self._compared, self._seen = 0, {}
         watched = await self.ask("ledger_reader", GetWatched(self.chain))
         agreed, anchor = await self.ask(
             "ledger_reader", GetLastAgreed(self.chain, view.currency, view.height)
         )
         low = agreed if agreed is not None else anchor
-        history = await self._history(watched, low)
         try:
+            history = await self._history(watched, low)
+            check_told_before(view, await history.at(view.height), len(watched))
             if low > anchor and any((await self._apart(history, view.currency, low)).values()):
                 low, self._seen = anchor, {}
                 history = await self._history(watched, low)
             blocks = await self._bad_blocks(history, view, low, watched, is_first=low == anchor)
         except StateGoneError as error:
             return Explained(view.currency, view.height, (), self._compared, str(error))
+        except NodeDoubtError as error:
+            found = found_of(error.apart.get(view.currency, {}), str(error))
+            bad = BadBlock(BlockRef(error.height, error.block_hash, ""), found)
+            return Explained(view.currency, view.height, (bad,), self._compared, str(error))
         return Explained(view.currency, view.height, tuple(blocks), self._compared)
 
     async def _history(self, watched: tuple[Watched, ...], low: int) -> History:
@@ -93,7 +114,7 @@ class Explainer:
         is_first: bool,
     ) -> list[BadBlock]:
         """One block after the other at which the difference changes, the lowest first."""
-        currency, blocks = view.currency, []
+        currency, blocks, first = view.currency, [], low
         now = await self._apart(history, currency, view.height)
         base = await self._apart(history, currency, low)
         if is_first and any(base.values()):
@@ -109,7 +130,7 @@ class Explainer:
             bad = await first_bad(low, view.height, is_bad)
             base = await self._apart(history, currency, bad)
             change = {each: base[each] - before[each] for each in Location}
-            blocks.append(await self._look_at(history, currency, bad, watched, change))
+            blocks.append(await self._look_at(history, currency, bad, watched, change, first))
             low = bad
         return blocks
 
@@ -133,9 +154,35 @@ class Explainer:
         return self._seen[height]
 
     async def _look_at(
-        self, history: History, currency: str, height: int, watched: tuple[Watched, ...], change: Apart
+        self,
+        history: History,
+        currency: str,
+        height: int,
+        watched: tuple[Watched, ...],
+        change: Apart,
+        first: int,
     ) -> BadBlock:
-        """Everything that is told of one block, and what of it does not fit."""
+        """Everything that is told of one block, and what of it does not fit.
+
+        What only the node's word for its state says is asked for once more: NodeDoubtError when it says
+        another one now.
+        """
+        before, after, facts = await self._facts(history, currency, height, watched)
+        found = explain(facts)
+        if any(_is_of_state(each) for each in found):
+            again = await self._history(watched, first)
+            for told in (before, after):
+                check_consistent(told, await again.at(told.at.height), places_of(watched))
+            if after.asked is not None and after.asked.from_height > height:
+                *_, next_facts = await self._facts(history, currency, height + 1, watched)
+                found = tuple(_without_blip(each, next_facts) for each in found)
+        detail = "neither the block nor the entries booked at it explain this: verify the books"
+        return BadBlock(after.at, found + _rest(change, found, detail))
+
+    async def _facts(
+        self, history: History, currency: str, height: int, watched: tuple[Watched, ...]
+    ) -> tuple[Holdings, Holdings, Facts]:
+        """What the chain says before and after one block, and what it and the books tell of the block."""
         after, before = await history.at(height), await history.at(height - 1)
         known = await self.ask("ledger_reader", GetOutputsAt(self.chain, height - 1))
         index = self.index()
@@ -150,16 +197,51 @@ class Explainer:
         )
         facts = Facts(
             block_hash=after.at.block_hash,
-            places={each.own.script: each.location.value for each in watched},
+            places=places_of(watched),
             chain=moved,
             books=books.moved,
             state=_state_change(before, after, currency),
             booked=books.booked,
             attempts=frozenset(books.attempts),
         )
-        found = explain(facts)
-        detail = "neither the block nor the entries booked at it explain this: verify the books"
-        return BadBlock(after.at, found + _rest(change, found, detail))
+        return before, after, facts
+
+
+def _is_of_state(found: Found) -> bool:
+    """Whether nothing but the node's word for its state says so."""
+    return found.kind in (FORCED_BALANCE, UNKNOWN_OUTGOING) and not found.txid
+
+
+def _without_blip(found: Found, after: Facts) -> Found:
+    """A finding; what the state of its block alone has, and that of the next has not, is the node's
+    contradiction and no money."""
+    if not _is_of_state(found) or unseen_by(after, found.script) != -found.amount:
+        return found
+    detail = "the state of the next block has it not, and nothing moved there"
+    return replace(found, kind=NODE_DOUBT, detail=detail)
+
+
+async def record_found(ask: Ask, view: ReconciliationView, explained: Explained) -> None:
+    """Have each finding written down as a case, and as one of its own what the node contradicts itself in.
+
+    A comparison that found no money missing but what the node took back does not count.
+    """
+    doubted: dict[str, int] = defaultdict(int)
+    for block in explained.blocks:
+        for each in block.found:
+            doubted[each.location] += each.amount if each.kind == NODE_DOUBT else 0
+    is_short = any(line["difference"] < min(0, doubted[line["location"]]) for line in view.lines)
+    for block in explained.blocks:
+        at = block.ref
+        doubts = tuple(each for each in block.found if each.kind == NODE_DOUBT)
+        if doubts:
+            comparison = "" if is_short else view.id
+            doubt = RecordNodeDoubt(view.currency, at.height, at.block_hash, doubts, comparison)
+            await ask("ledger", doubt)
+        rest = tuple(each for each in block.found if each not in doubts)
+        if rest:
+            is_past = view.cause in PAST
+            await ask("ledger", RecordDifferences(view.currency, at.height, at.block_hash, rest, is_past))
 
 
 def moves(chain: str, block: Block, known: tuple[OwnOutput, ...]) -> list[tuple[str, Moved]]:

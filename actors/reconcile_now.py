@@ -8,16 +8,17 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from actors.comparer import Comparer, R
+from actors.comparer import Comparer
+from actors.contradiction import R
 from actors.directory import Directory
 from actors.errors import DeliveryError
-from actors.explainer import Explained, Explainer
+from actors.explainer import Explained, Explainer, record_found
 from actors.identity import Ids
 from actors.messages import Explain, Reconcile
 from actors.slot import AnyCoinSettings
 from coins import registry
 from config.schema import Settings
-from ledger.commands import Command, RecordDifferences
+from ledger.commands import Command
 from ledger.errors import DomainError, StoreLockedError, StoreOpenError
 from ledger.queries import GetStanding, Query
 from ledger.reader import LedgerReader
@@ -104,11 +105,9 @@ async def _compare_alone(coin: AnyCoinSettings, ledger: Offline, height: int | N
         explained = [await explainer.explain(view) for view in views if view.status != "ok"]
     finally:
         await reader.close()
-    for each in explained:
-        for block in each.blocks:
-            at, is_past = block.ref, height is not None
-            command = RecordDifferences(each.currency, at.height, at.block_hash, block.found, is_past)
-            await ledger.ask("ledger", command)
+    bad = [view for view in views if view.status != "ok"]
+    for view, each in zip(bad, explained, strict=True):
+        await record_found(ledger.ask, view, each)
     standing = [await ledger.ask("ledger_reader", GetStanding(view.currency)) for view in views]
     return as_plain(views, explained, standing)
 

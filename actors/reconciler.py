@@ -14,19 +14,17 @@ from actors.closing import close_month
 from actors.comparer import Comparer
 from actors.directory import Directory
 from actors.errors import DeliveryError
-from actors.explainer import Explained, Explainer
+from actors.explainer import Explained, Explainer, record_found
 from actors.identity import Ids
 from actors.in_flight import GetInFlightNow, in_flight_now
 from actors.messages import ClosePeriod, Explain, GetHoldingsAt, Reconcile, TipMoved
 from actors.slot import CoinSlot
-from coins.errors import CoinError
+from coins.errors import CoinError, NodeDoubtError
 from coins.family import WatchIndex
 from coins.types import Holdings
 from config.schema import ActorSettings
-from ledger.commands import RecordDifferences
 from ledger.errors import CurrencyUnavailableError, DomainError
 from ledger.period_view import PeriodsClosed
-from ledger.reconciliation_view import PAST
 from ledger.request import Request
 from ledger.views import ReconciliationView
 from monitoring.metrics import Metrics
@@ -118,6 +116,8 @@ class ReconcilerActor(AnsweringActor):
     async def _on_schedule(self, chain: str) -> None:
         try:
             await self._reconcile(chain, "schedule", None)
+        except NodeDoubtError as error:
+            logger.error("%s was not reconciled this time: %s", chain, error)
         except (CoinError, DomainError, DeliveryError) as error:
             logger.info("%s was not reconciled this time: %s", chain, error)
 
@@ -163,9 +163,7 @@ class ReconcilerActor(AnsweringActor):
         for block in explained.blocks:
             for found in block.found:
                 logger.error("%s at block %d: %s", view.currency, block.ref.height, found)
-            at, is_past = block.ref, view.cause in PAST
-            command = RecordDifferences(view.currency, at.height, at.block_hash, block.found, is_past)
-            await self._ask("ledger", command)
+        await record_found(self._ask, view, explained)
         return explained
 
     async def _holdings_at(self, chain: str, height: int) -> Holdings:

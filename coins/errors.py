@@ -6,7 +6,8 @@ CoinError
 │  └─ StateGoneError        the node keeps no state of so old a block: an archive node is needed
 ├─ NodeBehindError          the node no longer knows a height it had: wait, never un-credit
 ├─ NodeDataError            the node answered nonsense (hostile number, missing field): halt the coin
-│  └─ BlockPrunedError      the node has deleted a block that we still need
+│  ├─ BlockPrunedError      the node has deleted a block that we still need
+│  └─ NodeDoubtError        the node's answers about one block contradict each other
 ├─ WrongNetworkError        genesis hash or chain id differ from the configuration
 ├─ InvalidAddressError      a foreign address that must not be paid
 ├─ PlanError                a payout cannot be planned (funds, dust, fee outside its bounds)
@@ -59,6 +60,23 @@ class NodeDataError(CoinError):
 
 class BlockPrunedError(NodeDataError):
     """The node has deleted (pruned) a block that is still needed: only another node, or a reindex, helps."""
+
+
+Apart = Mapping[str, Mapping[tuple[str, bytes], int]]
+"""Amounts in base units by currency and (location, script); the script is empty where it was not told."""
+
+
+class NodeDoubtError(NodeDataError):
+    """The node's answers about one block contradict each other: none of them counts.
+
+    ``apart`` is what it said first of what scripts own there, less what it said last.
+    """
+
+    def __init__(self, reason: str, height: int, block_hash: str, apart: Apart) -> None:
+        super().__init__(reason)
+        self.height = height
+        self.block_hash = block_hash
+        self.apart = apart
 
 
 class WrongNetworkError(CoinError):

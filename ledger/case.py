@@ -23,6 +23,7 @@ class CaseKind(StrEnum):
     SHORTAGE = "shortage"  # a reorg undid a receipt whose money the house had used already
     SHORT = "short"  # the chain holds less than the books say
     SURPLUS = "surplus"  # the chain holds more than the books say
+    NODE_DOUBT = "node_doubt"  # the node's answers about one block contradict each other
     ILLIQUID = "illiquid"  # a token did not let be swept what clients are owed
 
 
@@ -91,6 +92,7 @@ DECISIONS: Mapping[CaseKind, frozenset[CaseEvent]] = {
     CaseKind.SHORTAGE: frozenset({_E.WRITTEN_OFF}),
     CaseKind.SHORT: frozenset(),  # ends when chain and books agree again
     CaseKind.SURPLUS: frozenset(),
+    CaseKind.NODE_DOUBT: frozenset(),  # ends when the node tells the same again
     CaseKind.ILLIQUID: frozenset(),  # what is owed stands; the case ends with the sweep that works
 }
 """What may be decided about a kind: money that is here can go somewhere, what is gone can be admitted."""

@@ -46,6 +46,7 @@ from ledger.payout_command import SetWaiting as SetWaiting
 from ledger.payout_command import StartNonceLane as StartNonceLane
 from ledger.policy import Finality, Tier
 from ledger.reconciliation_command import RecordDifferences as RecordDifferences
+from ledger.reconciliation_command import RecordNodeDoubt as RecordNodeDoubt
 from ledger.reconciliation_command import RecordReconciliation as RecordReconciliation
 from ledger.request import Command as Command
 from ledger.request import Idempotency as Idempotency

@@ -116,13 +116,18 @@ def _of_script(facts: Facts, script: bytes) -> Iterable[Found]:
         if difference:
             kind, detail = _kind_of(facts, told, held)
             yield Found(kind, location, difference, *place, script, detail)
-    unseen = facts.state.get(script, 0) - sum(each.amount for moves in chain.values() for each in moves)
+    unseen = unseen_by(facts, script)
     if unseen > 0:
         detail = "no movement of the block brought it"
         yield Found(FORCED_BALANCE, location, unseen, script=script, detail=detail)
     elif unseen < 0:
         detail = "the node's state has less than its block moved"
         yield Found(UNKNOWN_OUTGOING, location, unseen, script=script, detail=detail)
+
+
+def unseen_by(facts: Facts, script: bytes) -> int:
+    """By how much the state of a script changed that no movement of the block tells."""
+    return facts.state.get(script, 0) - sum(each.amount for each in facts.chain if each.script == script)
 
 
 def _by_place(moves: Iterable[Moved]) -> dict[tuple[str, str], list[Moved]]:

@@ -19,6 +19,7 @@ KIND_OF = {
     CaseKind.UNEXPLAINED: "unknown_outgoing",
     CaseKind.SHORTAGE: "unknown_outgoing",
     CaseKind.ILLIQUID: "unswept",
+    CaseKind.NODE_DOUBT: "node_doubt",
 }
 """Open cases by what a comparison calls them; those of differences are told with the difference."""
 

@@ -15,6 +15,7 @@ from ledger.connection import Database
 from ledger.context import Tx
 from ledger.currency import tip_of
 from ledger.difference_case import close_differences
+from ledger.node_doubt import close_node_doubts
 from ledger.reconciliation_digest import digest_of
 from ledger.reconciliation_view import PAST
 from ledger.views import BooksAt, ReconciliationView
@@ -127,8 +128,10 @@ def _compare(tx: Tx, command: RecordReconciliation, books: BooksAt) -> Reconcili
         prev_digest=last[1] if last else "",
     )
     view = replace(view, digest=digest_of(view))
-    if view.status == "ok" and view.cause not in PAST:
-        close_differences(tx, currency, view.height)
+    if view.cause not in PAST:
+        close_node_doubts(tx, currency, view.height)
+        if view.status == "ok":
+            close_differences(tx, currency, view.height)
     is_news = view.cause not in PAST and _is_news(tx, view)
     _insert(tx, command.chain, view)
     if is_news:

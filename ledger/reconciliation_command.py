@@ -44,3 +44,19 @@ class RecordDifferences(Command[tuple[CaseView, ...]]):
     block_hash: str
     found: tuple[Found, ...]
     is_past: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RecordNodeDoubt(Command[tuple[CaseView, ...]]):
+    """Open a case for each location of which the node told two things about one block.
+
+    It says nothing of money. ``comparison`` is the one whose verdict rested on such an answer, and does not
+    count any more; empty where there is none. The next comparison of now ends the cases.
+    Errors: UnknownCurrencyError.
+    """
+
+    currency: str
+    height: int
+    block_hash: str
+    found: tuple[Found, ...]
+    comparison: str = ""

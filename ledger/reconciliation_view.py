@@ -40,7 +40,8 @@ class BlockBooks:
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Something that waits although chain and books agree: its kind (``parked``, ``unknown_outgoing``,
-    ``unswept``, ``stuck_withdrawal``, ``duplicate``), its amount, and the first block of it (None: in none).
+    ``unswept``, ``stuck_withdrawal``, ``duplicate``, ``node_doubt``), its amount, and the first block of it
+    (None: in none).
 
     ``ref`` is its case, withdrawal or address.
     """

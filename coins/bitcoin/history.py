@@ -16,7 +16,7 @@ from coins.bitcoin.answer import as_hash
 from coins.bitcoin.holding import METHOD, Unspent, holdings_of
 from coins.bitcoin.rpc import RpcClient, RpcError
 from coins.bitcoin.scan import BlockRules, Scan, scan_steps
-from coins.errors import NodeDataError, NodeUnavailableError
+from coins.errors import NodeDataError, NodeDoubtError, NodeUnavailableError
 from coins.index import WatchIndex
 from coins.types import Asked, BlockRef, Holdings, Location, Outpoint, OwnOutput
 
@@ -86,8 +86,8 @@ class HistoryReader:
         """What the blocks above ``base`` up to that of ``unspent`` did; ``known`` are outputs of ours that
         were unspent at ``base``.
 
-        Raises NodeUnavailableError when the chain moved meanwhile, NodeDataError when the node's blocks and
-        its set of unspent outputs do not agree.
+        Raises NodeUnavailableError when the chain moved meanwhile, NodeDoubtError when the node's blocks and
+        its set of unspent outputs contradict each other.
         """
         hashes = await self._hashes(base.height + 1, unspent.height)
         index = WatchIndex()
@@ -111,7 +111,7 @@ class HistoryReader:
             parent = block_hash
         if parent != unspent.block_hash:
             raise NodeUnavailableError("the node's chain moved while it was read")
-        _compare(live, made, unspent, base.height)
+        _compare(live, made, unspent, base.height, self.rules.currency, places)
         owned: dict[bytes, int] = {}
         for script, amount in unspent.outputs.values():
             owned[script] = owned.get(script, 0) + amount
@@ -147,13 +147,26 @@ def _changes(scan: Scan, live: dict[Outpoint, tuple[bytes, int]]) -> dict[bytes,
 
 
 def _compare(
-    live: Mapping[Outpoint, tuple[bytes, int]], made: set[Outpoint], unspent: Unspent, base_height: int
+    live: Mapping[Outpoint, tuple[bytes, int]],
+    made: set[Outpoint],
+    unspent: Unspent,
+    base_height: int,
+    currency: str,
+    places: Mapping[bytes, Location],
 ) -> None:
     """What the blocks made and did not spend is in the node's set as it was made, and the set has nothing
     else from above the base."""
-    for outpoint in made & live.keys():
+
+    def doubt(outpoint: Outpoint, script: bytes, amount: int, how: str) -> NodeDoubtError:
+        text = f"{METHOD} {how.format(f'{outpoint.txid}:{outpoint.index}')}"
+        apart = {currency: {(places[script].value, script): amount}}
+        return NodeDoubtError(text, unspent.height, unspent.block_hash, apart)
+
+    for outpoint in sorted(made & live.keys(), key=str):
         if unspent.outputs.get(outpoint) != live[outpoint]:
-            raise NodeDataError(f"{METHOD} does not tell {outpoint.txid}:{outpoint.index} as its block does")
+            script, amount = live[outpoint]
+            told = unspent.outputs.get(outpoint, (script, 0))[1]
+            raise doubt(outpoint, script, told - amount, "does not tell {} as its block does")
     for outpoint, height in unspent.heights.items():
         if height > base_height and outpoint not in made:
-            raise NodeDataError(f"{METHOD} tells {outpoint.txid}:{outpoint.index}, which no block made")
+            raise doubt(outpoint, *unspent.outputs[outpoint], "tells {}, which no block made")

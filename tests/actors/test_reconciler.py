@@ -281,6 +281,7 @@ async def test_a_past_difference_is_kept_and_is_no_news_of_now(tmp_path: Path) -
 async def test_l11_what_the_node_says_once_and_not_again_is_no_difference(tmp_path: Path) -> None:
     async with open_desk(tmp_path) as desk:
         await desk.fund("alice", 1_000_000)
+        before = await results(desk)
         reader = desk.readers["BTC"]
         honest = reader.holdings
         told: list[int] = []
@@ -293,6 +294,9 @@ async def test_l11_what_the_node_says_once_and_not_again_is_no_difference(tmp_pa
             return Holdings(held.at, {"BTC": {Location.DEPOSIT: 1_000_000 - len(told)}})
 
         reader.holdings = wavering  # type: ignore[method-assign]
+        with pytest.raises(CurrencyUnavailableError, match="contradicts itself about block 106"):
+            await desk.ask("reconciler", Reconcile("BTC"))
+        assert (len(told), await results(desk)) == (2, before)
         (view,) = await desk.ask("reconciler", Reconcile("BTC"))
         assert (view.status, len(told)) == ("ok", 3)
         assert rows(desk.path, "SELECT count(*) FROM event WHERE type = 'reconciliation.mismatch'") == [(0,)]

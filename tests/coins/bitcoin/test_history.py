@@ -10,7 +10,7 @@ from coins.bitcoin.history import REWOUND, BitcoinHistory, HistoryReader, Step
 from coins.bitcoin.holding import METHOD, Unspent
 from coins.bitcoin.scan import BlockRules, at_once
 from coins.bitcoin.wire import Tx, TxIn, TxOut, sha256d, varint
-from coins.errors import NodeDataError, NodeUnavailableError
+from coins.errors import NodeDataError, NodeDoubtError, NodeUnavailableError
 from coins.types import Asked, BlockRef, Location, Outpoint, OwnOutput
 
 OURS, OTHERS = b"\x00\x14" + b"\x01" * 20, b"\x00\x14" + b"\x02" * 20
@@ -88,13 +88,16 @@ async def test_made_and_spent_in_one_block_changes_nothing() -> None:
     assert history.steps[0].changes == {OURS: 19 - 70}
 
 
-async def test_a_node_that_contradicts_its_own_blocks_is_no_answer() -> None:
+async def test_l11_a_node_that_contradicts_its_own_blocks_is_no_answer() -> None:
     chain = Chain([PAID])
-    for outputs in ({}, {Outpoint(PAID.txid, 1): 51}):
-        with pytest.raises(NodeDataError, match="as its block does"):
+    for outputs, amount in (({}, -50), ({Outpoint(PAID.txid, 1): 51}, 1)):
+        with pytest.raises(NodeDoubtError, match="as its block does") as caught:
             await chain.read(unspent(chain, outputs, 101))
-    with pytest.raises(NodeDataError, match="which no block made"):
+        assert (caught.value.height, caught.value.block_hash) == (101, chain.hashes[0])
+        assert caught.value.apart == {"BTC": {("deposit", OURS): amount}}
+    with pytest.raises(NodeDoubtError, match="which no block made") as caught:
         await chain.read(unspent(chain, {Outpoint(PAID.txid, 1): 50, REST: 7}, 101))
+    assert caught.value.apart == {"BTC": {("deposit", OURS): 7}}
 
 
 async def test_a_chain_that_moves_meanwhile_is_no_answer() -> None:
