@@ -15,7 +15,18 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from gateway.terminal import PROBLEM, USAGE, ConfigOption, Desk, JsonOption, fail, show
+from gateway.terminal import (
+    PROBLEM,
+    UNREACHABLE,
+    USAGE,
+    ConfigOption,
+    Desk,
+    JsonOption,
+    fail,
+    one_month,
+    show,
+    wrapped,
+)
 
 if TYPE_CHECKING:
     from actors.messages import JournalView, Query, StatementLine, StatementView
@@ -24,9 +35,13 @@ if TYPE_CHECKING:
 
 books_app = typer.Typer()
 PAGE = 2_000
+MISNAMED = ("not_found", "unknown_currency")
 JOURNAL_SUFFIXES = (".jsonl", ".csv")
+NOT_WRITABLE = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
+"""Nobody can write where the user has named; other troubles of a file are the disk's."""
 OutputOption = Annotated[
-    Path | None, typer.Option("--output", "-o", help="File to write; its suffix names the format.")
+    Path | None,
+    typer.Option("--output", "-o", help="File to write, or to write anew; its suffix names the format."),
 ]
 
 
@@ -36,7 +51,10 @@ def statement(
     client: Annotated[str, typer.Option(help="A client's id; with --currency.")] = "",
     currency: Annotated[str, typer.Option(help="Which one of the client's, like BTC.")] = "",
     account: Annotated[str, typer.Option(help="An account by its name, like onchain:BTC:hot.")] = "",
-    month: Annotated[str, typer.Option(help="A whole month, like 2026-05, UTC.")] = "",
+    month: Annotated[
+        str,
+        typer.Option(help="A whole month, like 2026-05, UTC; until it is closed there may be more of it."),
+    ] = "",
     since: Annotated[str, typer.Option("--from", help="2026-05, 2026-05-01 or a time with its zone.")] = "",
     until: Annotated[str, typer.Option("--to", help="The same; it is not included.")] = "",
     output: OutputOption = None,
@@ -61,6 +79,8 @@ def statement(
     desk: Desk = context.obj
     settings = desk.settings_of(config)
     view = _read(desk, settings, GetStatement(subject, first, last))
+    if not view.closing_parts and (client or account.startswith("client")):
+        raise fail(f"nothing was ever booked for {account or f'client {client} in {currency}'}", PROBLEM)
     if output is None and not as_json:
         tally = Tally(view.opening)
         _print(view, tally, _lines(desk, settings, view, tally))
@@ -79,10 +99,10 @@ def _range(month: str, since: str, until: str) -> tuple[int | None, int | None]:
         raise fail("name a --month, or --from and --to", USAGE)
     try:
         if month:
-            return parse_day(month), parse_day(month_after(month))
+            return parse_day(one_month(month)), parse_day(month_after(month))
         first, last = (parse_day(text) if text else None for text in (since, until))
     except ValueError as error:
-        raise fail(f"{month or since or until}: {error}", USAGE) from None
+        raise fail(f"{since or until}: {error}", USAGE) from None
     if first is not None and last is not None and last < first:
         raise fail("--to is before --from", USAGE)
     return first, last
@@ -95,7 +115,7 @@ def _read(desk: Desk, settings: Settings, query: Query[Any]) -> Any:
     try:
         return desk.read(settings, query)
     except DomainError as error:
-        raise fail(error.detail or error.code, PROBLEM) from None
+        raise fail(error.detail or error.code, USAGE if error.code in MISNAMED else PROBLEM) from None
 
 
 def _lines(
@@ -144,13 +164,16 @@ def _opened(output: Path | None) -> Iterator[BinaryIO]:
         return
     part = output.with_name(f"{output.name}.part")
     try:
-        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            yield file
-        part.replace(output)
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            with open(descriptor, "wb") as file:
+                yield file
+            part.replace(output)
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
-        raise fail(f"cannot write {output}: {error.strerror}", PROBLEM) from None
-    finally:
-        part.unlink(missing_ok=True)
+        code = USAGE if isinstance(error, NOT_WRITABLE) else UNREACHABLE
+        raise fail(f"cannot write {output}: {error.strerror}", code) from None
 
 
 def _summary(view: StatementView, tally: Tally, output: Path) -> dict[str, Any]:
@@ -159,27 +182,41 @@ def _summary(view: StatementView, tally: Tally, output: Path) -> dict[str, Any]:
     head = head_of(view)
     balances = {name: head[name]["balance"] for name in ("opening", "closing")}
     places = {name: head[name] for name in ("first_entry", "last_entry", "hash")}
-    return {"file": str(output), "lines": tally.lines, **balances, **sums_of(view, tally), **places}
+    is_final = {"is_final": view.is_final}
+    return {
+        "file": str(output),
+        "lines": tally.lines,
+        **balances,
+        **sums_of(view, tally),
+        **places,
+        **is_final,
+    }
 
 
 def _print(view: StatementView, tally: Tally, pages: Iterator[tuple[StatementLine, ...]]) -> None:
     """Movement by movement on the terminal; nothing is cut short, however narrow it is."""
-    from gateway.statement_text import COLUMNS, cells, frame_cells
+    from gateway.statement_text import COLUMNS, cells, frame_cells, kind_of
 
-    def tell(row: tuple[str, ...]) -> None:
+    def tell(title: str, row: tuple[str, ...], notes: tuple[str, ...]) -> None:
         cell = dict(zip(COLUMNS, row, strict=True))
-        typer.echo(f"{cell['at']}  {cell['kind']}  (entry {cell['entry']})")
+        typer.echo(f"{cell['at']}  {title}".lstrip())
         amounts = [f"{name} {cell[name]}" for name in ("debit", "credit", "fee", "balance") if cell[name]]
-        typer.echo(f"  {'   '.join(amounts)}")
-        for name in ("counterpart", "txid"):
-            if cell[name]:
-                typer.echo(f"  {name} {cell[name]}")
+        for text in (*wrapped(amounts), *(f"{name} {cell[name]}" for name in notes if cell[name])):
+            typer.echo(f"  {text}")
+        if cell["value"]:
+            typer.echo(f"  worth {cell['value']} {cell['value_currency']}")
 
-    tell(frame_cells(view, "opening"))
+    typer.echo(f"Statement of {view.subject.account or f'client {view.subject.client_id}, {view.currency}'}")
+    tell("opening", frame_cells(view, "opening"), ())
     for lines in pages:
         for line in lines:
-            tell(cells(view, line))
-    tell(frame_cells(view, "closing", tally))
+            tell(
+                f"{kind_of(line)}  (entry {line.entry})", cells(view, line), ("counterpart", "txid", "reason")
+            )
+    tell(f"closing  (entry {view.last_entry})", frame_cells(view, "closing", tally), ())
+    typer.echo(f"journal hash {view.hash or 'none'}")
+    if not view.is_final:
+        typer.echo("not closed: there may be more")
 
 
 @books_app.command()
@@ -202,7 +239,7 @@ def export(
     desk: Desk = context.obj
     settings = desk.settings_of(config)
     is_csv = output is not None and output.suffix == ".csv"
-    count, newest = 0, None
+    count, newest = 0, _entry(desk, settings, after)
     console = Console(stderr=True)
     with _opened(output) as file, Progress(console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("journal", total=None)
@@ -214,8 +251,18 @@ def export(
             count, newest, after = count + len(part), part[-1], part[-1].entry
             bar.update(task, completed=count)
     if output is not None:
-        last = {"last_entry": after, "hash": newest.hash if newest else ""}
+        last = {"last_entry": after, "hash": newest.hash if newest else "none"}
         show({"file": str(output), "entries": count, **last}, as_json)
+
+
+def _entry(desk: Desk, settings: Settings, number: int) -> JournalView | None:
+    """The entry that an export begins behind; None at the very beginning. One that is not there is told."""
+    from actors.messages import GetJournalPart
+
+    found = _read(desk, settings, GetJournalPart(number - 1, limit=1)) if number else ()
+    if number and not found:
+        raise fail(f"there is no entry {number} in the journal", USAGE)
+    return found[0] if found else None
 
 
 def _check(part: tuple[JournalView, ...], before: JournalView | None) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from coins.amounts import format_amount
 from gateway.moment import moment
-from gateway.terminal import PROBLEM, USAGE, ConfigOption, Desk, JsonOption, fail
+from gateway.terminal import PROBLEM, USAGE, ConfigOption, Desk, JsonOption, fail, one_month
 
 if TYPE_CHECKING:
     from config.schema import Settings
@@ -34,12 +33,9 @@ def close(
     A month that is closed already is shown as it is. Where one chain cannot be closed the others are; the
     reason is said, and the exit code is 1.
     """
-    from gateway.api import PATH_PATTERNS
-
     desk: Desk = context.obj
     settings = desk.settings_of(config)
-    if re.fullmatch(PATH_PATTERNS["month"], month) is None:
-        raise fail(f"a month is written YYYY-MM, not {month[:20]!r}", USAGE)
+    one_month(month)
     chains = [*settings.enabled_coins, *_held_elsewhere(desk, settings)]
     if currency is not None and currency not in chains:
         raise fail(f"{currency} is no chain of these books: one of {', '.join(chains) or 'none'}", USAGE)

@@ -10,7 +10,7 @@ from html import escape
 from actors.messages import StatementLine, StatementView
 from coins.amounts import format_amount
 from gateway.render import moment
-from gateway.statement_text import Tally, value_of
+from gateway.statement_text import NOT_FINAL, Tally, kind_of, value_of
 
 _STYLE = """
 body{font:14px/1.4 system-ui,sans-serif;margin:2em;color:#111}
@@ -22,10 +22,14 @@ th,td{border-bottom:1px solid #ccc;padding:.25em .5em;text-align:left;vertical-a
 td{overflow-wrap:anywhere}
 .n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
 .s{font-weight:600}
-small{color:#555}
+.w{white-space:nowrap}
+.k{overflow-wrap:normal}
+.m td{border-bottom:0}
+.m{break-after:avoid}
+.d td{color:#555;font-size:.85em;padding-top:0;white-space:pre-wrap}
 thead{display:table-header-group}
 tr{break-inside:avoid}
-@media print{body{margin:0;font-size:9pt}@page{size:landscape;margin:12mm}}
+@media print{body{margin:0;font-size:9pt}@page{size:A4 landscape;margin:12mm}}
 """
 _DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 POLICY = f"default-src 'none'; style-src 'sha256-{_DIGEST}'; frame-ancestors 'none'"
@@ -33,9 +37,7 @@ POLICY = f"default-src 'none'; style-src 'sha256-{_DIGEST}'; frame-ancestors 'no
 _TITLES = (
     "Entry",
     "Time (UTC)",
-    "Kind",
-    "Counterpart",
-    "Chain tx",
+    "Movement",
     "Debit",
     "Credit",
     "Fee",
@@ -60,14 +62,14 @@ class HtmlStatement:
         title = escape(f"Statement of {whose}, {view.currency}")
         facts = {
             "From": "the first entry" if view.since is None else moment(view.since),
-            "To": "now" if view.until is None else f"{moment(view.until)} (not included)",
+            "To": f"{_until(view)}{'' if view.is_final else NOT_FINAL}",
             "Opening balance": format_amount(view.opening, view.decimals),
             "Closing balance": format_amount(view.closing, view.decimals),
             "Journal": f"entries {view.first_entry + 1} to {view.last_entry}, hash {view.hash or 'none'}",
         }
         listed = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts.items())
         names = "".join(
-            f'<th class="n">{name}</th>' if number > 4 else f"<th>{name}</th>"
+            f'<th class="n">{name}</th>' if number > 2 else f"<th>{name}</th>"
             for number, name in enumerate(_TITLES)
         )
         return (
@@ -91,15 +93,14 @@ class HtmlStatement:
         shown.append(format_amount(line.balance, self._view.decimals))
         value, quote, *_ = value_of(line, self._view.decimals)
         shown.append("" if value is None else escape(f"{value} {quote}"))
-        kind = line.kind if line.reverses is None else f"{line.kind} of {line.reverses}"
-        notes = escape(" ".join(part for part in (line.reference, line.reason) if part))
-        block = "" if line.height is None else f"<br><small>block {line.height}</small>"
+        block = "" if line.height is None else f"block {line.height}"
+        told = dict.fromkeys((line.counterpart, line.txid or "", block, line.reference, line.reason))
+        notes = "  ".join(note for note in told if note)
         return (
-            f"<tr><td>{line.entry}</td><td>{moment(line.at)}</td><td>{escape(kind)}</td>"
-            f"<td>{escape(line.counterpart)}<br><small>{notes}</small></td>"
-            f"<td>{escape(line.txid or '')}{block}</td>"
+            f'<tr class="m"><td>{line.entry}</td><td class="w">{moment(line.at).replace("T", " ")}</td>'
+            f'<td class="k">{escape(kind_of(line))}</td>'
             + "".join(f'<td class="n">{text}</td>' for text in shown)
-            + "</tr>"
+            + f'</tr><tr class="d"><td></td><td colspan="{len(_TITLES) - 1}">{escape(notes)}</td></tr>'
         )
 
     def _sum(self, name: str, balance: int, tally: Tally | None = None) -> str:
@@ -107,4 +108,8 @@ class HtmlStatement:
         shown = [format_amount(amount, self._view.decimals) for amount in amounts] or ["", "", ""]
         shown += [format_amount(balance, self._view.decimals), ""]
         cells = "".join(f'<td class="n">{text}</td>' for text in shown)
-        return f'<tr class="s"><td colspan="5">{name}</td>{cells}</tr>'
+        return f'<tr class="s"><td colspan="3">{name}</td>{cells}</tr>'
+
+
+def _until(view: StatementView) -> str:
+    return "now" if view.until is None else f"{moment(view.until)} (not included)"

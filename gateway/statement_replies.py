@@ -53,7 +53,8 @@ class StatementReply(Model):
     """Opening + credits - debits = closing (of an asset or expense: opening + debits - credits).
 
     It holds the journal's entries after ``first_entry`` up to ``last_entry``, whose ``hash`` (empty before
-    the first entry) stands for all before it.
+    the first entry) stands for all before it. ``is_final`` when the books are closed up to ``to``: otherwise
+    there may be more of it later.
     """
 
     account: str | None
@@ -61,6 +62,7 @@ class StatementReply(Model):
     currency: str
     from_: str | None = Field(serialization_alias="from")
     to: str | None
+    is_final: bool
     opening: StatementBalance
     closing: StatementBalance
     first_entry: int

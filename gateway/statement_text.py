@@ -29,6 +29,7 @@ VALUE_COLUMNS = COLUMNS[-4:]
 EXACT = Context(prec=200)
 """Digits enough for the largest amount at the finest rate: nothing is rounded before the end."""
 HUNDREDTH = Decimal("0.01")
+NOT_FINAL = "; not closed: there may be more"
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
 _FORMULA = frozenset("=+-@\t\r\n|%")
@@ -145,6 +146,7 @@ def head_of(view: StatementView) -> dict[str, Any]:
         "currency": view.currency,
         "from": moment_or_none(view.since),
         "to": moment_or_none(view.until),
+        "is_final": view.is_final,
         "opening": _balance(view, view.opening, view.opening_parts),
         "closing": _balance(view, view.closing, view.closing_parts),
         "first_entry": view.first_entry,
@@ -217,11 +219,18 @@ def frame_cells(view: StatementView, kind: str, tally: Tally | None = None) -> t
     at = moment_or_none(view.since if is_opening else view.until) or ""
     sums = ("", "", "") if tally is None else tuple(sums_of(view, tally).values())
     balance = format_amount(view.opening if is_opening else view.closing, view.decimals)
-    reason = "" if is_opening else f"hash of the journal: {view.hash}"
+    reason = "" if is_opening else f"hash of the journal: {view.hash}{'' if view.is_final else NOT_FINAL}"
     row = dict.fromkeys(COLUMNS, "")
     row |= {"entry": str(entry), "at": at, "kind": kind, "balance": balance, "currency": view.currency}
     row |= {**dict(zip(("debit", "credit", "fee"), sums, strict=True)), "reason": reason}
     return tuple(row.values())
+
+
+def kind_of(line: StatementLine) -> str:
+    """What a line is, for people: where its kind alone does not say it, the journal's own word as well."""
+    if line.reverses is not None:
+        return f"{line.kind} of entry {line.reverses}"
+    return line.kind if line.kind != "adjustment" else line.entry_kind.replace("_", " ")
 
 
 def safe_cell(text: str) -> str:

@@ -5,7 +5,8 @@ lead to the configuration and the books, handed in by `run.py`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 OK, PROBLEM, USAGE, UNREACHABLE = 0, 1, 2, 3
+WIDTH = 78
+"""Columns of the narrowest terminal, less the indent."""
 
 
 def _own_or_before(context: typer.Context, config: Path | None) -> Path | None:
@@ -98,6 +101,27 @@ def progress(as_json: bool) -> Iterator[Callable[[str, int, int], None]]:
             bars.update(tasks[what], completed=done, total=total)
 
         yield tell
+
+
+def one_month(text: str) -> str:
+    """What is a month, as it is; what is none ends the program with one line."""
+    from gateway.api import PATH_PATTERNS
+
+    if re.fullmatch(PATH_PATTERNS["month"], text) is None:
+        raise fail(f"a month is written YYYY-MM, not {text[:20]!r}", USAGE)
+    return text
+
+
+def wrapped(words: Sequence[str]) -> list[str]:
+    """Lines of a narrow terminal; no word (an amount with its name) is torn."""
+    lines = [""]
+    for word in words:
+        longer = f"{lines[-1]}   {word}" if lines[-1] else word
+        if len(longer) <= WIDTH or not lines[-1]:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return [line for line in lines if line]
 
 
 def show(values: dict[str, Any], as_json: bool) -> None:

@@ -43,6 +43,12 @@ def entry_before_of(db: Database, currency: str, at: int) -> int:
     return min([max([entry, *ended]), *ending])
 
 
+def closed_until(db: Database, currency: str) -> int:
+    """The moment (unix seconds) up to which a currency's months are closed, 0 where none is."""
+    (month,) = db.execute("SELECT max(month) FROM period WHERE currency = ?", (currency,)).fetchone()
+    return 0 if month is None else end_of(month)
+
+
 def posting_after(db: Database, entry: int) -> int:
     """The number of the first posting behind an entry; one past the newest when there is none."""
     row = db.execute(

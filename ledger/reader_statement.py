@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ledger import statement
-from ledger.cut import entry_before_of, last_entry
+from ledger.cut import closed_until, entry_before_of, last_entry
 from ledger.snapshot import Snapshot
 from ledger.statement_query import GetStatement, ListStatementLines, StatementPage, StatementView
 
@@ -38,6 +38,7 @@ def get_statement(snapshot: Snapshot, query: GetStatement) -> StatementView:
         closing=statement.total(held, closing),
         opening_parts=opening,
         closing_parts=closing,
+        is_final=query.until is not None and query.until <= closed_until(db, held.currency),
     )
 
 

@@ -29,8 +29,9 @@ class Subject:
 class StatementView:
     """A statement's frame. Amounts in base units, a balance on the account's normal side.
 
-    ``since``/``until`` (unix seconds, the second excluded) are as asked for. The statement holds what was
-    booked by the entries after ``first_entry`` up to ``last_entry``, whose ``hash`` (hex) stands for all
+    ``since``/``until`` (unix seconds, the second excluded) are as asked for; ``is_final`` says that the
+    books are closed up to ``until``, so that nothing can be added to it any more. The statement holds what
+    was booked by the entries after ``first_entry`` up to ``last_entry``, whose ``hash`` (hex) stands for all
     before it. ``opening`` and ``closing`` are in total, ``*_parts`` of each account by name; a client's
     total is negative where more is owed by him than to him.
     """
@@ -48,6 +49,7 @@ class StatementView:
     closing: int
     opening_parts: dict[str, int]
     closing_parts: dict[str, int]
+    is_final: bool
 
 
 class Rate(NamedTuple):

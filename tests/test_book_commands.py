@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gateway.book_commands import JOURNAL_SUFFIXES
-from gateway.terminal import OK, PROBLEM, UNREACHABLE, USAGE
+from gateway.terminal import OK, PROBLEM, UNREACHABLE, USAGE, WIDTH, wrapped
 from ledger.store import SqliteStore
 from tests.ledger.books import NOW, do, fund, make_books, transfer
 from tests.test_run import run
@@ -51,10 +51,22 @@ def test_a_clients_statement_adds_up_also_beside_a_server(config: Path) -> None:
 
 
 def test_a_table_for_people(config: Path) -> None:
-    done = run("statement", "--account", "house:BTC", "--config", config, COLUMNS="200")
+    told = json.loads(statement(config, "--account", "house:BTC", "--json").stdout)
+    done = statement(config, "--account", "house:BTC")
     assert done.returncode == OK, done.stderr
-    for word in ("opening", "transfer", "0.00000004", "client:alice:BTC:available", "closing"):
-        assert word in done.stdout
+    assert done.stdout.splitlines() == [
+        "Statement of house:BTC",
+        "opening",
+        "  balance 0.00000000",
+        "2023-11-15T02:13:20Z  transfer  (entry 5)",
+        "  credit 0.00000004   balance 0.00000004",
+        "  counterpart client:alice:BTC:available",
+        "  reason test",
+        "closing  (entry 5)",
+        "  debit 0.00000000   credit 0.00000004   fee 0.00000000   balance 0.00000004",
+        f"journal hash {told['hash']}",
+        "not closed: there may be more",
+    ]
 
 
 @pytest.mark.parametrize("suffix", ["json", "csv", "html", "xlsx"])
@@ -113,10 +125,13 @@ def test_wrong_usage_is_one_line(config: Path, options: tuple[str, ...]) -> None
 
 def test_what_is_not_there_is_one_line(config: Path) -> None:
     for options, code in (
-        (("--account", "moon:BTC"), PROBLEM),
-        (("--client", "alice", "--currency", "DOGE"), PROBLEM),
-        (("--client", "house", "--currency", "BTC"), PROBLEM),
-        ((*OF_ALICE, "--output", "/nowhere/alice.csv"), PROBLEM),
+        (("--account", "moon:BTC"), USAGE),
+        (("--client", "alice", "--currency", "DOGE"), USAGE),
+        (("--client", "house", "--currency", "BTC"), USAGE),
+        (("--client", "carl", "--currency", "BTC"), PROBLEM),
+        (("--account", "client:carl:BTC:available"), PROBLEM),
+        ((*OF_ALICE, "--output", "/nowhere/alice.csv"), USAGE),
+        ((*OF_ALICE, "--output", "/dev/full/alice.csv"), USAGE),
     ):
         done = statement(config, *options)
         assert (done.returncode, len(done.stderr.splitlines())) == (code, 1), done.stderr
@@ -164,3 +179,29 @@ def test_l07_a_changed_entry_is_named_and_no_file_is_left(config: Path) -> None:
 
 def test_an_export_of_another_kind_is_refused(config: Path) -> None:
     assert run("export", "-o", "journal.xml", "--config", config).returncode == USAGE
+
+
+def test_an_export_goes_on_behind_an_entry_that_is_there(config: Path) -> None:
+    told = json.loads(run("export", "-o", config.parent / "all.jsonl", "--json", "--config", config).stdout)
+    none = run("export", "--after", "5", "-o", config.parent / "none.jsonl", "--json", "--config", config)
+    assert json.loads(none.stdout) == told | {"file": str(config.parent / "none.jsonl"), "entries": 0}
+    done = run("export", "--after", "6", "--config", config)
+    assert (done.returncode, done.stdout, done.stderr) == (USAGE, "", "there is no entry 6 in the journal\n")
+
+
+def test_l07_an_export_that_goes_on_sees_that_the_entry_before_was_changed(config: Path) -> None:
+    db = sqlite3.connect(config.parent / "books.sqlite")
+    db.execute("DROP TRIGGER journal_no_update")
+    db.execute("UPDATE journal SET hash = zeroblob(32) WHERE id = 3")
+    db.commit()
+    db.close()
+    done = run("export", "--after", "3", "--config", config)
+    assert (done.returncode, "entry 4" in done.stderr) == (PROBLEM, True)
+
+
+def test_an_amount_is_not_torn_on_a_narrow_terminal() -> None:
+    amounts = [f"{name} {'9' * 20}" for name in ("debit", "credit", "fee", "balance")]
+    lines = wrapped(amounts)
+    assert max(map(len, lines)) <= WIDTH
+    assert [word for line in lines for word in line.split("   ")] == amounts
+    assert (wrapped([]), wrapped(["9" * 99])) == ([], ["9" * 99])

@@ -267,6 +267,7 @@ def statement_view(subject: Subject | None = None, **changes: Any) -> StatementV
         closing=79_500,
         opening_parts={"client:alice:BTC:available": 100_000},
         closing_parts={"client:alice:BTC:available": 79_000, "client:alice:BTC:pending": 500},
+        is_final=False,
     )
     return replace(view, **changes)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -53,11 +54,29 @@ def page(**changes: Any) -> str:
 
 def test_it_shows_every_line_and_both_balances() -> None:
     rows = read(page()).rows
-    assert [row[0] for row in rows] == ["Entry", "Opening balance", "7", "Closing balance"]
-    assert rows[2][5:] == ["0.00020500", "", "0.00000500", "0.00079500", ""]
-    assert TXID in rows[2][4]
-    assert "wd_1" in rows[2][3]
-    assert (rows[1][-2], rows[3][-2]) == ("0.00100000", "0.00079500")
+    assert [row[0] for row in rows] == ["Entry", "Opening balance", "7", "", "Closing balance"]
+    assert rows[2][2:] == ["withdrawal", "0.00020500", "", "0.00000500", "0.00079500", ""]
+    assert rows[3][1] == f"bcrt1qbob  {TXID}  block 101  wd_1"
+    assert (rows[1][-2], rows[4][-2]) == ("0.00100000", "0.00079500")
+    assert len(rows[0]) == len(rows[2]) == len(rows[1]) + 2 == len(rows[4]) + 2
+
+
+def test_only_a_range_whose_books_are_closed_looks_closed() -> None:
+    view = replace(statement_view(), until=1_780_272_000)
+    ends = [HtmlStatement(replace(view, is_final=is_final)).head().decode() for is_final in (False, True)]
+    assert "2026-06-01T00:00:00Z (not included)</dd>" in ends[1]
+    assert "2026-06-01T00:00:00Z (not included); not closed: there may be more</dd>" in ends[0]
+    assert "A4 landscape" in ends[0]
+
+
+def test_a_line_says_what_it_is_where_its_kind_does_not() -> None:
+    kinds: list[dict[str, Any]] = [
+        {"kind": "adjustment", "entry_kind": "withdrawal_opened"},
+        {"kind": "reversal", "reverses": 5},
+        {"kind": "deposit"},
+    ]
+    shown = [read(page(**kind)).rows[2][2] for kind in kinds]
+    assert shown == ["withdrawal opened", "reversal of entry 5", "deposit"]
 
 
 def test_a_line_whose_worth_was_known_shows_it() -> None:
@@ -70,7 +89,7 @@ def test_hostile_texts_are_shown_and_not_obeyed() -> None:
     clean, dirty = read(page()), read(page(reason=bad, counterpart=bad, reference=bad, kind=bad))
     assert dirty.elements == clean.elements
     assert dirty.attributes == clean.attributes
-    assert dirty.rows[2][3].count(bad) == 3
+    assert (dirty.rows[2][2], dirty.rows[3][1].count(bad)) == (bad, 1)
 
 
 async def test_its_policy_allows_its_own_style_and_nothing_else() -> None:

@@ -236,6 +236,9 @@ def test_l13_a_closed_month_reads_as_its_report_says(tmp_path: Path, currency: s
     cuts = sorted([*ends, *(end + hours * 3_600 for end in ends for hours in (-48, -1, 1, 48))])
     places = [statement(path, of_account(f"house:{currency}"), None, cut)[0].last_entry for cut in cuts]
     assert places == sorted(places)
+    final = [statement(path, of_account(f"house:{currency}"), None, cut)[0].is_final for cut in cuts]
+    assert final == [cut <= ends[-1] for cut in cuts]
+    assert not statement(path, of_account(f"house:{currency}"))[0].is_final
 
 
 def _owed(path: Path, currency: str, until: int | None) -> int:
