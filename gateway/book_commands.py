@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -17,7 +14,6 @@ from rich.progress import Progress
 
 from gateway.terminal import (
     PROBLEM,
-    UNREACHABLE,
     USAGE,
     ConfigOption,
     Desk,
@@ -26,6 +22,7 @@ from gateway.terminal import (
     one_month,
     show,
     wrapped,
+    written,
 )
 
 if TYPE_CHECKING:
@@ -37,8 +34,6 @@ books_app = typer.Typer()
 PAGE = 2_000
 MISNAMED = ("not_found", "unknown_currency")
 JOURNAL_SUFFIXES = (".jsonl", ".csv")
-NOT_WRITABLE = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
-"""Nobody can write where the user has named; other troubles of a file are the disk's."""
 OutputOption = Annotated[
     Path | None,
     typer.Option("--output", "-o", help="File to write, or to write anew; its suffix names the format."),
@@ -71,6 +66,9 @@ def statement(
 
     if bool(account) == bool(client) or bool(client) != bool(currency):
         raise fail("name an --account, or a --client and a --currency", USAGE)
+    for text in (client, currency, account):
+        if not text.isascii():
+            raise fail(f"nothing in the books is called {text!r}", USAGE)
     subject = Subject(client_id=client, currency=currency, account=account)
     first, last = _range(month, since, until)
     suffix = "json" if output is None else output.suffix.removeprefix(".")
@@ -146,7 +144,7 @@ def _write(desk: Desk, settings: Settings, view: StatementView, writer: Writer, 
     from gateway.statement_text import Tally
 
     tally = Tally(view.opening)
-    with _opened(output) as file:
+    with written(output) as file:
         file.write(writer.head())
         for lines in _lines(desk, settings, view, tally):
             file.write(writer.lines(lines))
@@ -154,26 +152,6 @@ def _write(desk: Desk, settings: Settings, view: StatementView, writer: Writer, 
         if output is None:
             file.write(b"\n")
     return tally
-
-
-@contextmanager
-def _opened(output: Path | None) -> Iterator[BinaryIO]:
-    """The file to write, which has its name only when it is whole; or the terminal."""
-    if output is None:
-        yield sys.stdout.buffer
-        return
-    part = output.with_name(f"{output.name}.part")
-    try:
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            with open(descriptor, "wb") as file:
-                yield file
-            part.replace(output)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        code = USAGE if isinstance(error, NOT_WRITABLE) else UNREACHABLE
-        raise fail(f"cannot write {output}: {error.strerror}", code) from None
 
 
 def _summary(view: StatementView, tally: Tally, output: Path) -> dict[str, Any]:
@@ -223,7 +201,7 @@ def _print(view: StatementView, tally: Tally, pages: Iterator[tuple[StatementLin
 def export(
     context: typer.Context,
     output: OutputOption = None,
-    after: Annotated[int, typer.Option(min=0, help="Begin behind this entry.")] = 0,
+    after: Annotated[int, typer.Option(min=0, max=2**53, help="Begin behind this entry.")] = 0,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -241,7 +219,7 @@ def export(
     is_csv = output is not None and output.suffix == ".csv"
     count, newest = 0, _entry(desk, settings, after)
     console = Console(stderr=True)
-    with _opened(output) as file, Progress(console=console, disable=not console.is_terminal) as bar:
+    with written(output) as file, Progress(console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("journal", total=None)
         if is_csv:
             file.write(journal_text.csv_head())

@@ -5,12 +5,15 @@ lead to the configuration and the books, handed in by `run.py`.
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Protocol, TypeVar
 
 import typer
 from rich.console import Console
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 OK, PROBLEM, USAGE, UNREACHABLE = 0, 1, 2, 3
+NOT_WRITABLE = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
+"""Nobody can write where the user has named; other troubles of a file are the disk's."""
 WIDTH = 78
 """Columns of the narrowest terminal, less the indent."""
 
@@ -86,6 +91,30 @@ def fail(message: str, code: int) -> typer.Exit:
     """Say it on stderr and give the exception that ends with ``code``."""
     typer.echo(message, err=True)
     return typer.Exit(code)
+
+
+@contextmanager
+def written(output: Path | None) -> Iterator[BinaryIO]:
+    """The file to write, which has its name only when it is whole and on the disk; or the terminal.
+
+    It is for its owner alone, and nothing that lies beside it is written over.
+    """
+    if output is None:
+        yield sys.stdout.buffer
+        return
+    try:
+        number, part = tempfile.mkstemp(".part", ".", output.parent)
+        try:
+            with open(number, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(number)
+            os.replace(part, output)
+        finally:
+            Path(part).unlink(missing_ok=True)
+    except OSError as error:
+        code = USAGE if isinstance(error, NOT_WRITABLE) else UNREACHABLE
+        raise fail(f"cannot write {output}: {error.strerror}", code) from None
 
 
 @contextmanager

@@ -205,3 +205,21 @@ def test_an_amount_is_not_torn_on_a_narrow_terminal() -> None:
     assert max(map(len, lines)) <= WIDTH
     assert [word for line in lines for word in line.split("   ")] == amounts
     assert (wrapped([]), wrapped(["9" * 99])) == ([], ["9" * 99])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("export", "--after", "9" * 30),
+        ("statement", "--account", "onchain:\udcff:hot"),
+        ("statement", "--client", "alice", "--currency", "\udcff"),
+        ("statement", "--client", "ал", "--currency", "BTC"),
+    ],
+)
+def test_s27_what_cannot_be_asked_for_is_wrong_usage_and_no_crash(
+    config: Path, arguments: tuple[str, ...]
+) -> None:
+    done = run(*arguments, "--config", config)
+    assert (done.returncode, done.stdout) == (USAGE, "")
+    assert done.stderr
+    assert "Traceback" not in done.stderr
