@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -72,19 +73,60 @@ def root_of(owed: Mapping[str, int], salt: bytes) -> Node:
     return level[0] if level else (bytes(_WIDTH), 0)
 
 
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """All nodes, packed: to grow it takes all clients, a proof from it only the way up.
+
+    ``nonces`` are those of the leaves in their order; a level, the leaves first, is hash and sum of each of
+    its nodes: some 160 bytes a client in all.
+    """
+
+    salt: bytes
+    nonces: bytes
+    levels: tuple[bytes, ...]
+
+    def prove(self, client_id: str) -> Proof:
+        """The way from a client's leaf to the root. Raises KeyError for a client who is not in it."""
+        nonce = nonce_of(self.salt, client_id)
+        count = len(self.nonces) // _WIDTH
+        at = bisect_left(range(count), nonce, key=lambda place: _part(self.nonces, place, _WIDTH))
+        if at == count or _part(self.nonces, at, _WIDTH) != nonce:
+            raise KeyError(client_id)
+        _, amount = self._node(0, at)
+        steps = []
+        for number, level in enumerate(self.levels[:-1]):
+            beside = at ^ 1
+            if beside < len(level) // (2 * _WIDTH):
+                steps.append(Step(*self._node(number, beside), is_left=beside < at))
+            at //= 2
+        return Proof(nonce, amount, tuple(steps), *self._node(len(self.levels) - 1, 0))
+
+    def _node(self, level: int, at: int) -> Node:
+        packed = _part(self.levels[level], at, 2 * _WIDTH)
+        return packed[:_WIDTH], int.from_bytes(packed[_WIDTH:], "big")
+
+
+def grow(owed: Mapping[str, int], salt: bytes) -> Tree:
+    """The tree over what each client is owed. Raises OverflowError as :func:`leaf` and :func:`join`."""
+    level = [node for _, node in _leaves(owed, salt)]
+    levels = [_packed(level)]
+    while len(level) > 1:
+        level = _above(level)
+        levels.append(_packed(level))
+    return Tree(salt, b"".join(sorted(nonce_of(salt, client_id) for client_id in owed)), tuple(levels))
+
+
 def prove(owed: Mapping[str, int], salt: bytes, client_id: str) -> Proof:
     """The way from a client's leaf to the root. Raises KeyError for a client who is not in ``owed``."""
-    amount, nonce = owed[client_id], nonce_of(salt, client_id)
-    leaves = _leaves(owed, salt)
-    at = next(index for index, (name, _) in enumerate(leaves) if name == client_id)
-    level = [node for _, node in leaves]
-    steps = []
-    while len(level) > 1:
-        beside = at ^ 1
-        if beside < len(level):
-            steps.append(Step(*level[beside], is_left=beside < at))
-        level, at = _above(level), at // 2
-    return Proof(nonce, amount, tuple(steps), *level[0])
+    return grow(owed, salt).prove(client_id)
+
+
+def _part(packed: bytes, at: int, width: int) -> bytes:
+    return packed[at * width : (at + 1) * width]
+
+
+def _packed(level: list[Node]) -> bytes:
+    return b"".join([node_hash + _bytes(amount) for node_hash, amount in level])
 
 
 def _leaves(owed: Mapping[str, int], salt: bytes) -> list[tuple[str, Node]]:

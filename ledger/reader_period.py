@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
 from ledger import liability
+from ledger.connection import Database
 from ledger.errors import InvalidMonthError, PeriodNotClosableError, UnknownCurrencyError
 from ledger.month import end_of
 from ledger.period import ENABLE, closing, read_periods
@@ -47,6 +49,34 @@ def list_periods(snapshot: Snapshot, query: ListPeriods) -> tuple[PeriodView, ..
     )
 
 
+class Trees:
+    """The trees of the months that were asked for last: what a closed month owes does not change.
+
+    At the end of a month every client may ask for his proof, and a tree costs all of them. Safe from any
+    thread; who asks for a tree that is being grown waits for it.
+    """
+
+    def __init__(self, trees_max: int = 4) -> None:
+        """Keep at most so many."""
+        self._trees_max = trees_max
+        self._trees: dict[tuple[str, int, bytes], liability.Tree] = {}
+        self._lock = threading.Lock()
+
+    def of(self, db: Database, currency: str, cut: int, salt: bytes) -> liability.Tree:
+        """The tree of what was owed after journal entry ``cut``; the month's own salt tells it apart."""
+        with self._lock:
+            tree = self._trees.pop((currency, cut, salt), None)
+            if tree is None:
+                tree = liability.grow(owed_to_clients(balances_at(db, currency, cut)), salt)
+            self._trees[currency, cut, salt] = tree  # the one asked for last is the last
+            while len(self._trees) > self._trees_max:
+                del self._trees[next(iter(self._trees))]
+            return tree
+
+
+_TREES = Trees()
+
+
 def get_proof(snapshot: Snapshot, query: GetProof) -> ProofView | None:
     """A client's way to the root of a closed month."""
     row = snapshot.db.execute(
@@ -54,10 +84,10 @@ def get_proof(snapshot: Snapshot, query: GetProof) -> ProofView | None:
     ).fetchone()
     if row is None:
         return None
-    owed = owed_to_clients(balances_at(snapshot.db, query.currency, row[0]))
-    if query.client_id not in owed:
+    try:
+        proof = _TREES.of(snapshot.db, query.currency, *row).prove(query.client_id)
+    except KeyError:
         return None
-    proof = liability.prove(owed, row[1], query.client_id)
     steps = tuple(
         {"hash": step.node_hash.hex(), "amount": step.amount, "is_left": step.is_left} for step in proof.steps
     )

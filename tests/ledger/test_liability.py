@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.liability import Proof, join, leaf, nonce_of, prove, root_of
+from ledger.liability import Proof, grow, join, leaf, nonce_of, prove, root_of
 
 SALT = bytes(range(32))
 CLIENTS = st.dictionaries(
@@ -71,3 +71,12 @@ def test_a_nonce_is_of_one_salt_and_one_client() -> None:
     nonces = {nonce_of(salt, name) for salt in (SALT, bytes(32)) for name in ("alice", "bob")}
     assert len(nonces) == 4
     assert asdict(prove({"alice": 1}, SALT, "alice"))["nonce"] in nonces
+
+
+@given(CLIENTS)
+def test_a_tree_that_was_grown_proves_what_a_new_one_does(owed: dict[str, int]) -> None:
+    tree = grow(owed, SALT)
+    for client_id in owed:
+        assert climb(client_id, tree.prove(client_id)) == root_of(owed, SALT)
+    with pytest.raises(KeyError):
+        tree.prove("nobody there")
