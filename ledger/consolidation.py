@@ -12,7 +12,7 @@ from typing import Any
 
 from coins.types import CONSOLIDATE, AttemptPlan, Branch, ConsolidationWork, Outpoint, OwnScript, Utxo
 from ledger.attempt import AttemptEvent
-from ledger.attempt_row import read_attempts
+from ledger.attempt_row import AttemptRow, read_attempts
 from ledger.child import outlive_children
 from ledger.coin_row import CoinRow
 from ledger.commands import GetConsolidationWork
@@ -21,7 +21,7 @@ from ledger.errors import IllegalTransitionError
 from ledger.machine import Who, advance
 from ledger.solvency import surplus
 from ledger.sweep import SWEEP, SweepEvent
-from ledger.transition import move_attempt, move_sweep, tip_height
+from ledger.transition import move_attempt, move_sweep
 from ledger.work import (
     ACCOUNT_FAMILIES,
     OFFERED,
@@ -79,21 +79,28 @@ def waits_for_funds(tx: Tx, coin: CoinRow) -> bool:
 
 
 def _is_under_way(tx: Tx, coin: CoinRow) -> bool:
-    """Whether one of before may still be mined or undone.
+    """Whether one of before may still be mined or undone."""
+    return any(_signed_for(tx, intent_id) for intent_id in _open_intents(tx, coin))
 
-    One that lost an input for good to a chain tx that is not ours ends here: its other inputs are free again.
+
+def _signed_for(tx: Tx, intent_id: str) -> list[AttemptRow]:
+    return read_attempts(tx.db, "a.intent_id = ? AND a.state <> 'abandoned'", (intent_id,))
+
+
+def end_lost(tx: Tx, coin: CoinRow, height: int) -> None:
+    """End those that lost an input for good, by the block at ``height``, to a chain tx that is not ours.
+
+    Their other inputs are free again: payouts may wait for them, so this waits for nobody's question.
     """
-    final_height = (tip_height(tx, coin.chain) or 0) - coin.final_depth + 1
+    if coin.family in ACCOUNT_FAMILIES:
+        return
     for intent_id in _open_intents(tx, coin):
-        for attempt in read_attempts(tx.db, _GONE, (intent_id, final_height)):
+        for attempt in read_attempts(tx.db, _GONE, (intent_id, height - coin.final_depth + 1)):
             move_attempt(tx, attempt, AttemptEvent.OUTLIVED, Who.CHAIN)
             outlive_children(tx, attempt)
-        alive = read_attempts(tx.db, "a.intent_id = ? AND a.state <> 'abandoned'", (intent_id,))
+        alive = _signed_for(tx, intent_id)
         if alive and all(attempt.state == "replaced" for attempt in alive):
             move_sweep(tx, intent_id, SweepEvent.REVERTED, None)
-        elif alive:
-            return True
-    return False
 
 
 def _open_intents(tx: Tx, coin: CoinRow) -> list[str]:

@@ -17,6 +17,7 @@ from ledger.case import CaseEvent
 from ledger.case_row import read_cases
 from ledger.child import outlive_children
 from ledger.coin_row import CoinRow
+from ledger.consolidation import end_lost
 from ledger.context import Tx
 from ledger.deposit import DepositEvent, DepositState
 from ledger.deposit_row import DepositRow, read_deposits
@@ -56,6 +57,7 @@ def settle(book: BlockBook) -> int:
             _settle_withdrawal(book, coin, withdrawal)
         for (intent_id,) in book.tx.db.execute(DUE_SWEEPS, (coin.currency, height)).fetchall():
             _settle_sweep(book, coin, intent_id)
+        end_lost(book.tx, coin, height)
     return len(confirmed)
 
 
