@@ -163,17 +163,18 @@ class AsyncioInbox:
         """Take the next message; the actor's task only. Raises ``IndexError`` when there is none."""
         return self.queue.popleft()
 
-    def put(self, envelope: Envelope[Any]) -> None:
+    def put(self, envelope: Envelope[Any], *, is_bounded: bool = True) -> None:
         """Queue a message.
 
         A refusal (``ReceiverGone`` when closed, ``InboxFull`` at the limit) is the answer to an ask and is
-        raised for a told message. Stop and ping are always taken while the inbox is open.
+        raised for a told message. Stop and ping are always taken while the inbox is open, and anything that
+        is not ``is_bounded``.
         """
         if not isinstance(envelope, Deferred):
             envelope = Deferred(envelope.message, envelope.reply_to)
         with self._lock:
             if not self._is_closed and (
-                len(self.queue) < self.limit or type(envelope.message) in SYSTEM_MESSAGES
+                len(self.queue) < self.limit or not is_bounded or type(envelope.message) in SYSTEM_MESSAGES
             ):
                 if type(envelope.message) is Ping:
                     self.queue.appendleft(envelope)

@@ -97,7 +97,7 @@ class NotifierActor(TickingActor):
                 await asyncio.gather(*(self._deliver(work) for work in works))
         except (DeliveryError, DomainError) as error:
             logger.warning("webhooks wait: %s", error)
-        self.actor_ref.tell(RoundDone())
+        self.tell_self(RoundDone())
 
     async def _deliver(self, work: DeliveryWork) -> None:
         """One try and its record; without the record it is sent again when its lease ends."""

@@ -97,7 +97,7 @@ class RatesActor(TickingActor):
             logger.warning("the table of rates is not usable: it %s", error)
         except (DeliveryError, DomainError) as error:
             logger.warning("the rates were not kept this time: %s", error)
-        self.actor_ref.tell(RatesRead())
+        self.tell_self(RatesRead())
 
     def _read_again(self, unknown: Collection[str]) -> None:
         """At the first start of a currency the ledger learns of it a little later than we read: again soon.

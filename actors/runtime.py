@@ -151,13 +151,20 @@ class AsyncioActor(ActorBase):
     def spawn(self, coro: Coroutine[Any, Any, object], name: str) -> asyncio.Task[None]:
         """Run ``coro`` beside the actor; it is cancelled when the actor ends.
 
-        It may not touch the actor's state: it comes back by ``tell`` or resolves a ``Deferred``. Whatever
-        escapes it crashes the actor, a ``DeliveryError`` included.
+        It may not touch the actor's state: it comes back by ``tell_self`` or resolves a ``Deferred``.
+        Whatever escapes it crashes the actor, a ``DeliveryError`` included.
         """
         if self._is_ending:
             coro.close()
             raise RuntimeError(f"{self} is ending and starts no task")
         return self._children.spawn(coro, name, self.request_id)
+
+    def tell_self(self, message: object) -> None:
+        """Put a message into the own inbox, full or not; for what is bounded by itself (one for each task).
+
+        A child task that could not come back would crash its actor, just when many ask it.
+        """
+        self.actor_inbox.put(Deferred(message), is_bounded=False)
 
     async def on_cleanup(self) -> None:
         """Let go of what must not outlive this incarnation; keep it short. Not disturbed by a kill."""

@@ -352,7 +352,7 @@ class WatcherActor(AsyncioActor):
     async def _look(self) -> None:
         """Look from a snapshot and come back as a message."""
         if self._is_lost:
-            self.actor_ref.tell(Reload())
+            self.tell_self(Reload())
             return
         settings = self._slot.settings
         # Scripts committed up to this number are in the index already: they go in before their commit.
@@ -365,4 +365,4 @@ class WatcherActor(AsyncioActor):
             self._slot.coin.turns.at_once(self._step),
             self._examiner.examine,
         )
-        self.actor_ref.tell(seen)
+        self.tell_self(seen)

@@ -95,6 +95,7 @@ class PayingActor(TickingActor):
         self._bump_rests: dict[str, float] = {}
         self._is_working = False
         self._is_wanted = False
+        self._is_hinted = False
         self._refusals = 0
         self._rests_until = 0.0
         self._pause_max_s = settings.backoff_max_s
@@ -111,6 +112,7 @@ class PayingActor(TickingActor):
                 self.tick_taken()
                 self._begin()
             case WorkReady():
+                self._is_hinted = False
                 self._begin()
             case WorkDone():
                 self._is_working = False
@@ -147,7 +149,7 @@ class PayingActor(TickingActor):
             logger.error("%s: the signer gave no signature: %s", self.address, error)
         except (CoinError, DeliveryError, DomainError) as error:
             logger.warning("%s: the round ended early: %s", self.address, error)
-        self.actor_ref.tell(WorkDone(has_more, is_refused))
+        self.tell_self(WorkDone(has_more, is_refused))
 
     async def _work(self) -> bool:
         """Do open work; True when there is surely more."""
@@ -265,9 +267,13 @@ class WithdrawalActor(PayingActor, AnsweringActor):
         )
 
     def _want_work(self) -> None:
-        """What was committed is paid in the next round; one that is wanted already begins after this."""
-        if not self._is_wanted:
-            self.actor_ref.tell(WorkReady())
+        """What was committed is paid in the next round; one that is wanted already begins after this.
+
+        One hint of its own waits at most: it is taken by a full inbox too.
+        """
+        if not self._is_wanted and not self._is_hinted:
+            self._is_hinted = True
+            self.tell_self(WorkReady())
 
     def _parse(self, address: str, currency: str) -> ForeignAddress:
         """Where to pay to. Raises AddressRefusedError for what is no address of this network,

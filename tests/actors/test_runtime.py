@@ -243,7 +243,7 @@ async def test_a_batch_ends_before_what_is_not_accepted_and_before_a_stop() -> N
     assert exit_of(actor).kind == "stopped"
 
 
-async def test_the_inbox_is_bounded_and_a_stop_is_exempt() -> None:
+async def test_the_inbox_is_bounded_and_a_stop_and_its_own_messages_are_exempt() -> None:
     class Small(EchoActor):
         inbox_limit = 2
 
@@ -257,10 +257,12 @@ async def test_the_inbox_is_bounded_and_a_stop_is_exempt() -> None:
         ref.tell(Echo())
     with pytest.raises(InboxFull):
         await ref.ask(Echo(), block=False)
+    actor_of(ref).tell_self(Echo(7))
     stop = ask_stop(ref)
     await settle()
     gate.set_result(None)
     assert await stop is True
+    assert actor_of(ref).seen[-1] == Echo(7)
 
 
 async def test_a_message_past_its_deadline_is_dropped_unstarted() -> None:
