@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from coins.bip32 import account_node, derive_private, neuter, serialize
+from coins.base58 import encode_check
+from coins.bip32 import TPUB_VERSION, PrivateNode, account_node, derive_private, neuter, serialize
 from coins.eth_library import Account
 from tests.demo.chains import WEI
 from tests.demo.stage import Stage
@@ -27,18 +28,54 @@ from tests.nodes.regtest import BitcoinNode
 pytestmark = [pytest.mark.node, pytest.mark.timeout(180)]
 
 COLD, OTHER = "cold", "other"
-COLD_SEED = bytes(range(7, 71))
+COLD_SEED, OTHER_SEED = bytes(range(7, 71)), bytes(range(9, 73))
+_TPRV_VERSION = bytes.fromhex("04358394")
 _EXTERNAL = re.compile(r"wpkh\(\[[^\]]+\](tpub[^/]+)/0/\*\)")
+
+
+def node_of(stage: Stage) -> BitcoinNode:
+    """The stage's one node."""
+    node = stage.chains[0].node
+    assert isinstance(node, BitcoinNode)
+    return node
 
 
 def core_xpub(stage: Stage, wallet: str) -> str:
     """The account key of a wallet of Bitcoin Core's own making, as that tells it (BIP 84)."""
-    node = stage.chains[0].node
-    assert isinstance(node, BitcoinNode)
+    node = node_of(stage)
     node.rpc("createwallet", wallet)
     told = node.rpc("listdescriptors", wallet=wallet)["descriptors"]
     (xpub,) = [match[1] for each in told if (match := _EXTERNAL.match(each["desc"]))]
     return str(xpub)
+
+
+def given_xpub(stage: Stage, wallet: str) -> str:
+    """The account key of a wallet of litecoind, which was given its keys: it makes none by BIP 84."""
+    node = node_of(stage)
+    account = account_node(COLD_SEED if wallet == COLD else OTHER_SEED, 84, 1, 0)
+    node.rpc("createwallet", wallet, False, True)
+    for chain in (0, 1):
+        described = f"wpkh({_xprv(account)}/{chain}/*)"
+        described += "#" + node.rpc("getdescriptorinfo", described)["checksum"]
+        keys = {"desc": described, "timestamp": "now", "range": [0, 50], "internal": chain == 1}
+        assert node.rpc("importmulti", [keys], wallet=wallet) == [{"success": True}]
+    return serialize(neuter(account), TPUB_VERSION)
+
+
+def _xprv(node: PrivateNode) -> str:
+    """Extended private key of a test network (BIP 32)."""
+    place = bytes([node.depth]) + node.parent_fingerprint + node.child_number.to_bytes(4, "big")
+    return encode_check(_TPRV_VERSION + place + node.chain_code + b"\0" + node.secret)
+
+
+def shown(node: BitcoinNode, xpub: str, chain: int, number: int) -> str:
+    """The address that the node itself derives from an account key."""
+    described = node.rpc("getdescriptorinfo", f"wpkh({xpub}/{chain}/{number})")["descriptor"]
+    (address,) = node.rpc("deriveaddresses", described)
+    return str(address)
+
+
+XPUB = {"BTC": core_xpub, "LTC": given_xpub}
 
 
 def keystore(path: Path, prefix: str) -> dict[str, str]:
@@ -89,8 +126,8 @@ async def till(
     currency, _, has_keystore = request.param.partition(" ")
     stage = make_stage(currency)
     name = f"CASHIER__COINS__{currency}__"
-    if currency == "BTC":
-        xpub = core_xpub(stage, COLD)
+    if currency in XPUB:
+        xpub = XPUB[currency](stage, COLD)
     else:
         xpub = serialize(neuter(account_node(COLD_SEED, 44, 60, 0)))
     stage.extra = {
@@ -108,20 +145,24 @@ async def till(
     await operator.close()
 
 
-@pytest.mark.parametrize("till", ["BTC"], indirect=True)
-async def test_clients_pay_to_the_wallet_of_bitcoin_core_and_it_funds_the_payouts(till: Till) -> None:
+@pytest.mark.parametrize("till", ["BTC", "LTC"], indirect=True)
+async def test_clients_pay_to_the_wallet_of_a_node_and_it_funds_the_payouts(till: Till) -> None:
     stage, shop, node = till.stage, till.shop, till.shop.node
-    first = await asyncio.to_thread(node.new_address, COLD)
+    prefix = f"CASHIER__COINS__{shop.currency}__"
+    xpub = str(stage.extra[f"{prefix}DEPOSIT_XPUB"])
+    first = await asyncio.to_thread(shown, node, xpub, 0, 0)
+    if shop.currency == "BTC":
+        assert await asyncio.to_thread(node.new_address, COLD) == first
     said = await asyncio.to_thread(stage.cli, "check")
-    assert f"BTC: the cold wallet must show {first} as its first receiving address" in said
+    assert f"{shop.currency}: the cold wallet must show {first} as its first receiving address" in said
 
     assert await shop.fund("alice", "1.00000000") == first
     assert (await shop.balance("alice"))["available"] == "1.00000000"
-    assert onchain(stage, "BTC") == {"cold": 100_000_000}
+    assert onchain(stage, shop.currency) == {"cold": 100_000_000}
     payee = await shop.chain.foreign_address()
     order = await shop.withdraw("alice", "0.30000000", payee)
     await till.waits(order)
-    gauges = partial(stage.gauges, "BTC")
+    gauges = partial(stage.gauges, shop.currency)
     await shop.until(gauges, lambda found: found.get("cashier_hot_missing_units", 0) > 0)
 
     # The house funds the hot wallet, not enough yet; then the cold wallet pays, with its own change.
@@ -130,7 +171,8 @@ async def test_clients_pay_to_the_wallet_of_bitcoin_core_and_it_funds_the_payout
     await shop.mine(6)
     await till.waits(order)
     # Of its own it may send the change to an account of another kind of script, which nobody watches.
-    options = {"change_type": "bech32"}
+    change = await asyncio.to_thread(shown, node, xpub, 1, 7)
+    options = {"change_type": "bech32"} if shop.currency == "BTC" else {"change_address": change}
     made = await node.call("send", outputs=[{hot: "0.5"}], options=options, wallet=COLD)
     txid = str(made["txid"])
     await till.told(txid, "cold to hot")
@@ -141,7 +183,7 @@ async def test_clients_pay_to_the_wallet_of_bitcoin_core_and_it_funds_the_payout
     assert [attempt["state"] for attempt in done["attempts"]] == ["mined"]
     assert await shop.chain.received(payee) == 30_000_000
 
-    held = onchain(stage, "BTC")
+    held = onchain(stage, shop.currency)
     assert held["cold"] == 50_000_000 - cold_fee
     assert 0 < 30_000_000 - held["hot"] < 100_000
     assert held.get("deposit", 0) == 0
@@ -152,15 +194,18 @@ async def test_clients_pay_to_the_wallet_of_bitcoin_core_and_it_funds_the_payout
 
     # Another wallet's key under the addresses that were given is refused, and nothing is given out.
     stage.kill()
-    stage.extra = {**stage.extra, "CASHIER__COINS__BTC__DEPOSIT_XPUB": core_xpub(stage, OTHER)}
+    other = await asyncio.to_thread(XPUB[shop.currency], stage, OTHER)
+    stage.extra = {**stage.extra, f"{prefix}DEPOSIT_XPUB": other}
     await asyncio.to_thread(stage.spawn)
 
     async def state() -> str:
         found = await asyncio.to_thread(stage.readiness)
-        return str(found.get("currencies", {}).get("BTC", {}).get("state"))
+        return str(found.get("currencies", {}).get(shop.currency, {}).get("state"))
 
     await shop.until(state, lambda found: found == "halted")
-    assert "BTC was registered with another network, key or contract" in stage.log_path.read_text()
+    assert (
+        f"{shop.currency} was registered with another network, key or contract" in stage.log_path.read_text()
+    )
 
 
 @pytest.mark.parametrize("till", ["ETH", "ETH keystore"], indirect=True)
