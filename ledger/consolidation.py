@@ -45,12 +45,12 @@ _ASKED_FOR = "SELECT amount FROM withdrawal WHERE currency = ? AND status IN ('h
 _WAITS = (
     "SELECT 1 FROM withdrawal WHERE currency = ? AND status = 'approved' AND waiting_for = 'funds' LIMIT 1"
 )
-_GONE = (
-    "a.intent_id = ? AND a.state = 'conflicted' AND EXISTS (SELECT 1 FROM attempt_input n JOIN utxo u"
+GONE = (
+    "a.state = 'conflicted' AND EXISTS (SELECT 1 FROM attempt_input n JOIN utxo u"
     " ON u.chain = n.chain AND u.txid = n.txid AND u.output_index = n.output_index WHERE n.attempt_id = a.id"
     " AND u.spent_by <> a.txid AND u.spent_height <= ?)"
 )
-"""Attempts of an intent that lost an input to a chain tx that no reorg undoes any more."""
+"""Attempts that lost an input to a chain tx in a block up to a height, below which no reorg reaches."""
 
 
 def get_consolidation_work(tx: Tx, command: GetConsolidationWork) -> ConsolidationWork | None:
@@ -94,8 +94,9 @@ def end_lost(tx: Tx, coin: CoinRow, height: int) -> None:
     """
     if coin.family in ACCOUNT_FAMILIES:
         return
+    lost = f"a.intent_id = ? AND {GONE}"
     for intent_id in _open_intents(tx, coin):
-        for attempt in read_attempts(tx.db, _GONE, (intent_id, height - coin.final_depth + 1)):
+        for attempt in read_attempts(tx.db, lost, (intent_id, height - coin.final_depth + 1)):
             move_attempt(tx, attempt, AttemptEvent.OUTLIVED, Who.CHAIN)
             outlive_children(tx, attempt)
         alive = _signed_for(tx, intent_id)

@@ -11,12 +11,12 @@ from typing import Any
 
 from coins.types import CONSOLIDATE, StuckWork
 from ledger.attempt import AttemptEvent, AttemptState
-from ledger.attempt_row import AttemptRow, is_cancel, plan_of, read_attempts
+from ledger.attempt_row import PAYS, AttemptRow, is_cancel, plan_of, read_attempts
 from ledger.candidate import IN_BLOCK
-from ledger.child import HAS_CHILD
+from ledger.child import HAS_CHILD, outlive_children
 from ledger.coin_row import CoinRow
 from ledger.commands import GetStuckWork, StopWithdrawal
-from ledger.consolidation import waits_for_funds
+from ledger.consolidation import GONE, waits_for_funds
 from ledger.context import Tx
 from ledger.errors import NotCancellableError, NotConfirmedError, NotFoundError
 from ledger.machine import Who
@@ -48,12 +48,18 @@ NEWEST_SENT = (
 replaced, which would undo the child, and gets no second one."""
 
 
-CANDIDATES = "i.withdrawal_id = ? AND a.state <> 'abandoned' ORDER BY a.rowid"
+CANDIDATES = f"{PAYS} AND a.state <> 'abandoned' ORDER BY a.rowid"
 USED_NONCE = (
     "SELECT m.height FROM chain_movement m JOIN own_script s ON s.sequence = m.script_sequence"
     " WHERE m.chain = ? AND s.script = ? AND m.nonce = ? AND m.is_disconnected = 0"
 )
 """The height at which the chain used a nonce of an account of ours."""
+LOST = frozenset({AttemptState.CONFLICTED, AttemptState.REPLACED})
+"""States of attempts on inputs that can not be mined. One is replaced when another payout of its chain tx was
+given back before."""
+_UNDECIDED = (
+    "SELECT 1 FROM unclaimed_case WHERE chain = ? AND kind = 'unexplained' AND status = 'open' LIMIT 1"
+)
 
 
 def get_stuck_work(tx: Tx, command: GetStuckWork) -> tuple[StuckWork, ...]:
@@ -109,10 +115,16 @@ def stop_withdrawal(tx: Tx, command: StopWithdrawal) -> Outcome[WithdrawalView]:
     attempts = read_attempts(tx.db, CANDIDATES, (row.id,))
     states = {attempt.state for attempt in attempts}
     is_signed = row.status in (WithdrawalState.SIGNED, WithdrawalState.BROADCAST)
-    if not is_signed or coin.family not in ACCOUNT_FAMILIES or states & IN_BLOCK:
-        raise NotCancellableError(f"withdrawal {row.id} is {row.status}: its nonce cannot be used otherwise")
-    if states == {AttemptState.CONFLICTED}:
-        row = _give_back(tx, coin, row, attempts, command)
+    if not is_signed or states & IN_BLOCK:
+        raise NotCancellableError(f"withdrawal {row.id} is {row.status}")
+    if coin.family not in ACCOUNT_FAMILIES:
+        if not states <= LOST:
+            raise NotCancellableError(f"withdrawal {row.id} is {row.status}: what it spends is still there")
+        _check_inputs_gone(tx, coin, attempts)
+        row = _give_back(tx, row, attempts, command)
+    elif states == {AttemptState.CONFLICTED}:
+        _check_nonce_gone(tx, coin, attempts)
+        row = _give_back(tx, row, attempts, command)
     elif not is_stopped(tx, row.id):
         tx.db.execute(
             "INSERT INTO intent (id, kind, currency, amount, status, created_at)"
@@ -125,21 +137,39 @@ def stop_withdrawal(tx: Tx, command: StopWithdrawal) -> Outcome[WithdrawalView]:
     return Outcome(to_view(tx.db, row, coin.confirmations, tip_height(tx, coin.chain)))
 
 
-def _give_back(
-    tx: Tx, coin: CoinRow, row: WithdrawalRow, attempts: list[AttemptRow], command: StopWithdrawal
-) -> WithdrawalRow:
-    """End a withdrawal whose nonce a chain tx that is not ours used. Raises NotConfirmedError.
+def _check_inputs_gone(tx: Tx, coin: CoinRow, attempts: list[AttemptRow]) -> None:
+    """Raise NotConfirmedError unless each attempt lost an input for good, and the case of that is decided."""
+    needed = max(coin.final_depth, coin.confirmations)
+    height = (tip_height(tx, coin.chain) or 0) - needed + 1
+    for attempt in attempts:
+        is_over = attempt.state is AttemptState.REPLACED
+        if not is_over and not read_attempts(tx.db, f"a.id = ? AND {GONE}", (attempt.id, height)):
+            raise NotConfirmedError(f"what spent its input needs {needed} confirmations")
+    if tx.db.execute(_UNDECIDED, (coin.chain,)).fetchone() is not None:
+        raise NotConfirmedError("the case of what spent its input needs a decision")
 
-    Only an operator may know that this chain tx does not pay the withdrawal itself, as it would where these
-    books are an old copy.
-    """
+
+def _check_nonce_gone(tx: Tx, coin: CoinRow, attempts: list[AttemptRow]) -> None:
+    """Raise NotConfirmedError unless the nonce was used for good, and the case of that is decided."""
     used = tx.db.execute(USED_NONCE, (coin.chain, attempts[0].sender, attempts[0].nonce)).fetchone()
     needed = max(coin.final_depth, coin.confirmations)
     depth = (tip_height(tx, coin.chain) or 0) - used[0] + 1 if used else 0
     if depth < needed or tx.db.execute(FOREIGN_SEND, (coin.chain,)).fetchone() is not None:
         raise NotConfirmedError(f"what used the nonce needs {needed} confirmations, and its case a decision")
+
+
+def _give_back(
+    tx: Tx, row: WithdrawalRow, attempts: list[AttemptRow], command: StopWithdrawal
+) -> WithdrawalRow:
+    """End a withdrawal that a chain tx that is not ours made impossible.
+
+    Only an operator may know that this chain tx does not pay the withdrawal itself, as it would where these
+    books are an old copy.
+    """
     for attempt in attempts:
-        move_attempt(tx, attempt, AttemptEvent.OUTLIVED, Who.CHAIN)
+        if attempt.state is AttemptState.CONFLICTED:
+            move_attempt(tx, attempt, AttemptEvent.OUTLIVED, Who.CHAIN)
+            outlive_children(tx, attempt)
     tx.db.execute("UPDATE intent SET status = 'closed' WHERE withdrawal_id = ?", (row.id,))
     gone = replace(row, attention=False, waiting_for=None, due_height=None)
     release(tx, gone, command.by, command.reason)

@@ -24,12 +24,12 @@ class GetStuckWork(Command[tuple[StuckWork, ...]]):
 
 @dataclass(frozen=True, slots=True)
 class StopWithdrawal(Command[Outcome[WithdrawalView]]):
-    """An operator does not want a signed withdrawal of an account chain paid any more, or it never can be.
+    """An operator does not want a signed withdrawal paid any more (account chains), or it never can be.
 
     Its nonce is used up by a chain tx that pays nobody; whichever of the candidates is mined settles the
     withdrawal, and only when that is final the money goes back. Where a chain tx that is not ours used the
-    nonce, and is final, the money goes back at once. Errors: NotFoundError, NotCancellableError,
-    NotConfirmedError.
+    nonce, or on chains of outputs an input, and is final and its case decided, the money goes back at once.
+    Errors: NotFoundError, NotCancellableError, NotConfirmedError.
     """
 
     withdrawal_id: str

@@ -43,7 +43,7 @@ class WithdrawalEvent(StrEnum):
     DISCONNECTED = "disconnected"
     CONFIRMED = "confirmed"
     BURIED = "buried"
-    STOPPED = "stopped"  # by an operator, after its nonce was lost to a chain tx that is not ours
+    STOPPED = "stopped"  # by an operator, after its nonce or input was lost to a chain tx that is not ours
     REVERTED = "reverted"  # mined without effect (status 0), below the reorg depth
 
 

@@ -13,12 +13,15 @@ from coins.types import AttemptPlan, Branch, BroadcastOutcome, BroadcastResult, 
 from ledger.batch import fee_shares
 from ledger.commands import (
     GetPayoutWork,
+    Idempotency,
     RecordBroadcast,
     RecordSigned,
     RefusePayout,
     ReserveAttempt,
+    StopWithdrawal,
+    WriteOffCase,
 )
-from ledger.errors import IllegalTransitionError, NotCancellableError, NotFoundError
+from ledger.errors import IllegalTransitionError, NotCancellableError, NotConfirmedError, NotFoundError
 from ledger.queries import GetWithdrawal
 from ledger.reader_list import get_withdrawal
 from ledger.snapshot import Snapshot
@@ -160,6 +163,56 @@ def test_w09_money_taken_from_a_batch_is_attention_for_every_member(till: Till) 
     till.mine(1, [FakeTx(((foreign("thief").script, amount),), (stolen,))])
     assert till.attempts() == ["conflicted"]
     assert till.rows("SELECT DISTINCT attention, status FROM withdrawal") == [(1, "broadcast")]
+
+
+def stop(till: Till, number: int) -> str:
+    """An operator ends the withdrawal of this place; how it is then."""
+    (withdrawal_id,) = till.rows("SELECT id FROM withdrawal ORDER BY ordinal LIMIT 1 OFFSET ?", number)[0]
+    return str(till.do(StopWithdrawal(withdrawal_id, "operator:op_ann", "its money is gone")).value.status)
+
+
+def test_w09_a_batch_that_lost_an_input_for_good_is_given_back_by_an_operator_alone(till: Till) -> None:
+    three(till)
+    till.pay_all()
+    till.chain.mempool.clear()
+    taken = till.rows("SELECT txid, output_index FROM attempt_input")
+    stolen = next(o for o in till.chain.tip.state.outputs if (o.txid, o.index) == taken[0])
+    amount = till.chain.tip.state.outputs[stolen][1]
+    with pytest.raises(NotCancellableError):  # it may still be mined
+        stop(till, 0)
+    till.mine(1, [FakeTx(((foreign("thief").script, amount),), (stolen,))])
+    till.mine(4)
+    with pytest.raises(NotConfirmedError):
+        stop(till, 0)
+    till.mine(1)
+    with pytest.raises(NotConfirmedError):  # only a human knows whom the foreign chain tx pays
+        stop(till, 0)
+    (case_id,) = till.rows("SELECT id FROM unclaimed_case")[0]
+    till.do(WriteOffCase(case_id, "operator:op_ann", "stolen", Idempotency("op", "off", "off")))
+    assert [stop(till, number) for number in (1, 0, 2)] == ["failed"] * 3
+    assert till.attempts() == ["replaced"]
+    assert (till.client("alice"), till.client("bob")) == ((100_000, 0, 0, 0), (80_000, 0, 0, 0))
+    assert till.rows("SELECT 1 FROM utxo WHERE reserved_by IS NOT NULL") == []
+    assert till.rows("SELECT 1 FROM intent WHERE status = 'open'") == []
+    with pytest.raises(NotCancellableError):
+        stop(till, 0)
+
+
+def test_w09_a_reorg_that_undoes_the_foreign_spend_pays_the_batch_after_all(till: Till) -> None:
+    three(till)
+    till.pay_all()
+    (payment,) = till.rows("SELECT raw FROM attempt")[0]
+    till.chain.mempool.clear()
+    (attempt,) = till.rows("SELECT txid, output_index FROM attempt_input LIMIT 1")
+    stolen = next(o for o in till.chain.tip.state.outputs if (o.txid, o.index) == attempt)
+    amount = till.chain.tip.state.outputs[stolen][1]
+    till.mine(1, [FakeTx(((foreign("thief").script, amount),), (stolen,))])
+    till.mine(3)
+    till.reorg(4, [[FakeTx.decode(payment)]])
+    with pytest.raises(NotCancellableError):
+        stop(till, 0)
+    till.mine(6)
+    assert statuses(till) == ["final"] * 3
 
 
 def wrong_amount(plan: AttemptPlan) -> AttemptPlan:
