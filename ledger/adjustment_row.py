@@ -51,10 +51,11 @@ class AdjustmentRow:
 def read_adjustments(db: Database, where: str, arguments: tuple[object, ...]) -> list[AdjustmentRow]:
     """Adjustments matching a condition; it may end with an order and a limit."""
     sql = f"SELECT {COLUMNS} FROM adjustment WHERE {where}"  # nosec B608
-    return [_from_row(row) for row in db.execute(sql, arguments)]
+    return [from_row(row) for row in db.execute(sql, arguments)]
 
 
-def _from_row(row: tuple[Any, ...]) -> AdjustmentRow:
+def from_row(row: tuple[Any, ...]) -> AdjustmentRow:
+    """An AdjustmentRow of a row selected as COLUMNS. Raises ValueError."""
     values = list(row)
     values[_AMOUNT], values[_STATUS] = int(values[_AMOUNT]), AdjustmentState(values[_STATUS])
     return AdjustmentRow(*values)

@@ -88,8 +88,9 @@ def _fill_chain(db: Database, shadow: Database, tell: Tell) -> None:
             spent_txid, _, index = place.partition(":")
             done = shadow.execute(
                 "UPDATE utxo SET spent_by = ?, spent_height = ?, spent_hash = ?"
-                " WHERE chain = ? AND txid = ? AND output_index = ? AND amount = ? AND spent_by IS NULL",
-                (txid, height, block_hash, chain, spent_txid, int(index), delta.removeprefix("-")),
+                " WHERE chain = ? AND txid = ? AND output_index = ? AND amount = ? AND script_sequence = ?"
+                " AND spent_by IS NULL",
+                (txid, height, block_hash, chain, spent_txid, int(index), delta.removeprefix("-"), sequence),
             )
             if done.rowcount != 1:
                 tell("rebuild", f"movement {txid} {position}", "spends an output that was not there")

@@ -13,6 +13,7 @@ from pathlib import Path
 from ledger import accounts, journal
 from ledger.accounts import AccountClass
 from ledger.connection import DAMAGED, Database, connect, is_disk_fault
+from ledger.document_check import check_documents
 from ledger.errors import StoreUnavailableError
 from ledger.journal import BookedPosting, JournalEntry, Posting
 from ledger.period_check import check_periods
@@ -144,6 +145,7 @@ def _check_derived(db: Database, audit: _Audit) -> None:
         check_rebuilt(db, audit.add)
     except (ValueError, TypeError) as error:
         audit.add("movement", "chain_movement", f"cannot be read: {error}")
+    check_documents(db, audit.add)
     check_periods(db, audit.add)
 
 

@@ -85,6 +85,10 @@ def fund(store: SqliteStore, party: str, amount: int) -> None:
         (count,) = db.execute("SELECT count(*) FROM utxo").fetchone()
         txid = f"{count:064x}"
         db.execute(
+            "INSERT INTO script_reservation (currency, branch, script_index, purpose)"
+            " VALUES ('BTC', 'hot', 0, 'hot') ON CONFLICT DO NOTHING"
+        )
+        db.execute(
             "INSERT INTO own_script (chain, currency, script, address, branch, script_index, location,"
             " purpose, created_at) VALUES ('BTC', 'BTC', x'00', 'hot', 'hot', 0, 'hot', 'hot', ?)"
             " ON CONFLICT DO NOTHING",

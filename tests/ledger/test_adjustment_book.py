@@ -154,7 +154,7 @@ def test_the_house_gives_nothing_while_clients_are_not_covered(tmp_path: Path) -
     db.execute("BEGIN IMMEDIATE")
     # 990 are owed by a client whose credit was undone: the house's account still shows 1,000.
     posting = Posting("client_deficit:eve:BTC", "client:bob:BTC:available", 990)
-    Tx(db, NOW).post(JournalEntry("deposit_reversed", "deposit", "dep_1", (posting,), "test"))
+    Tx(db, NOW).post(JournalEntry("deposit_reversed", "test", "dep_1", (posting,), "test"))
     db.execute("COMMIT")
     db.close()
     with pytest.raises(InsufficientFundsError):
@@ -263,6 +263,11 @@ def test_w40_a_row_changed_by_hand_was_never_approved(store: SqliteStore) -> Non
     with pytest.raises(ApprovalRefusedError, match="payment_changed"):
         decide(store, view.id, "approve", BOB, view.digest)
     assert available(store, "eve") == 0
+    (finding,) = verify_file(store.path)
+    assert (finding.kind, finding.row) == ("adjustment", "adjustment adj_1")
+    db = connect(store.path)
+    db.execute("UPDATE adjustment SET target = 'bob' WHERE id = 'adj_1'")
+    db.close()
 
 
 def test_rejected_it_never_was(store: SqliteStore) -> None:

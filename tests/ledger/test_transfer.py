@@ -71,7 +71,7 @@ def test_the_house_gives_nothing_while_clients_are_not_covered(tmp_path: Path) -
     db.execute("BEGIN IMMEDIATE")
     # 990 are owed by a client whose credit was undone: the house's account still shows 1,000.
     posting = Posting("client_deficit:eve:BTC", "client:bob:BTC:available", 990)
-    Tx(db, NOW).post(JournalEntry("deposit_reversed", "deposit", "dep_1", (posting,), "test"))
+    Tx(db, NOW).post(JournalEntry("deposit_reversed", "test", "dep_1", (posting,), "test"))
     db.execute("COMMIT")
     db.close()
     with pytest.raises(InsufficientFundsError):
