@@ -36,7 +36,7 @@ from gateway.book_commands import books_app
 from gateway.closing_commands import closing_app
 from gateway.operator_commands import operators_app
 from gateway.reconcile_commands import reconcile
-from gateway.terminal import OK, PROBLEM, UNREACHABLE, USAGE, ConfigOption, Desk, JsonOption, fail, show
+from gateway.terminal import PROBLEM, UNREACHABLE, USAGE, ConfigOption, Desk, JsonOption, fail, need_db, show
 
 if TYPE_CHECKING:
     from actors.messages import Command, Query
@@ -128,7 +128,7 @@ async def _serve(settings: Settings, config: Path | None) -> int:
             logger.error("the cashier gave up", reason=reason_of(service.given_up.result()))
             return PROBLEM
         logger.info("stopping")
-        return OK
+        return os.EX_OK
     finally:
         await service.stop()
 
@@ -309,7 +309,7 @@ def _rescan(settings: Settings, currency: str, from_height: int, **options: Any)
     """Read a chain again, the server stopped."""
     from actors.rescan import rescan_books
 
-    return _done(rescan_books(settings, currency, from_height, int(time.time()), **options))
+    return _done(rescan_books(settings, currency, from_height, int(time.time()), **options), currency)
 
 
 def _verify(settings: Settings, **options: Any) -> Any:
@@ -324,14 +324,14 @@ def _compare(settings: Settings, chain: str, height: int | None) -> Any:
     """Compare a chain with the books, the server stopped."""
     from actors.reconcile_now import compare_offline
 
-    return _done(compare_offline(settings, chain, height, int(time.time())))
+    return _done(compare_offline(settings, chain, height, int(time.time())), chain)
 
 
 def _close(settings: Settings, chain: str, month: str, by: str) -> Any:
     """Close a month, also beside a server."""
     from actors.closing import close_books
 
-    return _done(close_books(settings, chain, month, by, int(time.time()), secrets.token_bytes))
+    return _done(close_books(settings, chain, month, by, int(time.time()), secrets.token_bytes), chain)
 
 
 def _back_up(settings: Settings, **options: Any) -> Any:
@@ -341,14 +341,16 @@ def _back_up(settings: Settings, **options: Any) -> Any:
     return _done(asyncio.to_thread(back_up, settings.ledger.path, **options))
 
 
-def _done(work: Coroutine[Any, Any, R]) -> R:
-    """Do it; troubles are one line."""
+def _done(work: Coroutine[Any, Any, R], chain: str = "") -> R:
+    """Do it; troubles are one line, those of a node with its chain."""
     from coins.errors import CoinError
     from ledger.errors import DomainError, StoreError
 
     try:
         return asyncio.run(work)
-    except (CoinError, StoreError) as error:
+    except CoinError as error:
+        raise fail(f"{chain}: {error}" if chain else str(error), UNREACHABLE) from None
+    except StoreError as error:
         raise fail(str(error), UNREACHABLE) from None
     except DomainError as error:
         raise fail(error.detail or error.code, PROBLEM) from None
@@ -373,12 +375,8 @@ def _read(settings: Settings, query: Query[R]) -> R:
     from ledger.errors import StoreError
     from ledger.reader import LedgerReader
 
+    need_db(settings)
     path = settings.ledger.path
-    if not path.exists():
-        raise fail(
-            f"there is no database {path} yet: `keys create`, `operators add` or `serve` makes it",
-            UNREACHABLE,
-        )
 
     async def read() -> R:
         reader = await LedgerReader(path, now_s=lambda: int(time.time()), connections=1).open()

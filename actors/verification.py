@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from actors.rescan import Rescanned, read_again
+from coins.errors import CoinError
 from config.schema import Settings
 from ledger.errors import StoreOpenError
 from ledger.verify import Finding, verify_file
@@ -23,10 +24,12 @@ class Verified:
 
     findings: tuple[Finding, ...]
     chains: dict[str, Rescanned]
+    unread: dict[str, str]
+    """Why a chain could not be read again."""
 
     @property
     def is_well(self) -> bool:
-        """Whether nothing at all was found."""
+        """Whether nothing at all was found in what was read."""
         return not self.findings and not any(chain.differences for chain in self.chains.values())
 
     def lines(self) -> list[str]:
@@ -35,24 +38,28 @@ class Verified:
         told.append(f"books: {len(self.findings)} findings" if self.findings else "books: all is well")
         for chain, read in self.chains.items():
             told += read.lines(chain)
+        told += [f"{chain}: could not be read again: {reason}" for chain, reason in self.unread.items()]
         return told
 
 
 async def verify_books(settings: Settings, *, with_chains: bool, now_s: int, on_step: OnStep) -> Verified:
     """Audit the configured database; ``with_chains`` reads every enabled chain again.
 
-    Raises StoreError (there is no database), CoinError (a node does not answer).
+    A node that does not answer is told, and the others are read. Raises StoreError (there is no database).
     """
     path = settings.ledger.path
     if not path.exists():
         raise StoreOpenError(f"there is no database {path} yet")
     findings = await asyncio.to_thread(verify_file, path, lambda done, total: on_step("books", done, total))
-    chains = {}
+    chains, unread = {}, {}
     if with_chains:
         for chain in settings.enabled_coins:
 
             def on_block(height: int, first: int, last: int, name: str = chain) -> None:
                 on_step(name, height - first + 1, last - first + 1)
 
-            chains[chain] = await read_again(settings, chain, 0, now_s, on_block)
-    return Verified(tuple(findings), chains)
+            try:
+                chains[chain] = await read_again(settings, chain, 0, now_s, on_block)
+            except CoinError as error:
+                unread[chain] = str(error)
+    return Verified(tuple(findings), chains, unread)

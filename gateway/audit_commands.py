@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.terminal import PROBLEM, USAGE, ConfigOption, Desk, JsonOption, fail, progress
+from gateway.terminal import PROBLEM, UNREACHABLE, USAGE, ConfigOption, Desk, JsonOption, fail, progress
 
 audit_app = typer.Typer()
 
@@ -27,6 +27,8 @@ def verify(
     closed month once more from the journal. The first bad row of each kind is named."""
     desk: Desk = context.obj
     settings = desk.settings_of(config)
+    if chain and not settings.enabled_coins:
+        raise fail("no currency is enabled: there is no chain to read again", USAGE)
     with progress(as_json) as tell:
         done = desk.verify(settings, with_chains=chain, on_step=tell)
     if as_json:
@@ -35,6 +37,8 @@ def verify(
         typer.echo("\n".join(done.lines()))
     if not done.is_well:
         raise typer.Exit(PROBLEM)
+    if done.unread:
+        raise typer.Exit(UNREACHABLE)
 
 
 @audit_app.command()

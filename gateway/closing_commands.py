@@ -7,14 +7,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from coins.amounts import format_amount
 from gateway.moment import moment
-from gateway.terminal import PROBLEM, USAGE, ConfigOption, Desk, JsonOption, fail, one_month
+from gateway.terminal import (
+    PROBLEM,
+    USAGE,
+    ConfigOption,
+    Desk,
+    JsonOption,
+    equation,
+    fail,
+    one_month,
+    shown_amount,
+)
 
 if TYPE_CHECKING:
     from config.schema import Settings
 
 BY = "cli"
+LEFT, RIGHT = ("asset", "expense"), ("liability", "revenue", "equity")
+"""The classes of accounts on the two sides of the books; ``clearing`` is empty after each entry."""
 closing_app = typer.Typer()
 
 
@@ -86,28 +97,38 @@ def _plain(period: Any) -> dict[str, Any]:
 
 
 def _told(period: Any, decimals: int | None) -> str:
-    """The totals that must agree, and what stands for the month: its block and the journal's hash there."""
+    """The totals that must agree, what they consist of, and what stands for the month elsewhere."""
     report = period.report
     chain = sum(int(line["chain"]) for line in report["chain"])
     books = sum(int(line["books"]) for line in report["chain"])
+    clients = "1 client" if report["owed"]["clients"] == 1 else f"{report['owed']['clients']} clients"
     lines = {
-        "on the chain": _shown(chain, decimals),
-        "in the books": _shown(books, decimals),
-        "owed to clients": _shown(int(report["owed"]["total"]), decimals),
-        "last block": f"{period.height} {period.block_hash}",
-        "journal": f"up to entry {period.cut}, hash {report['journal_hash']}",
-        "report": f"sha256 {period.digest}",
+        "on the chain": shown_amount(chain, decimals),
+        "in the books": shown_amount(books, decimals),
+        "owed to clients": shown_amount(int(report["owed"]["total"]), decimals),
+        "last block": f"{period.height}\n    {period.block_hash}",
+        "journal": f"up to entry {period.cut}, whose hash is\n    {report['journal_hash']}",
+        "proof": f"root of what is owed to {clients}\n    {report['owed']['root']}",
+        "report": f"closed {moment(period.closed_at)} by {period.closed_by}, sha256\n    {period.digest}",
     }
-    told = "\n".join(f"  {name.ljust(16)} {text}" for name, text in lines.items())
+    told = [f"{period.currency} {period.month} is closed"]
+    told += [f"  {name.ljust(16)} {text}" for name, text in lines.items()]
     for part in report.get("differences", ()):
-        amount = _shown(int(part["amount"]), decimals)
-        told += (
-            f"\n  {'differs by'.ljust(16)} {amount} at {part['location']} since block {part['height']}:"
-            f" {part['case']} ({part['kind']}), {part['reason']}"
-        )
-    return f"{period.currency} {period.month} is closed\n{told}"
+        amount = shown_amount(int(part["amount"]), decimals)
+        told.append(f"  {'differs by'.ljust(16)} {amount} at {part['location']} since block {part['height']}")
+        told.append(f"    {part['case']} ({part['kind']}), {part['reason']}")
+    return "\n".join([*told, "  accounts", *_accounts(report, decimals)])
 
 
-def _shown(amount: int, decimals: int | None) -> str:
-    """An amount in whole coins; in base units for a currency that is not configured any more."""
-    return f"{amount} base units" if decimals is None else format_amount(amount, decimals)
+def _accounts(report: dict[str, Any], decimals: int | None) -> list[str]:
+    """What stands on each account at the month's end, by class, and both sides of the books."""
+    standing = [line for line in report["accounts"] if line["closing"] != "0"]
+    order = (*LEFT, *RIGHT, "clearing")
+    standing.sort(key=lambda line: (order.index(line["class"]), line["account"]))
+    rows = [
+        (line["class"], line["account"], shown_amount(int(line["closing"]), decimals)) for line in standing
+    ]
+    first, second, third = (max((len(row[at]) for row in rows), default=0) for at in range(3))
+    told = [f"    {kind:<{first}}  {name:<{second}}  {amount:>{third}}" for kind, name, amount in rows]
+    left, right = ({kind: int(report["totals"][kind]) for kind in side} for side in (LEFT, RIGHT))
+    return [*told, *(f"    {line}" for line in equation(left, right, decimals))]

@@ -15,12 +15,26 @@ from rich.table import Table
 
 from coins.amounts import format_amount
 from gateway.secret import GatewaySecretError, command_token, load_or_create
-from gateway.terminal import PROBLEM, UNREACHABLE, USAGE, ConfigOption, Desk, JsonOption, fail
+from gateway.terminal import (
+    PROBLEM,
+    UNREACHABLE,
+    USAGE,
+    ConfigOption,
+    Desk,
+    JsonOption,
+    equation,
+    fail,
+    need_db,
+    shown_amount,
+)
 
 if TYPE_CHECKING:
     from config.schema import Settings
 
 TIMEOUT_S = 7_200
+AMOUNTS_SHOWN = ("chain", "books", "difference")
+SIDES = (("onchain", "deficit", "unexplained", "expenses"), ("liabilities", "revenue", "equity"))
+"""The totals of a comparison, as they stand on the two sides of the books."""
 
 
 def reconcile(
@@ -38,7 +52,7 @@ def reconcile(
     """Compare what the chain says we own with the books at one block, and explain what differs.
 
     A running cashier does it and keeps the result; without one it is done here. Exit code 1 when anything
-    differs.
+    differs; else 3 when a chain could not be compared, the others are.
     """
     desk: Desk = context.obj
     settings = desk.settings_of(config)
@@ -46,16 +60,17 @@ def reconcile(
     if height is not None and len(chains) > 1:
         raise fail("--height needs a currency: each chain has its own heights", USAGE)
     console = Console(stderr=True)
+    need_db(settings)
     results: dict[str, dict[str, Any]] = {}
+    refused = 0
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=as_json or not console.is_terminal) as bar:
         for chain in chains:
             bar.add_task(f"{chain}: asking the node what we own", total=None)
-            found = _ask_server(settings, chain, height)
-            results[chain] = desk.compare(settings, chain, height) if found is None else found
-    for chain, result in results.items():
-        if "refused" in result:
-            raise fail(f"{chain}: {result['refused']}", UNREACHABLE)
+            try:
+                results[chain] = _compared(desk, settings, chain, height)
+            except typer.Exit as exit_:  # the reason is on stderr by now
+                refused = max(refused, exit_.exit_code)
     decimals = {name: each.decimals for name, each in settings.currencies.items()}
     if as_json:
         typer.echo(json.dumps([_spelled(result, decimals) for result in results.values()], indent=2))
@@ -64,6 +79,19 @@ def reconcile(
             _print(result, decimals)
     if any(view["status"] != "ok" for result in results.values() for view in result["comparisons"]):
         raise typer.Exit(PROBLEM)
+    if refused:
+        raise typer.Exit(refused)
+    if not chains:
+        raise fail("no currency is enabled: there is nothing to compare", PROBLEM)
+
+
+def _compared(desk: Desk, settings: Settings, chain: str, height: int | None) -> dict[str, Any]:
+    """The result of one chain; where there is none the reason is said and the exit code raised."""
+    found = _ask_server(settings, chain, height)
+    result: dict[str, Any] = desk.compare(settings, chain, height) if found is None else found
+    if "refused" in result:
+        raise fail(f"{chain}: {result['refused']}", UNREACHABLE)
+    return result
 
 
 def _chains(settings: Settings, currency: str | None) -> list[str]:
@@ -155,17 +183,21 @@ def _print(result: dict[str, Any], decimals: dict[str, int]) -> None:
     """Tables for people: each location, then each thing that does not fit."""
     shown = _spelled(result, decimals)
     console = Console()
-    for view in shown["comparisons"]:
+    for view, at in zip(shown["comparisons"], result["comparisons"], strict=True):
         console.print(
             f"{view['currency']}: {view['status']} at block {view['height']} {view['block_hash']}",
             soft_wrap=True,
         )
-        table = Table("location")
-        for name in ("chain", "books", "difference"):
+        table = Table("location", box=None, pad_edge=False, padding=(0, 1, 0, 0))
+        for name in AMOUNTS_SHOWN:
             table.add_column(name, overflow="fold", justify="right")
         for line in view["lines"]:
-            table.add_row(line["location"], line["chain"], line["books"], line["difference"])
+            table.add_row(line["location"], *(line[name] for name in AMOUNTS_SHOWN))
+        sums = [sum(line[name] for line in at["lines"]) for name in AMOUNTS_SHOWN]
+        table.add_row("all", *(shown_amount(amount, decimals[view["currency"]]) for amount in sums))
         console.print(table)
+        sides = [{name: at["totals"][name] for name in side} for side in SIDES]
+        typer.echo("\n".join(equation(sides[0], sides[1], decimals[view["currency"]])))
     for each in shown["explained"]:
         if each["note"]:
             console.print(f"{each['currency']}: {each['note']}", soft_wrap=True)

@@ -9,7 +9,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Protocol, TypeVar
 import typer
 from rich.console import Console
 from rich.progress import Progress, TaskID
+
+from coins.amounts import format_amount
 
 if TYPE_CHECKING:
     from actors.messages import Command, Query
@@ -151,6 +153,29 @@ def wrapped(words: Sequence[str]) -> list[str]:
         else:
             lines.append(word)
     return [line for line in lines if line]
+
+
+def equation(left: Mapping[str, int], right: Mapping[str, int], decimals: int | None) -> list[str]:
+    """Lines that say both sides of the books in whole units; parts of 0 are left out, but for the first."""
+    words: list[str] = []
+    for sign, parts in (("", left), ("= ", right)):
+        kept = [(name, amount) for name, amount in parts.items() if amount] or list(parts.items())[:1]
+        told = [f"{name} {shown_amount(amount, decimals)}" for name, amount in kept]
+        words += [f"{sign}{told[0]}", *(f"+ {text}" for text in told[1:])]
+    return wrapped(words)
+
+
+def shown_amount(amount: int, decimals: int | None) -> str:
+    """An amount in whole units; in base units for a currency that is not configured any more."""
+    return f"{amount} base units" if decimals is None else format_amount(amount, decimals)
+
+
+def need_db(settings: Settings) -> None:
+    """A database that is not there yet ends the program with one line."""
+    path = settings.ledger.path
+    if not path.exists():
+        text = f"there is no database {path} yet: `keys create`, `operators add` or `serve` makes it"
+        raise fail(text, UNREACHABLE)
 
 
 def show(values: dict[str, Any], as_json: bool) -> None:

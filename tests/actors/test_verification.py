@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import pytest
 from actors.verification import verify_books
 from config.loader import load
 from gateway.audit_commands import audit_app
-from gateway.terminal import OK, PROBLEM, UNREACHABLE
+from gateway.terminal import OK, PROBLEM, UNREACHABLE, USAGE
 from ledger.errors import StoreOpenError
+from tests.actors.desk import COIN_FILES
 from tests.ledger.till import Till
 from tests.test_run import run
 
@@ -45,7 +47,7 @@ def test_sound_books_are_told_so(config: Path) -> None:
     done = run("verify", "--config", config)
     assert (done.returncode, done.stdout) == (OK, "books: all is well\n"), done.stderr
     shown = json.loads(run("verify", "--json", "--config", config).stdout)
-    assert shown == {"is_well": True, "findings": [], "chains": {}}
+    assert shown == {"is_well": True, "findings": [], "chains": {}, "unread": {}}
 
 
 def test_l14_a_balance_that_was_edited_ends_with_1_and_its_name(config: Path) -> None:
@@ -80,3 +82,17 @@ async def test_how_far_it_is_is_told(config: Path, monkeypatch: pytest.MonkeyPat
     database(config).unlink()
     with pytest.raises(StoreOpenError):
         await verify_books(settings, with_chains=False, now_s=0, on_step=lambda *step: None)
+
+
+def test_a_chain_that_cannot_be_read_is_told_and_hides_nothing(config: Path) -> None:
+    assert run("verify", "--chain", "--config", config).returncode == USAGE
+    shutil.copytree(COIN_FILES, config.parent / "coins")
+    node = {"NETWORK": "regtest", "ENABLED": "true", "NODE__URL": "http://127.0.0.1:9"}
+    extra = {f"CASHIER__COINS__BTC__{name}": value for name, value in node.items()}
+    done = run("verify", "--chain", "--config", config, **extra)
+    assert (done.returncode, done.stderr) == (UNREACHABLE, "")
+    well, unread = done.stdout.splitlines()
+    assert well == "books: all is well"
+    assert unread.startswith("BTC: could not be read again: no connection to the node")
+    alone = run("rescan", "--currency", "BTC", "--from-height", "0", "--config", config, **extra)
+    assert (alone.returncode, alone.stderr.startswith("BTC: no connection")) == (UNREACHABLE, True)

@@ -1,84 +1,99 @@
-"""`run.py close`: which chains it is about, and what it says of them; no node is asked."""
+"""`run.py close`: what an accountant reads of a month that is closed, and what a wrong word ends with."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+import shutil
 from pathlib import Path
-from typing import Any
 
-from typer.testing import CliRunner
+import pytest
 
-from actors.messages import GetBooks, ListCurrencies, PeriodsClosed
-from gateway.closing_commands import closing_app
-from gateway.terminal import Desk, fail
-from ledger.views import BooksView
-from tests.actors.desk import chain_of, desk_settings
-from tests.gateway.samples import currency_view, period_view
+from gateway.closing_commands import LEFT, RIGHT
+from gateway.terminal import OK, PROBLEM, USAGE, WIDTH, equation
+from ledger.month import end_of
+from tests.actors.desk import COIN_FILES
+from tests.ledger.test_period import NOVEMBER, close
+from tests.ledger.till import Till
+from tests.test_run import run
 
-OWED = {"total": "5"}
-PARTS = [
-    {"location": "hot", "chain": "150000000", "books": "150000005", "difference": "-5"},
-    {"location": "cold", "chain": "7", "books": "7", "difference": "0"},
-]
-PART = {
-    "case": "case_1", "kind": "short", "location": "hot", "amount": "-5", "height": 890, "block_hash": "",
-    "txid": "", "reason": "stolen_utxo: left by a chain tx that is not ours",
-}  # fmt: skip
+ENABLED = {"CASHIER__COINS__BTC__ENABLED": "true", "CASHIER__COINS__BTC__NODE__URL": "http://127.0.0.1:9"}
 
 
-def close(
-    folder: Path, held: dict[str, int], *arguments: str, report: dict[str, Any] | None = None
-) -> tuple[int, list[str], str, str]:
-    """Exit code, the chains that were to be closed, stdout and stderr; the books hold something of each."""
-    settings = desk_settings(folder, ("BTC",))
-    asked: list[str] = []
-
-    def work(_: Any, chain: str, *__: Any) -> PeriodsClosed:
-        asked.append(chain)
-        if chain not in settings.enabled_coins:
-            raise fail(f"{chain} is not watched", 1)
-        period = period_view()
-        object.__setattr__(
-            period, "report", report or {"owed": {"total": "5"}, "chain": [], "journal_hash": ""}
-        )
-        return PeriodsClosed("2026-01", chain, (period,))
-
-    def read(_: Any, query: Any) -> Any:
-        if isinstance(query, ListCurrencies):
-            return tuple(replace(currency_view(chain_of(name)), currency=name) for name in held)
-        assert isinstance(query, GetBooks)
-        return BooksView(query.currency, None, {}, {"hot": held[query.currency], "cold": 0})
-
-    def never(*_: Any, **__: Any) -> Any:
-        raise AssertionError("not its door")
-
-    doors: Any = (lambda _: settings, never, read, never, never, never, work, never)
-    desk = Desk(*doors)
-    done = CliRunner().invoke(closing_app, ["2026-01", *arguments], obj=desk)
-    return done.exit_code, asked, done.stdout, done.stderr
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Alice paid in 100,000 and took 20,000 out, and November 2023 is closed."""
+    (tmp_path / "data").mkdir()
+    till = Till(tmp_path / "data")
+    till.deposit("alice", 100_000, blocks=6)
+    till.open("alice", 20_000)
+    till.pay_all()
+    till.mine(6)
+    till.chain.block_time_s = end_of(NOVEMBER) + 1 - till.chain.tip.ref.time
+    till.mine(1)
+    till.chain.block_time_s = 600
+    till.mine(6)
+    close(till, NOVEMBER)
+    till.close()
+    (tmp_path / "data" / "books.sqlite").rename(tmp_path / "data" / "cashier.sqlite")
+    shutil.copytree(COIN_FILES, tmp_path / "coins")
+    path = tmp_path / "cashier.toml"
+    path.write_text("[gateway]\nport = 8123\n")
+    return path
 
 
-def test_a_chain_that_was_taken_out_with_money_in_the_books_is_not_passed_over(tmp_path: Path) -> None:
-    held = {"BTC": 5, "ETH": 0, "USDT-ETH": 9, "LTC": 0}
-    code, asked, told, said = close(tmp_path, held)
-    assert (code, asked, said) == (1, ["BTC", "ETH"], "ETH is not watched\n")
-    assert told.startswith("BTC 2026-01 is closed")
-    assert close(tmp_path, {"BTC": 5, "LTC": 0})[:2] == (0, ["BTC"])
-    assert close(tmp_path, held, "--currency", "ETH")[:2] == (1, ["ETH"])
-    code, asked, _, said = close(tmp_path, held, "--currency", "LTC")
-    assert (code, asked) == (2, [])
-    assert said == "LTC is no chain of these books: one of BTC, ETH\n"
-
-
-def test_each_part_of_a_difference_is_told_with_its_case(tmp_path: Path) -> None:
-    report = {"owed": OWED, "chain": PARTS, "journal_hash": "", "differences": [PART]}
-    code, _, told, _ = close(tmp_path, {}, report=report)
-    assert code == 0
-    assert told.splitlines()[1:3] == [
-        "  on the chain     1.50000007",
-        "  in the books     1.50000012",
+def test_l13_a_closed_month_shows_what_its_totals_consist_of(config: Path) -> None:
+    done = run("close", NOVEMBER, "--config", config, **ENABLED)
+    assert (done.returncode, done.stderr) == (OK, "")
+    (period,) = json.loads(run("close", NOVEMBER, "--json", "--config", config, **ENABLED).stdout)
+    report = period["report"]
+    fee = 20_500 - 20_000
+    spent = next(int(line["closing"]) for line in report["accounts"] if line["class"] == "expense")
+    held = 80_000 - spent
+    assert done.stdout.splitlines() == [
+        f"BTC {NOVEMBER} is closed",
+        f"  on the chain     0.000{held}",
+        f"  in the books     0.000{held}",
+        "  owed to clients  0.00079500",
+        f"  last block       {period['height']}",
+        f"    {period['block_hash']}",
+        f"  journal          up to entry {report['entries_to']}, whose hash is",
+        f"    {report['journal_hash']}",
+        "  proof            root of what is owed to 1 client",
+        f"    {report['owed']['root']}",
+        f"  report           closed {period['closed_at']} by operator:ann, sha256",
+        f"    {period['digest']}",
+        "  accounts",
+        f"    asset      onchain:BTC:hot         0.000{held}",
+        f"    expense    network_fee:BTC         0.0000{spent:04}",
+        "    liability  client:*:BTC:available  0.00079500",
+        f"    revenue    withdrawal_fee:BTC      0.00000{fee}",
+        f"    asset 0.000{held}   + expense 0.0000{spent:04}   = liability 0.00079500",
+        f"    + revenue 0.00000{fee}",
     ]
-    assert told.splitlines()[-1] == (
-        "  differs by       -0.00000005 at hot since block 890: case_1 (short), stolen_utxo: left by a chain"
-        " tx that is not ours"
-    )
+    assert held + spent == 79_500 + fee
+
+
+def test_both_sides_are_said_also_of_nothing() -> None:
+    assert equation(dict.fromkeys(LEFT, 0), dict.fromkeys(RIGHT, 0), 8) == [
+        "asset 0.00000000   = liability 0.00000000"
+    ]
+    assert equation({"asset": 10**20}, {"liability": 10**20 + 5, "equity": -5}, 18) == [
+        "asset 100.000000000000000000   = liability 100.000000000000000005",
+        "+ equity -0.000000000000000005",
+    ]
+    assert equation({"asset": 3}, {"liability": 3}, None) == ["asset 3 base units   = liability 3 base units"]
+    assert max(len(line) for line in equation({"asset": 10**30}, {"liability": 10**30}, 18)) <= WIDTH
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("2023-13",), USAGE, "a month is written YYYY-MM, not '2023-13'"),
+        (("11-2023",), USAGE, "a month is written YYYY-MM, not '11-2023'"),
+        ((NOVEMBER, "--currency", "LTC"), USAGE, "LTC is no chain of these books: one of BTC"),
+        (("2023-12",), PROBLEM, "BTC has no block after 2023-12 yet"),
+    ],
+)
+def test_a_wrong_word_is_one_line(config: Path, arguments: tuple[str, ...], code: int, words: str) -> None:
+    done = run("close", *arguments, "--config", config, **ENABLED)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", f"{words}\n")
