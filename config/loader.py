@@ -69,7 +69,9 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     draft = Draft()
     file = DEFAULT_FILE if path is None else path
     folder = file.parent.absolute()
-    if path is not None or file.exists():
+    if path is not None:
+        _must_be_there(path)
+    if file.exists():
         _read_main(draft, file)
     coins, broken = _read_coins(draft, file.parent / "coins")
     known = known_names(SECTIONS, coins)
@@ -85,6 +87,14 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     for override in overrides:
         draft.put(override.path, override.value, override.variable)
     return _build(draft, coins, folder, str(file))
+
+
+def _must_be_there(path: Path) -> None:
+    """Say of a file that is not there only that: currencies lie beside it, so nothing else can be judged."""
+    try:
+        path.stat()
+    except OSError as error:
+        raise ConfigError([Problem(str(path), "", f"cannot be read: {error.strerror}")]) from None
 
 
 def _read_main(draft: Draft, file: Path) -> None:
