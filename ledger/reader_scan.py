@@ -64,9 +64,12 @@ def get_scanned(snapshot: Snapshot, query: GetScanned) -> ScannedView:
 
 
 def get_cold_change(snapshot: Snapshot, query: GetColdChange) -> ColdChangeView:
-    """Two looks at an index each: of the scripts, and of the outputs that lie in cold storage."""
+    """Two looks at an index each: of the scripts, and of the outputs that lie in cold storage.
+
+    A number that was reserved and not recorded, as an answer was lost, is not watched: it is asked for again.
+    """
     (watched,) = snapshot.db.execute(
-        "SELECT count(*) FROM script_reservation WHERE currency = ? AND branch = 'cold_change'",
+        "SELECT count(*) FROM own_script WHERE currency = ? AND branch = 'cold_change'",
         (query.currency,),
     ).fetchone()
     (used,) = snapshot.db.execute(

@@ -90,6 +90,24 @@ async def test_change_of_the_cold_wallet_is_watched_ahead_of_its_use(tmp_path: P
         assert watched(desk) == list(range(61 + AHEAD))
 
 
+@pytest.mark.parametrize("command", ["ReserveScript", "RecordScript"])
+async def test_l04_change_that_the_ledger_could_not_take_is_watched_at_the_next_look(
+    tmp_path: Path, command: str
+) -> None:
+    async with open_desk(tmp_path, environ=environ()) as desk:
+        await desk.fund("alice", AMOUNT)
+        hot = own_script("BTC", Branch.HOT, 0).script
+        await told(desk, desk.chains["BTC"].pay((hot, AMOUNT)))
+        await desk.mine(1)
+        change = own_script("BTC", Branch.COLD_CHANGE, 60).script
+        await spend(desk, "alice", (hot, 100_000), (change, AMOUNT - 100_500))
+        await desk.mine(1)
+        desk.fail_at(command, "disk full")
+        await desk.pass_time(700, 100)
+        assert desk.failed_at == [command]
+        assert watched(desk) == list(range(61 + AHEAD))
+
+
 @pytest.mark.parametrize("branch", [Branch.DEPOSIT, Branch.HOT])
 async def test_another_cold_or_hot_key_halts_the_coin_and_touches_nothing_else(
     tmp_path: Path, branch: Branch
