@@ -201,6 +201,6 @@ class ReconcilerActor(AnsweringActor):
         settings = slot.currencies.get(view.currency)
         if settings is not None:
             metrics = self._metrics.currency(view.currency, settings.decimals)
-            metrics.reconciled(difference, self._clock.now_s())
+            metrics.reconciled(difference, self._clock.now_s(), is_ok=view.status == "ok")
         if view.status != "ok":
             logger.error("%s differs from its chain at height %d: %s", view.currency, view.height, view.lines)

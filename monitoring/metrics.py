@@ -154,12 +154,6 @@ class CurrencyMetrics:
         self._deposits = self._states("deposits", DEPOSIT_STATES)
         self._withdrawals = self._states("withdrawals", WITHDRAWAL_STATES)
         self._state = {state: bind("currency_state", state=state) for state in CURRENCY_STATES}
-        self._hot = bind("hot_balance_units")
-        self._float = bind("hot_float_seconds")
-        self._missing = bind("hot_missing_units")
-        self._excess = bind("hot_excess_units")
-        self._attention = bind("withdrawals_attention")
-        self._cases = bind("cases_open")
         self._fees = bind("network_fees_units_total")
         self.oldest_withdrawals(None, None)
 
@@ -220,19 +214,22 @@ class CurrencyMetrics:
         since("withdrawal_oldest_unconfirmed_seconds", unconfirmed_at, currency=self._currency)
 
     def open_work(self, attention: int, cases: int) -> None:
-        """Note how many withdrawals and cases wait for an operator."""
-        self._attention.set(attention)
-        self._cases.set(cases)
+        """Note how many withdrawals and cases wait for an operator.
+
+        Nothing is told before: a 0 after each start would make what is open look like new.
+        """
+        self._bind("withdrawals_attention").set(attention)
+        self._bind("cases_open").set(cases)
 
     def hot(self, amount: int, float_s: float) -> None:
         """Note the spendable money of the hot wallet and how long it lasts (infinity: nothing leaves)."""
-        self._hot.set(amount / self._scale)
-        self._float.set(float_s)
+        self._bind("hot_balance_units").set(amount / self._scale)
+        self._bind("hot_float_seconds").set(float_s)
 
     def hot_bounds(self, missing: int, excess: int) -> None:
         """Note what the hot wallet lacks below its floor, and what it has too much above its ceiling."""
-        self._missing.set(missing / self._scale)
-        self._excess.set(excess / self._scale)
+        self._bind("hot_missing_units").set(missing / self._scale)
+        self._bind("hot_excess_units").set(excess / self._scale)
 
     def network_fee(self, amount: int) -> None:
         """Add a fee paid to the network."""
@@ -242,10 +239,13 @@ class CurrencyMetrics:
         """Count an answer of the signer (`signed`, `refused`, `failed`)."""
         self._bind("signatures_total", result=result).inc()
 
-    def reconciled(self, difference: int, finished_at: float) -> None:
-        """Note a finished reconciliation: chain less books, and when (unix seconds)."""
+    def reconciled(self, difference: int, finished_at: float, *, is_ok: bool) -> None:
+        """Note a finished reconciliation: chain less books, when (unix seconds), and its verdict.
+
+        Books that do not add up differ from no chain, and are not ok.
+        """
         self._bind("reconciliation_difference_units").set(difference / self._scale)
-        self._bind("reconciliation_ok").set(1 if difference == 0 else 0)
+        self._bind("reconciliation_ok").set(1 if is_ok else 0)
         self._metrics.since("reconciliation_age_seconds", finished_at, currency=self._currency)
 
 

@@ -92,10 +92,13 @@ def desk_settings(folder: Path, coins: tuple[str, ...], environ: dict[str, str] 
 class Desk:
     """The running cashier, and the hands of a test in it."""
 
-    def __init__(self, folder: Path, settings: Settings) -> None:
+    def __init__(
+        self, folder: Path, settings: Settings, clock: FakeClock | None = None, seed: int = 7
+    ) -> None:
+        """``seed`` draws the ids: two desks on one database need two."""
         self.folder = folder
         self.path = settings.ledger.path
-        self.clock = FakeClock(START_S)
+        self.clock = clock or FakeClock(START_S)
         self.metrics = Metrics(lambda: float(self.clock.now_s()))
         self.directory = Directory()
         self.server = QuietServer()
@@ -113,7 +116,7 @@ class Desk:
         self.given_up: list[BaseException] = []
         self.loop_reader: LoopReader | None = None
         self.stores: list[FaultyStore] = []
-        self.rng = random.Random(7)
+        self.rng = random.Random(seed)
         self.parts = Parts(
             settings=settings,
             directory=self.directory,

@@ -11,6 +11,7 @@ import pytest
 from actors.messages import GetHoldingsAt, ListReconciliations, Reconcile
 from coins.errors import NodeUnavailableError
 from coins.types import BlockRef, Holdings, Location
+from ledger.connection import connect
 from ledger.errors import CurrencyUnavailableError, ReconciliationBusyError
 from tests.actors.desk import Desk, open_desk
 from tests.ledger.books import rows
@@ -60,6 +61,18 @@ async def test_a_difference_is_told_and_nothing_is_changed(tmp_path: Path) -> No
         reader.holdings = honest  # type: ignore[method-assign]
         (view,) = await desk.ask("reconciler", Reconcile("BTC"))
         assert view.status == "ok"
+
+
+async def test_books_that_do_not_add_up_are_not_ok_though_chain_and_books_agree(tmp_path: Path) -> None:
+    async with open_desk(tmp_path, is_checked=False) as desk:
+        await desk.fund("alice", 1_000_000)
+        db = connect(desk.path)
+        db.execute("UPDATE account SET balance = '1000007' WHERE name LIKE 'client:alice:%:available'")
+        db.close()
+        (view,) = await desk.ask("reconciler", Reconcile("BTC"))
+        assert (view.status, {line["difference"] for line in view.lines}) == ("mismatch", {0})
+        value = desk.metrics.registry.get_sample_value
+        assert value("cashier_reconciliation_ok", {"currency": "BTC"}) == 0
 
 
 async def test_opposite_differences_of_two_places_do_not_hide_each_other(tmp_path: Path) -> None:

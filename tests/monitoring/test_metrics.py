@@ -101,7 +101,7 @@ def test_ages_grow_without_being_set_again(metrics: Metrics, clock: Clock) -> No
     coin = metrics.currency("BTC", 8)
     coin.tip(height=800, lag_blocks=2, block_at=900.0)
     coin.oldest_withdrawals(950.0, None)
-    coin.reconciled(-3, 1_000.0)
+    coin.reconciled(-3, 1_000.0, is_ok=False)
     clock.now = 1_060.0
     assert value(metrics, "cashier_node_tip_age_seconds", currency="BTC") == 160
     assert value(metrics, "cashier_withdrawal_oldest_unsigned_seconds", currency="BTC") == 110
@@ -111,6 +111,16 @@ def test_ages_grow_without_being_set_again(metrics: Metrics, clock: Clock) -> No
     assert value(metrics, "cashier_reconciliation_difference_units", currency="BTC") == pytest.approx(-3e-8)
     coin.oldest_withdrawals(None, None)
     assert value(metrics, "cashier_withdrawal_oldest_unsigned_seconds", currency="BTC") == 0
+
+
+def test_what_was_not_looked_at_yet_is_not_told(metrics: Metrics) -> None:
+    """A 0 at each start would make an open case look like a new one, an hour later."""
+    coin = metrics.currency("BTC", 8)
+    looked_at = ("withdrawals_attention", "cases_open", "hot_balance_units", "hot_float_seconds",
+                 "hot_missing_units", "hot_excess_units", "reconciliation_ok")  # fmt: skip
+    assert {value(metrics, f"cashier_{name}", currency="BTC") for name in looked_at} == {None}
+    coin.open_work(0, 2)
+    assert value(metrics, "cashier_cases_open", currency="BTC") == 2
 
 
 def test_block_time_ahead_of_our_clock_is_age_zero(metrics: Metrics) -> None:
