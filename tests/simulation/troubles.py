@@ -146,7 +146,8 @@ class Troubles:
 
 def _top(node: FakeChain, depth: int) -> list[FakeBlock]:
     """The highest blocks, the lowest first."""
-    found, block = [], node.tip
+    found: list[FakeBlock] = []
+    block = node.tip
     for _ in range(depth):
         found.insert(0, block)
         block = node.blocks[block.ref.parent_hash]
