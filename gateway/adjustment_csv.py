@@ -20,7 +20,7 @@ ROWS_MAX = 2_000
 """The ledger does nothing else while it books a sheet."""
 
 _PAUSE_ROWS = 50
-"""After so many rows others are let in: a full sheet takes longer than anybody should wait for it."""
+"""After so many rows, also empty ones, others are let in: a sheet takes longer than anybody should wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +46,13 @@ async def read_sheet(text: str, coins: Coins) -> Sheet:
                 if tuple(cells) != COLUMNS:
                     return Sheet((), (RowError(1, "", f"the header must be {','.join(COLUMNS)}"),))
                 continue
+            if number % _PAUSE_ROWS == 0:
+                await asyncio.sleep(0)
             if not cells:
                 continue
             taken += 1
             if taken > ROWS_MAX:
                 return Sheet((), (RowError(number, "", f"a sheet has at most {ROWS_MAX} rows"),))
-            if taken % _PAUSE_ROWS == 0:
-                await asyncio.sleep(0)
             found = _row(number, cells, coins)
             if isinstance(found, ImportRow):
                 rows.append(found)
