@@ -18,8 +18,7 @@ from ledger.errors import StoreUnavailableError
 from ledger.journal import BookedPosting, JournalEntry, Posting
 from ledger.period_check import check_periods
 from ledger.rebuild import check_rebuilt
-from ledger.reconciliation import RECONCILIATION_COLUMNS, to_reconciliation
-from ledger.reconciliation_digest import digest_of
+from ledger.reconciliation_check import check_reconciliations
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +124,7 @@ def _check_books(db: Database, audit: _Audit, on_entry: OnEntry) -> None:
         if str(audit.totals[account_id]) != balance:
             audit.add("balance", name, f"stored {balance[:80]}, its postings give {audit.totals[account_id]}")
     _check_trial_balance(audit)
-    _check_reconciliations(db, audit)
+    check_reconciliations(db, audit.add)
     for row in db.execute("PRAGMA foreign_key_check"):
         audit.add("foreign_key", f"{row[0]} {row[1]}", f"has no row in {row[2]}")
     if not UNREADABLE & {finding.kind for finding in audit.findings}:
@@ -269,31 +268,3 @@ def _check_trial_balance(audit: _Audit) -> None:
     for currency, difference in sorted(sums.items()):
         if difference:
             audit.add("trial_balance", currency, f"debits exceed credits by {difference}")
-
-
-def _check_reconciliations(db: Database, audit: _Audit) -> None:
-    """Per currency: comparisons numbered without gaps, each with the digest of the one before, and its own.
-
-    Those older than the digests have no number.
-    """
-    last: dict[str, tuple[int, str]] = {}
-    for row in db.execute(
-        f"SELECT {RECONCILIATION_COLUMNS} FROM reconciliation WHERE number IS NOT NULL"  # nosec B608
-        " ORDER BY currency, number"
-    ):
-        try:
-            view = to_reconciliation(row)
-        except (ValueError, TypeError):
-            audit.add("reconciliation_chain", f"reconciliation {row[0]}", "cannot be read")
-            continue
-        number, digest = last.get(view.currency, (0, ""))
-        where = f"reconciliation {view.id}"
-        if view.number != number + 1:
-            audit.add(
-                "reconciliation_chain", where, f"is number {view.number} of {view.currency} after {number}"
-            )
-        if view.prev_digest != digest:
-            audit.add("reconciliation_chain", where, "does not follow the comparison before it")
-        if digest_of(view) != view.digest:
-            audit.add("reconciliation_chain", where, "its content is not what was digested")
-        last[view.currency] = (view.number or 0, view.digest)

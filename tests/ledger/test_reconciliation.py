@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
@@ -101,39 +100,6 @@ def test_each_comparison_keeps_what_it_was_made_of_and_the_digest_of_the_one_bef
     assert first.totals["onchain"] == first.totals["liabilities"] == 2**70
     assert first.digest == digest_of(first) != second.digest
     assert verify_file(store.path) == []
-
-
-@pytest.mark.parametrize(
-    ("statement", "row"),
-    [
-        ("UPDATE reconciliation SET status = 'mismatch' WHERE id = 'rec_2'", "rec_2"),
-        ("UPDATE reconciliation SET lines = replace(lines, '1180591620717411303424', '1') WHERE id = 'rec_1'",
-         "rec_1"),
-        ("UPDATE reconciliation SET lines = 'x' WHERE id = 'rec_1'", "rec_1"),
-        ("UPDATE reconciliation SET totals = '{}' WHERE id = 'rec_3'", "rec_3"),
-        ("UPDATE reconciliation SET inputs = '{}', digest = '00' WHERE id = 'rec_2'", "rec_2"),
-        ("UPDATE reconciliation SET block_hash = 'x' WHERE id = 'rec_2'", "rec_2"),
-        ("DELETE FROM reconciliation WHERE id = 'rec_1'", "rec_2"),
-        ("DELETE FROM reconciliation WHERE id = 'rec_2'", "rec_3"),
-        ("UPDATE reconciliation SET number = NULL WHERE id = 'rec_2'", "rec_3"),
-    ],
-)  # fmt: skip
-def test_l07_a_comparison_that_was_tampered_with_is_named(tmp_path: Path, statement: str, row: str) -> None:
-    store = make_books(tmp_path)
-    fund(store, "alice", 2**70)
-    for number in (1, 2, 3):
-        asked = Asked("http://node", "scantxoutset", 3, ANCHOR.height)
-        do(store, RecordReconciliation(f"rec_{number}", "BTC", Holdings(ANCHOR, FULL, asked=asked)))
-    store.close()
-    db = sqlite3.connect(store.path, isolation_level=None)
-    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
-        db.execute(statement)
-    for name in ("reconciliation_no_update", "reconciliation_no_delete"):
-        db.execute(f"DROP TRIGGER {name}")
-    db.execute(statement)
-    db.close()
-    (finding,) = verify_file(store.path)
-    assert (finding.kind, finding.row) == ("reconciliation_chain", f"reconciliation {row}")
 
 
 def test_a_block_below_the_tip_is_compared_with_the_books_at_that_block(tmp_path: Path) -> None:
