@@ -9,7 +9,8 @@ import pytest
 from coins.types import Holdings
 from ledger.access import CreateKey, RevokeKey
 from ledger.commands import RecordReconciliation
-from ledger.errors import AlreadyExistsError, NotFoundError, StoreOpenError
+from ledger.connection import connect
+from ledger.errors import AlreadyExistsError, NotFoundError, StoreOpenError, StoreUnavailableError
 from ledger.guest import administer
 from ledger.queries import GetKey
 from ledger.reader import LedgerReader
@@ -87,3 +88,19 @@ def test_only_a_comparison_made_for_a_month_is_harmless(tmp_path: Path) -> None:
     (view,) = administer(store.path, RecordReconciliation("rec_1", "BTC", held, "period"), NOW) or ()
     assert (view.cause, view.number) == ("period", 1)
     store.close()
+
+
+def test_l03_a_server_that_writes_for_long_is_unavailable_and_nothing_was_done(tmp_path: Path) -> None:
+    path = tmp_path / "books.sqlite"
+    store = SqliteStore(path, now_s=NOW)
+    store.open()
+    writer = connect(path)
+    try:
+        writer.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreUnavailableError, match="locked"):
+            administer(path, KEY, NOW, busy_timeout_ms=1)
+        writer.execute("ROLLBACK")
+        assert administer(path, KEY, NOW, busy_timeout_ms=1).value.id == KEY.id
+    finally:
+        writer.close()
+        store.close()
