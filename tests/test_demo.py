@@ -14,11 +14,13 @@ from typing import Any, cast
 import pytest
 from rich.console import Console
 
+from actors.rate_table import parse_table
+from config.loader import load
 from ledger.month import end_of
 from tests.demo import stay
-from tests.demo.__main__ import claim
+from tests.demo.__main__ import claim, write_rates
 from tests.demo.chains import FINAL_DEPTH
-from tests.demo.stage import ROOT, Stage, StageError
+from tests.demo.stage import CHAINS, ROOT, Stage, StageError
 from tests.demo.stay import Stay
 from tests.demo.story import short
 
@@ -105,6 +107,15 @@ def test_a_shell_of_the_demo_has_its_command_line_and_its_api(tmp_path: Path) ->
     assert any(stage.chains[0].node.rpc_url in line for line in shown)
 
 
+def test_the_demo_has_rates_of_all_it_shows(tmp_path: Path) -> None:
+    stage = Stage(tmp_path / "demo", only=(*CHAINS, "USDT-ETH"))
+    stage.config.write_text("[gateway]\n")
+    write_rates(stage)
+    file = load(stage.config, {}).rates.file
+    assert file is not None
+    assert set(parse_table(file.read_bytes(), "EUR", 0).rates) == {chain.currency for chain in stage.chains}
+
+
 async def test_a_month_of_the_demo_ends_by_a_word() -> None:
     chain = Street()
     staying, said = stay_with(chain)
@@ -121,4 +132,4 @@ async def test_the_demo_outlives_a_node(monkeypatch: pytest.MonkeyPatch) -> None
     async with asyncio.timeout(10):
         await chain.was_mined.wait()
     mining.cancel()
-    assert said.getvalue() == "no block: [Errno 111] Connection refused\n"
+    assert said.getvalue() == "no block on btc: [Errno 111] Connection refused\n"

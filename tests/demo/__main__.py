@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import fcntl
+import json
 import os
 import random
 import shutil
@@ -34,6 +35,8 @@ FOLDER = ROOT / ".demo"
 CLIENT = "alice"
 BALANCES = ("available", "reserved", "pending")
 MARKER = ".made-by-the-demo"
+RATES = {"BTC": "61234.50", "LTC": "74.10", "ETH": "2345.60", "USDT-ETH": "0.92"}
+"""Made up, so that statements show values."""
 
 
 def main() -> int:
@@ -89,6 +92,13 @@ def claim(folder: Path) -> int:
     return lock
 
 
+def write_rates(stage: Stage) -> None:
+    """Give the configured cashier a table of rates."""
+    (stage.folder / "rates.json").write_text(json.dumps({"rates": RATES}))
+    with stage.config.open("a") as file:
+        file.write('[rates]\nfile = "rates.json"\n')
+
+
 def _near(path: str | Path) -> str:
     """A path as one types it from the folder of the project."""
     path = Path(path)
@@ -101,6 +111,7 @@ async def _run(stage: Stage, console: Console, once: bool, seed: int | None) -> 
         await asyncio.to_thread(stage.start_chains)
     with console.status("starting the cashier"):
         await asyncio.to_thread(stage.configure)
+        write_rates(stage)
         stage.spawn()
         await stage.until_ready()
     website = Website(stage.base_url, stage.key["key"], stage.key["signing_secret"])

@@ -75,17 +75,18 @@ class Stay:
             self._lines.put_nowait(line.lower())
 
     async def _mine(self) -> None:
-        """A block on each chain now and then; a node that is gone is told of, and asked again."""
+        """A block on each chain now and then."""
         while True:
             await asyncio.sleep(BLOCK_EVERY_S)
-            try:
-                await self._mine_all()
-            except (NodesError, OSError) as error:
-                self._say(f"no block: {escape(str(error))}")
+            await self._mine_all()
 
     async def _mine_all(self) -> None:
-        for chain in self._chains.values():
-            await chain.mine()
+        """A block on each chain; a node that is gone is told of and keeps no other from mining."""
+        for name, chain in self._chains.items():
+            try:
+                await chain.mine()
+            except (NodesError, OSError) as error:
+                self._say(f"no block on {name}: {escape(str(error))}")
 
     async def _follow(self) -> None:
         """Show each event of a payment from now on, as the website reads them."""
