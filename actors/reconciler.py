@@ -23,7 +23,7 @@ from coins.errors import CoinError, NodeDoubtError
 from coins.family import WatchIndex
 from coins.types import Holdings
 from config.schema import ActorSettings
-from ledger.errors import CurrencyUnavailableError, DomainError
+from ledger.errors import CurrencyUnavailableError, DomainError, ReconciliationBusyError
 from ledger.period_view import PeriodsClosed
 from ledger.request import Request
 from ledger.views import ReconciliationView
@@ -32,6 +32,9 @@ from monitoring.metrics import Metrics
 logger = logging.getLogger(__name__)
 
 R = TypeVar("R")
+
+WAITING_MAX = 4
+"""Comparisons of a chain that may wait for the one under way: each takes the node minutes."""
 
 BOOKS_TIMEOUT_S = 120.0  # the books at a past height cost what was booked since
 
@@ -61,6 +64,7 @@ class ReconcilerActor(AnsweringActor):
         self._every_blocks = settings.reconcile_every_blocks
         self._began: dict[str, tuple[float, int]] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._compared: defaultdict[str, int] = defaultdict(int)
 
     async def on_receive(self, message: object) -> object:
         """Work in a child task: the node may take minutes to answer."""
@@ -123,9 +127,15 @@ class ReconcilerActor(AnsweringActor):
 
     async def _reconcile(self, chain: str, cause: str, height: int | None) -> tuple[ReconciliationView, ...]:
         """One comparison of a chain at a time: the node may take minutes, and refuses a second scan."""
-        async with self._locks[chain]:
-            slot = self._slot(chain)
-            views = await self._comparer(slot).compare(cause, height)
+        if self._compared[chain] > WAITING_MAX:
+            raise ReconciliationBusyError(f"{WAITING_MAX} comparisons of {chain} wait for one under way")
+        self._compared[chain] += 1
+        try:
+            async with self._locks[chain]:
+                slot = self._slot(chain)
+                views = await self._comparer(slot).compare(cause, height)
+        finally:
+            self._compared[chain] -= 1
         if height is None:
             for view in views:
                 self._tell(slot, view)
@@ -149,7 +159,8 @@ class ReconcilerActor(AnsweringActor):
         try:
             await self._explain(chain, view)
         except (CoinError, DomainError, DeliveryError) as error:
-            del self._differences[view.currency]  # the next comparison tries again
+            # The next comparison tries again; another explanation may have failed in the same way.
+            self._differences.pop(view.currency, None)
             logger.warning("the difference of %s was not explained this time: %s", view.currency, error)
 
     async def _explain(self, chain: str, view: ReconciliationView) -> Explained:
