@@ -141,16 +141,20 @@ def _lines(
 
 def _write(desk: Desk, settings: Settings, view: StatementView, writer: Writer, output: Path | None) -> Tally:
     """Write the statement to a file, or to the terminal."""
+    from gateway.statement_sheet import StatementTooLongError
     from gateway.statement_text import Tally
 
     tally = Tally(view.opening)
-    with written(output) as file:
-        file.write(writer.head())
-        for lines in _lines(desk, settings, view, tally):
-            file.write(writer.lines(lines))
-        file.write(writer.tail(tally))
-        if output is None:
-            file.write(b"\n")
+    try:
+        with written(output) as file:
+            file.write(writer.head())
+            for lines in _lines(desk, settings, view, tally):
+                file.write(writer.lines(lines))
+            file.write(writer.tail(tally))
+            if output is None:
+                file.write(b"\n")
+    except StatementTooLongError as error:
+        raise fail(f"{output}: {error}", USAGE) from None
     return tally
 
 

@@ -94,6 +94,13 @@ class _Sink(io.RawIOBase):
         return data
 
 
+class _Archive(zipfile.ZipFile):
+    """An archive that may be broken off: it holds no file, so there is nothing to close at its end."""
+
+    def __del__(self) -> None:
+        """Close nothing: a statement that was broken off has a member open, which close refuses aloud."""
+
+
 class SheetStatement:
     """A workbook with one sheet. Amounts are numbers where the spreadsheet keeps every digit, else text."""
 
@@ -105,7 +112,7 @@ class SheetStatement:
         self._view = view
         self._rows = 3  # the names, the opening and the closing
         self._sink = _Sink()
-        self._archive = zipfile.ZipFile(self._sink, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
+        self._archive = _Archive(self._sink, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
         for name, text in (_PARTS | {"xl/styles.xml": self._styles()}).items():
             self._archive.writestr(_member(name), _XML + text)
         self._sheet = self._archive.open(_member("xl/worksheets/sheet1.xml"), "w")

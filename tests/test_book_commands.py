@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from gateway import statement_sheet
 from gateway.book_commands import JOURNAL_SUFFIXES
 from gateway.terminal import OK, PROBLEM, UNREACHABLE, USAGE, WIDTH, wrapped
 from ledger.store import SqliteStore
+from run import app
 from tests.ledger.books import NOW, do, fund, make_books, transfer
 from tests.test_run import run
 
@@ -223,3 +226,15 @@ def test_s27_what_cannot_be_asked_for_is_wrong_usage_and_no_crash(
     assert (done.returncode, done.stdout) == (USAGE, "")
     assert done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_s27_more_rows_than_a_sheet_has_are_one_line_and_no_file(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statement_sheet, "ROWS_MAX", 4)
+    target = config.parent / "alice.xlsx"
+    arguments = ["statement", *OF_ALICE, "-o", str(target), "--config", str(config)]
+    done = CliRunner().invoke(app, arguments)
+    assert (done.exit_code, done.stdout) == (USAGE, "")
+    assert done.stderr == f"{target}: a sheet has at most 4 rows: take a shorter range, or CSV\n"
+    assert sorted(config.parent.glob("*alice*")) == []
