@@ -5,6 +5,7 @@ the loader gives this module the merged result.
 """
 
 from typing import Annotated, ClassVar, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -58,6 +59,12 @@ class NodeSettings(Section):
     """Age of the newest block above which the currency counts as stalled."""
     peers_min: Annotated[int, Field(ge=0, le=1_000)] = 0
     """Fewer peers of the node than this and the currency counts as stalled; 0: the node is not asked."""
+
+    @property
+    def origin(self) -> str:
+        """The address without its path, which is a key with some providers: what may be kept and shown."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc}"
 
     @model_validator(mode="after")
     def _check(self) -> Self:

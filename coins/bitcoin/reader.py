@@ -238,7 +238,7 @@ class BitcoinReader:
         """See ChainReader. The node walks through its whole set of unspent outputs, so at one block."""
         unspent = await read_unspent(self._rpc, list(dict(scripts)), self._rules.max_money)
         ref, _ = await self._header(unspent.block_hash)
-        return unspent.holdings(ref, self._settings.node.url, self._settings.currency, dict(scripts))
+        return unspent.holdings(ref, self._settings.node.origin, self._settings.currency, dict(scripts))
 
     async def history(
         self, scripts: Sequence[tuple[bytes, Location]], low: int, known: Sequence[OwnOutput]
@@ -249,7 +249,7 @@ class BitcoinReader:
             raise NodeBehindError(f"the node has no block at height {low}")
         unspent = await read_unspent(self._rpc, list(dict(scripts)), self._rules.max_money)
         reader = HistoryReader(
-            self._rpc, self._rules, self._settings.node.url, self._raw_block, self._breathing
+            self._rpc, self._rules, self._settings.node.origin, self._raw_block, self._breathing
         )
         return await reader.read(unspent, dict(scripts), base, known)
 

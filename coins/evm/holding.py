@@ -118,7 +118,7 @@ async def _holdings(
     now = await rpc.call("eth_getBlockByNumber", quantity(ref.height), False, result=Header | None)
     if now is None or block_ref_of(now) != ref:
         return None
-    asked = Asked(settings.node.url, METHOD, len(places), head, node_ms)
+    asked = Asked(settings.node.origin, METHOD, len(places), head, node_ms)
     amounts = {currency: _by_location(places, held) for currency, held in owned.items()}
     return Holdings(ref, amounts, owned, asked)
 

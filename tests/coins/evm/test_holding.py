@@ -66,3 +66,14 @@ async def test_a_block_that_is_not_there_or_changes_is_no_answer() -> None:
         with pytest.raises(NodeUnavailableError, match="kept changing"):
             await holdings_at(rpc, settings, {OURS: Location.HOT}, 5)
         await rpc.close()
+
+
+async def test_s35_a_key_in_the_path_of_a_node_is_not_kept_with_an_answer() -> None:
+    async with served(FakeNode(eth_getBlockByNumber=by_number, eth_getBalance="0x7")) as node:
+        settings = eth_settings(f"{node.url}/v3/0123456789abcdef")
+        assert settings.node.origin == node.url
+        rpc = EvmRpc(eth_settings(node.url).node, settings.chain_id)
+        held = await EvmHistory(rpc, settings, {OURS: Location.HOT}).at(1)
+        assert held.asked is not None
+        assert held.asked.node == node.url
+        await rpc.close()
