@@ -40,7 +40,7 @@ BOOKS_TIMEOUT_S = 120.0  # the books at a past height cost what was booked since
 
 
 class ReconcilerActor(AnsweringActor):
-    """On demand, and after a new block no more often than configured, one chain at a time."""
+    """On demand, and for new blocks no more often than configured, one comparison of a chain at a time."""
 
     def __init__(
         self,
@@ -63,6 +63,8 @@ class ReconcilerActor(AnsweringActor):
         self._differences: dict[str, tuple[int, ...]] = {}
         self._every_blocks = settings.reconcile_every_blocks
         self._began: dict[str, tuple[float, int]] = {}
+        self._tips: dict[str, int] = {}
+        self._scheduled: set[str] = set()
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._compared: defaultdict[str, int] = defaultdict(int)
 
@@ -92,23 +94,23 @@ class ReconcilerActor(AnsweringActor):
             case ClosePeriod():
                 return self.answer_beside(self._answer(message.chain, lambda: self._close(message)))
             case TipMoved():
-                if self._is_due(message):
+                self._tips[message.chain] = message.height
+                if message.chain not in self._scheduled:
+                    self._scheduled.add(message.chain)
                     self.spawn(self._on_schedule(message.chain), "schedule")
             case _:
                 raise TypeError(f"{self.address} does not understand {message!r}")
         return None
 
-    def _is_due(self, moved: TipMoved) -> bool:
-        """Whether so many blocks and so much time have passed since the last one on schedule began."""
-        now = self._clock.monotonic()
-        last = self._began.get(moved.chain)
+    def _due_in_s(self, chain: str) -> float | None:
+        """How long until the next comparison on schedule may begin; None without enough new blocks."""
+        last = self._began.get(chain)
+        if last is None:
+            return 0.0
         # A reorganisation may leave the tip lower than it was.
-        if last is not None and (
-            now - last[0] < self._pause_s or 0 <= moved.height - last[1] < self._every_blocks
-        ):
-            return False
-        self._began[moved.chain] = (now, moved.height)
-        return True
+        if 0 <= self._tips[chain] - last[1] < self._every_blocks:
+            return None
+        return max(0.0, last[0] + self._pause_s - self._clock.monotonic())
 
     async def _answer(self, chain: str, work: Callable[[], Awaitable[R]]) -> R:
         """The result of some work; trouble of the node is a refusal."""
@@ -118,6 +120,19 @@ class ReconcilerActor(AnsweringActor):
             raise CurrencyUnavailableError(f"the node of {chain} cannot answer: {error}") from error
 
     async def _on_schedule(self, chain: str) -> None:
+        """One task for each chain, until no block is left that is due: one that came too soon has its turn
+        once the pause is over, and however long the node takes, nobody queues behind it."""
+        try:
+            while (wait_s := self._due_in_s(chain)) is not None:
+                if wait_s:
+                    await self._clock.sleep(wait_s)
+                self._began[chain] = (self._clock.monotonic(), self._tips[chain])
+                await self._try_to_reconcile(chain)
+        finally:
+            self._scheduled.discard(chain)
+
+    async def _try_to_reconcile(self, chain: str) -> None:
+        """A comparison on schedule; what does not answer now is asked at the next block that is due."""
         try:
             await self._reconcile(chain, "schedule", None)
         except NodeDoubtError as error:

@@ -271,7 +271,7 @@ class ActorSettings(Section):
     """Processes of each UTXO currency that read blocks (REST without TLS) while it catches up; 0 for none."""
     tick_s: Seconds = 1.0
     """Pause between two looks for open work in the database, where no hint came."""
-    reconcile_interval_s: Annotated[float, Field(ge=0, le=604_800, allow_inf_nan=False)] = 600.0
+    reconcile_interval_s: Annotated[float, Field(ge=0, le=604_800, allow_inf_nan=False)] = 300.0
     """Least pause between two scheduled comparisons of a chain with the books; 0: after every block."""
     reconcile_every_blocks: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     """How many new blocks a chain has at least between two scheduled comparisons."""

@@ -215,6 +215,34 @@ async def test_new_blocks_start_it_no_more_often_than_configured(tmp_path: Path)
         assert [status for status, _ in await results(desk)] == ["ok"] * 2
 
 
+async def test_g13_a_block_that_came_too_soon_is_compared_when_the_pause_is_over(tmp_path: Path) -> None:
+    async with open_desk(tmp_path, environ={"CASHIER__ACTORS__RECONCILE_INTERVAL_S": "50"}) as desk:
+        await desk.mine(3)
+        assert [height for _, height in await results(desk)] == [101]
+        await desk.pass_time(60, 10)
+        assert [height for _, height in await results(desk)] == [103, 101]
+        await desk.pass_time(200, 10)
+        assert len(await results(desk)) == 2
+
+
+async def test_blocks_that_come_while_the_node_is_asked_queue_no_questions(tmp_path: Path) -> None:
+    async with open_desk(tmp_path, environ={"CASHIER__ACTORS__RECONCILE_INTERVAL_S": "0"}) as desk:
+        reader = desk.readers["BTC"]
+        honest, heights = reader.holdings, list[int]()
+
+        async def slowly(scripts: Any) -> Any:
+            held = await honest(scripts)
+            heights.append(held.at.height)
+            await desk.clock.sleep(100)
+            return held
+
+        reader.holdings = slowly  # type: ignore[method-assign]
+        await desk.mine(7)
+        await desk.pass_time(500, 10)
+        assert heights == [101, 107]
+        assert [height for _, height in await results(desk)] == [107, 101]
+
+
 async def test_so_many_blocks_lie_between_two_on_schedule(tmp_path: Path) -> None:
     environ = {"CASHIER__ACTORS__RECONCILE_INTERVAL_S": "0", "CASHIER__ACTORS__RECONCILE_EVERY_BLOCKS": "4"}
     async with open_desk(tmp_path, environ=environ) as desk:

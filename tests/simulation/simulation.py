@@ -56,8 +56,10 @@ def _text(amount: int, unit: int) -> str:
 class Simulation:
     """One run. ``world`` is looked at from outside when it is over."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
-        self.world = make_world(folder, seed, **house_settings())
+    def __init__(self, folder: Path, seed: int, *, is_dense: bool = False) -> None:
+        """With ``is_dense`` every block is compared."""
+        more = {"ACTORS__RECONCILE_INTERVAL_S": "0"} if is_dense else {}
+        self.world = make_world(folder, seed, **house_settings(), **more)
         self.people = People(self.world)
         self.hands: dict[str, Hand] = {}
         for who in (self.people, Troubles(self.world)):
@@ -153,7 +155,7 @@ class Simulation:
 
 async def simulate(folder: Path, seed: int, hours: float, *, is_dense: bool = False) -> Simulation:
     """A whole run with these hours between its beginning and its quiet end; the cashier has stopped."""
-    simulation = Simulation(folder, seed)
+    simulation = Simulation(folder, seed, is_dense=is_dense)
     try:
         await simulation.begin()
         await simulation.play(draw_day(seed, hours, is_dense=is_dense))

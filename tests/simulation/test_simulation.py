@@ -21,8 +21,8 @@ from tests.source import REPOSITORY
 
 DAY_H = 24.0
 SEED = 3
-LEAST = {"BTC": 50, "LTC": 90, "ETH": 110, "USDT-ETH": 110}
-"""Comparisons on schedule in a day: at most one in ten minutes, and one for each block."""
+LEAST = {"BTC": 100, "LTC": 200, "ETH": 220, "USDT-ETH": 220}
+"""Comparisons on schedule in a day: at most one in five minutes, and one for each block."""
 
 
 DENSE = {"BTC": 100, "LTC": 400, "ETH": 4000, "USDT-ETH": 4000}
