@@ -8,6 +8,7 @@ from typing import Any
 
 from actors.comparer import TRIES_MAX, apart_of
 from actors.identity import Ids
+from actors.place import change_of
 from coins import registry
 from coins.types import Holdings
 from config.schema import Settings
@@ -18,7 +19,7 @@ from ledger.liability import SALT_BYTES
 from ledger.period import ENABLE, books_of
 from ledger.period_command import GetClosing, RecordPeriod
 from ledger.period_view import PeriodsClosed
-from ledger.queries import GetOutputsAt, GetWatched
+from ledger.queries import GetBooksAt, GetOutputsAt, GetWatched
 from ledger.reader import LedgerReader
 from ledger.reconciliation_view import PERIOD
 from ledger.views import BooksAt
@@ -50,7 +51,8 @@ async def close_month(
     books = tuple(books_of(report) for report in closing.reports.values())
     holdings = await _told_twice(holdings_at, closing.height, books)
     compared_id = Ids(random_bytes).new("rec")
-    await record(RecordReconciliation(compared_id, chain, holdings, PERIOD, None, books))
+    change, compared = await _with_change(read, chain, holdings, books)
+    await record(RecordReconciliation(compared_id, chain, holdings, PERIOD, None, compared, change))
     closed: PeriodsClosed = await record(RecordPeriod(closing, holdings, salt, by))
     return closed
 
@@ -60,12 +62,22 @@ async def _told_twice(holdings_at: HoldingsAt, height: int, books: tuple[BooksAt
     holdings = await _known_at(holdings_at, height, books)
     for _ in range(TRIES_MAX):
         known = [each for each in books if each.currency in holdings.amounts]
-        if not any(apart_of(holdings, known).values()):
+        if not any(apart_of(holdings, known, {}).values()):
             break
         before, holdings = holdings, await _known_at(holdings_at, height, books)
         if holdings.amounts == before.amounts:
             break
     return holdings
+
+
+async def _with_change(
+    read: Ask, chain: str, holdings: Holdings, books: tuple[BooksAt, ...]
+) -> tuple[dict[str, int], tuple[BooksAt, ...]]:
+    """What lies on change scripts by the chain, and the books with the same."""
+    at, change = holdings.at, change_of(holdings, await read(GetWatched(chain)))
+    held = await read(GetBooksAt(chain, at.height, at.block_hash, tuple(change)))
+    changes = {each.currency: each.change for each in held or ()}
+    return change, tuple(replace(each, change=changes.get(each.currency)) for each in books)
 
 
 async def _known_at(holdings_at: HoldingsAt, height: int, books: tuple[BooksAt, ...]) -> Holdings:

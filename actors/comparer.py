@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from actors.contradiction import Ask, check_consistent, check_told_before, record_doubt
+from actors.place import change_of, places_of
 from coins.errors import NodeDoubtError
 from coins.family import ChainReader
-from coins.types import Holdings, Location
+from coins.types import Holdings
 from ledger.commands import RecordReconciliation
 from ledger.errors import ReconciliationBusyError
 from ledger.queries import GetBooksAt, GetOutputsAt, GetWatched, ListReconciliations
-from ledger.reconciliation_view import PAST
+from ledger.reconciliation_view import PAST, by_place
 from ledger.views import BooksAt, ReconciliationView, Watched
 
 TRIES_MAX = 5
@@ -21,22 +22,20 @@ TOLD_BEFORE = 20
 """How many comparisons of a currency are looked through for one of the same block."""
 
 
-Apart = Mapping[tuple[str, Location], int]
-"""Chain less books by currency and location."""
+Apart = Mapping[tuple[str, str], int]
+"""Chain less books by currency and place."""
 
 
-def apart_of(holdings: Holdings, books: Sequence[BooksAt]) -> Apart:
-    """How far what the chain says and the books at the same block are apart."""
-    return {
-        (each.currency, location): holdings.amounts[each.currency].get(location, 0) - amount
-        for each in books
-        for location, amount in each.onchain.items()
-    }
-
-
-def places_of(watched: Sequence[Watched]) -> dict[bytes, str]:
-    """The location of each script."""
-    return {each.own.script: each.location.value for each in watched}
+def apart_of(holdings: Holdings, books: Sequence[BooksAt], change: Mapping[str, int]) -> Apart:
+    """How far what the chain says and the books at the same block are apart; ``change`` as
+    :func:`change_of`."""
+    apart = {}
+    for each in books:
+        is_split = each.currency in change and each.change is not None
+        told = by_place(holdings.amounts[each.currency], change[each.currency] if is_split else None)
+        for place, amount in by_place(each.onchain, each.change if is_split else None).items():
+            apart[each.currency, place] = told[place] - amount
+    return apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,29 +71,32 @@ class Comparer:
             watched, holdings = await self._ask_chain(height)
             if last is not None and len(last[0]) == len(watched):
                 check_consistent(last[1], holdings, places_of(watched))
+            change = change_of(holdings, watched)
             last = watched, holdings
             books = await self._books_of(holdings)
             if books is None:
                 continue
-            apart = apart_of(holdings, books)
+            apart = apart_of(holdings, books, change)
             if any(apart.values()) and apart != doubted:
                 doubted = apart  # a false alarm is worse than a late one: the node is asked once more
                 continue
             if height is None:
-                await self._check_told_before(holdings, apart, len(watched))
+                await self._check_told_before(holdings, apart, watched)
             address_seq = watched[-1].sequence if watched else 0
-            command = RecordReconciliation(self.new_id(), self.chain, holdings, cause, address_seq, books)
+            command = RecordReconciliation(
+                self.new_id(), self.chain, holdings, cause, address_seq, books, change
+            )
             views = await self.ask("ledger", command)
             if views is not None:
                 return views
         raise ReconciliationBusyError(f"blocks of {self.chain} came in between {TRIES_MAX} times")
 
-    async def _check_told_before(self, holdings: Holdings, apart: Apart, scripts: int) -> None:
+    async def _check_told_before(self, holdings: Holdings, apart: Apart, watched: Sequence[Watched]) -> None:
         """Raises NodeDoubtError when an earlier comparison was told otherwise of this block."""
         for currency in sorted({currency for (currency, _), amount in apart.items() if amount}):
             page = await self.ask("ledger_reader", ListReconciliations(currency, TOLD_BEFORE))
             for view in page.data:
-                check_told_before(view, holdings, scripts)
+                check_told_before(view, holdings, watched)
 
     async def holdings_at(self, height: int) -> Holdings:
         """The chain's answer at a past block that the books stand on. Raises as :meth:`compare`."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
+from actors.place import change_of
 from coins.errors import NodeDoubtError
-from coins.types import Holdings
+from coins.types import CHANGE, Holdings
 from ledger.commands import RecordNodeDoubt
 from ledger.difference import NODE_DOUBT, Found
+from ledger.reconciliation_view import by_place
 from ledger.request import Request
-from ledger.views import ReconciliationView
+from ledger.views import ReconciliationView, Watched
 
 R = TypeVar("R")
 
@@ -43,22 +45,23 @@ def check_consistent(first: Holdings, second: Holdings, places: Mapping[bytes, s
         raise _doubt(apart, second)
 
 
-def check_told_before(view: ReconciliationView, now: Holdings, scripts: int) -> None:
+def check_told_before(view: ReconciliationView, now: Holdings, watched: Sequence[Watched]) -> None:
     """Raises NodeDoubtError when a comparison was told something else about the same block.
 
-    ``scripts`` is how many were asked about now. An answer that another way of asking gave, or about other
-    scripts, contradicts nothing.
+    ``watched`` are the scripts that were asked about now. An answer that another way of asking gave, or about
+    other scripts, contradicts nothing.
     """
     before, told, asked = view.inputs, now.amounts.get(view.currency), now.asked
     if view.block_hash != now.at.block_hash or told is None or asked is None:
         return
-    if (before.get("method"), before.get("scripts")) != (asked.method, scripts):
+    if (before.get("method"), before.get("scripts")) != (asked.method, len(watched)):
         return
-    named = {str(location): amount for location, amount in told.items()}
+    is_split = any(line["location"] == CHANGE for line in view.lines)
+    named = by_place(told, change_of(now, watched).get(view.currency) if is_split else None)
     apart = {
-        (line["location"], b""): line["chain"] - named.get(line["location"], 0)
+        (line["location"], b""): line["chain"] - named[line["location"]]
         for line in view.lines
-        if named.get(line["location"], 0) != line["chain"]
+        if named.get(line["location"], line["chain"]) != line["chain"]
     }
     if apart:
         raise _doubt({view.currency: apart}, now)

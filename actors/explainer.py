@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from actors.bisect import first_bad
-from actors.comparer import places_of
+from actors.comparer import apart_of
 from actors.contradiction import Ask, check_consistent, check_told_before, found_of
+from actors.place import change_of, places_of
 from coins.errors import NodeDoubtError, NodeUnavailableError, StateGoneError
 from coins.family import ChainReader, History, WatchIndex
-from coins.types import Block, BlockRef, Holdings, Location, Outpoint, OwnOutput
+from coins.types import Block, BlockRef, Holdings, Outpoint, OwnOutput, booked_at
 from ledger.commands import RecordDifferences, RecordNodeDoubt
 from ledger.difference import (
     FORCED_BALANCE,
@@ -36,8 +37,8 @@ from ledger.views import BlockBooks, ReconciliationView, Watched
 BLOCKS_MAX = 8
 """Most bad blocks that one difference is followed to."""
 
-Apart = Mapping[Location, int]
-"""Chain less books by location."""
+Apart = Mapping[str, int]
+"""Chain less books by place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,8 @@ class Explainer:
         low = agreed if agreed is not None else anchor
         try:
             history = await self._history(watched, low)
-            check_told_before(view, await history.at(view.height), len(watched))
-            if low > anchor and any((await self._apart(history, view.currency, low)).values()):
+            check_told_before(view, await history.at(view.height), watched)
+            if low > anchor and any((await self._apart(history, view.currency, low, watched)).values()):
                 low, self._seen = anchor, {}
                 history = await self._history(watched, low)
             blocks = await self._bad_blocks(history, view, low, watched, is_first=low == anchor)
@@ -115,8 +116,8 @@ class Explainer:
     ) -> list[BadBlock]:
         """One block after the other at which the difference changes, the lowest first."""
         currency, blocks, first = view.currency, [], low
-        now = await self._apart(history, currency, view.height)
-        base = await self._apart(history, currency, low)
+        now = await self._apart(history, currency, view.height, watched)
+        base = await self._apart(history, currency, low, watched)
         if is_first and any(base.values()):
             ref = (await history.at(low)).at
             detail = "there before the books begin"
@@ -125,16 +126,18 @@ class Explainer:
             before = base
 
             async def is_bad(height: int, before: Apart = before) -> bool:
-                return await self._apart(history, currency, height) != before
+                return await self._apart(history, currency, height, watched) != before
 
             bad = await first_bad(low, view.height, is_bad)
-            base = await self._apart(history, currency, bad)
-            change = {each: base[each] - before[each] for each in Location}
+            base = await self._apart(history, currency, bad, watched)
+            change = {place: base[place] - before[place] for place in base}
             blocks.append(await self._look_at(history, currency, bad, watched, change, first))
             low = bad
         return blocks
 
-    async def _apart(self, history: History, currency: str, height: int) -> Apart:
+    async def _apart(
+        self, history: History, currency: str, height: int, watched: tuple[Watched, ...]
+    ) -> Apart:
         """Chain less books at a height; each height is asked once."""
         if height not in self._seen:
             holdings = await history.at(height)
@@ -145,12 +148,12 @@ class Explainer:
             if books is None:
                 raise ReconciliationBusyError(f"block {height} is another one by now")
             self._compared += 1
-            told = holdings.amounts.get(currency)
-            if told is None:
+            if currency not in holdings.amounts:
                 raise NodeUnavailableError(
                     f"the node cannot tell what we own of {currency} at block {height}"
                 )
-            self._seen[height] = {each: told.get(each, 0) - books[0].onchain[each] for each in Location}
+            places = apart_of(holdings, books, change_of(holdings, watched))
+            self._seen[height] = {place: amount for (_, place), amount in places.items()}
         return self._seen[height]
 
     async def _look_at(
@@ -276,13 +279,9 @@ def _state_change(before: Holdings, after: Holdings, currency: str) -> dict[byte
 
 
 def _rest(change: Apart, found: tuple[Found, ...], detail: str) -> tuple[Found, ...]:
-    """What is left of a difference by location."""
+    """What is left of a difference by place."""
     left = dict(change)
     for each in found:
-        place = Location(each.location)
+        place = each.location if each.location in left else booked_at(each.location).value
         left[place] = left.get(place, 0) - each.amount
-    return tuple(
-        Found(UNEXPLAINED, location.value, amount, detail=detail)
-        for location, amount in left.items()
-        if amount
-    )
+    return tuple(Found(UNEXPLAINED, place, amount, detail=detail) for place, amount in left.items() if amount)

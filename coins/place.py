@@ -13,6 +13,10 @@ class Location(StrEnum):
     COLD = "cold"
 
 
+CHANGE = "change"
+"""The part of ``hot`` that lies on change scripts, where a comparison tells it apart; it has no account."""
+
+
 class Branch(StrEnum):
     """What an own script was made for; decides its derivation path."""
 
@@ -30,6 +34,12 @@ LOCATION_OF = {
     Branch.COLD: Location.COLD,
     Branch.COLD_CHANGE: Location.COLD,
 }
+
+
+def booked_at(place: str) -> Location:
+    """The location in whose account the money of a place of a comparison is booked."""
+    return Location.HOT if place == CHANGE else Location(place)
+
 
 DERIVED = (Branch.DEPOSIT, Branch.HOT, Branch.CHANGE)
 """Branches whose scripts follow from the account keys of every custody but ``node``."""

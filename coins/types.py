@@ -10,10 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from coins.place import CHANGE as CHANGE
 from coins.place import DERIVED as DERIVED
 from coins.place import LOCATION_OF as LOCATION_OF
 from coins.place import Branch as Branch
 from coins.place import Location as Location
+from coins.place import booked_at as booked_at
 from coins.place import location_of as location_of
 
 

@@ -8,7 +8,10 @@ from gateway.model import Model
 
 
 class ReconciliationLine(Model):
-    """One location: what the chain says, what the books say, and the first less the second."""
+    """One location: what the chain says, what the books say, and the first less the second.
+
+    On chains with outputs ``change`` is a line of its own, and not in that of ``hot``.
+    """
 
     location: str
     chain: str

@@ -49,7 +49,32 @@ def books_at(db: Database, chain: str, currency: str, height: int) -> BooksAt:
         totals[side_of(kind, account_class)] += balance
         if kind == "onchain":
             onchain[Location(rest.rpartition(":")[2])] = balance
-    return BooksAt(currency, onchain, totals)
+    return BooksAt(currency, onchain, totals, change_at(db, chain, currency, height))
+
+
+def change_at(db: Database, chain: str, currency: str, height: int) -> int | None:
+    """What lies on change scripts at ``height`` by the books' outputs; None while no such script was issued.
+
+    Outputs unspent now, less what the blocks above ``height`` brought and took.
+    """
+    issued = db.execute(
+        "SELECT 1 FROM script_reservation WHERE currency = ? AND branch = 'change' LIMIT 1", (currency,)
+    ).fetchone()
+    if issued is None:
+        return None
+    now = db.execute(
+        "SELECT u.amount FROM utxo u JOIN own_script s ON s.sequence = u.script_sequence WHERE u.chain = ?"
+        " AND u.spent_by IS NULL AND u.location <> 'cold' AND u.location = 'hot' AND s.branch = 'change'",
+        (chain,),
+    )
+    since = db.execute(
+        "SELECT m.delta FROM block b"
+        " JOIN chain_movement m ON m.chain = b.chain AND m.block_hash = b.block_hash"
+        " JOIN own_script s ON s.sequence = m.script_sequence WHERE b.chain = ? AND b.height > ?"
+        " AND m.is_disconnected = 0 AND s.branch = 'change'",
+        (chain, height),
+    )
+    return sum(int(amount) for (amount,) in now) - sum(int(delta) for (delta,) in since)
 
 
 def is_balanced(totals: dict[str, int]) -> bool:

@@ -11,6 +11,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from coins.types import Location, booked_at
+
 MISSING_DEPOSIT = "missing_deposit"  # on the chain, not in the books
 EXTRA_CREDIT = "extra_credit"  # in the books, not on the chain
 UNKNOWN_OUTGOING = "unknown_outgoing"  # left our scripts, the books do not know of it
@@ -31,7 +33,6 @@ KINDS = (
 )  # fmt: skip
 
 FEES = ("network_fee", "token_fee")
-HOT = "hot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,9 @@ class Booked:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All about one block and one currency. ``places`` are our scripts with their locations, ``attempts`` the
-    txids of our own chain txs, ``state`` by how much the chain changed what each script holds."""
+    """All about one block and one currency. ``places`` are our scripts with their locations (``change`` for
+    change scripts, booked at ``hot``), ``attempts`` the txids of our own chain txs, ``state`` by how
+    much the chain changed what each script holds."""
 
     block_hash: str
     places: Mapping[bytes, str]
@@ -156,7 +158,7 @@ def _kind_of(facts: Facts, told: Sequence[Moved], held: Sequence[Moved]) -> tupl
     if is_ours:
         return STUCK_WITHDRAWAL, "a chain tx of ours is in this block, and not booked"
     with_change = first.txid in _paid_with_change(facts)
-    if is_incoming and with_change and facts.places[first.script] == HOT:
+    if is_incoming and with_change and booked_at(facts.places[first.script]) is Location.HOT:
         return UNKNOWN_OUTGOING, "came back of what left by a chain tx that the books do not know"
     if is_incoming:
         return MISSING_DEPOSIT, "in this block, and not booked"
@@ -172,7 +174,8 @@ def _paid_with_change(facts: Facts) -> set[str]:
     That is what a payment of ours looks like that the books do not know, as behind an old copy of them.
     """
     spenders = {each.txid for each in facts.chain if each.position.startswith("in:")}
-    back = {each.txid for each in facts.chain if each.amount > 0 and facts.places.get(each.script) == HOT}
+    ours = {script for script, place in facts.places.items() if booked_at(place) is Location.HOT}
+    back = {each.txid for each in facts.chain if each.amount > 0 and each.script in ours}
     return spenders & back
 
 
@@ -201,7 +204,8 @@ def _of_postings(facts: Facts) -> Iterable[Found]:
     """Entries that moved more, or less, onchain than their movements: the books differ from themselves."""
     moved: dict[tuple[int | None, str], int] = defaultdict(int)
     for each in facts.books:
-        moved[each.journal_id, facts.places.get(each.script, "")] += each.amount
+        place = facts.places.get(each.script)
+        moved[each.journal_id, booked_at(place).value if place else ""] += each.amount
     posted: dict[tuple[int, str], list[Booked]] = defaultdict(list)
     for entry in facts.booked:
         posted[entry.journal_id, entry.location].append(entry)

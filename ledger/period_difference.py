@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from coins.types import booked_at
 from ledger.case import CaseKind, CaseState
 from ledger.case_row import CaseRow, read_cases
 from ledger.connection import Database
@@ -61,7 +62,7 @@ def _part(case: CaseRow) -> dict[str, Any]:
     return {
         "case": case.id,
         "kind": case.kind.value,
-        "location": location_of(case),
+        "location": booked_at(location_of(case)).value,
         "amount": str(amount),
         "height": case.block_height,
         "block_hash": case.block_hash,

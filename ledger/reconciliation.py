@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
-from coins.types import Location
 from ledger import accounts, codec
 from ledger.books_at import books_at, is_balanced
 from ledger.commands import RecordReconciliation
@@ -17,7 +16,7 @@ from ledger.currency import tip_of
 from ledger.difference_case import close_differences
 from ledger.node_doubt import close_node_doubts
 from ledger.reconciliation_digest import digest_of
-from ledger.reconciliation_view import PAST
+from ledger.reconciliation_view import PAST, by_place
 from ledger.views import BooksAt, ReconciliationView
 
 RECONCILIATION_COLUMNS = (
@@ -95,17 +94,20 @@ def _moved_on(tx: Tx, books: BooksAt) -> bool:
 
 
 def _compare(tx: Tx, command: RecordReconciliation, books: BooksAt) -> ReconciliationView:
-    """Compare one currency location by location; a location the chain names nothing for holds nothing."""
+    """Compare one currency place by place; one that the chain names nothing for holds nothing."""
     currency, at = books.currency, command.holdings.at
-    told: Mapping[Location, int] = command.holdings.amounts[currency]
+    change = command.change.get(currency)
+    is_split = change is not None and books.change is not None
+    told = by_place(command.holdings.amounts[currency], change if is_split else None)
+    held = by_place(books.onchain, books.change if is_split else None)
     lines = tuple(
         {
-            "location": location.value,
-            "chain": told.get(location, 0),
-            "books": books.onchain[location],
-            "difference": told.get(location, 0) - books.onchain[location],
+            "location": place,
+            "chain": told[place],
+            "books": held[place],
+            "difference": told[place] - held[place],
         }
-        for location in Location
+        for place in told
     )
     differs = any(line["difference"] for line in lines) or not is_balanced(books.totals)
     last = tx.db.execute(

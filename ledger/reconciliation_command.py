@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from coins.types import Holdings
 from ledger.difference import Found
@@ -20,6 +21,8 @@ class RecordReconciliation(Command[tuple[ReconciliationView, ...] | None]):
     are those at that block, by :class:`ledger.queries.GetBooksAt`, or are made here.
     Answers None (nothing stored) when that block is not, or no longer, one the ledger stands on, when the
     books were changed at it since, or when they know a script there that was not asked about.
+    ``change`` is what the chain says lies on change scripts, by currency; where the books know it too, it is
+    compared as a place of its own.
     """
 
     id: str
@@ -28,6 +31,7 @@ class RecordReconciliation(Command[tuple[ReconciliationView, ...] | None]):
     cause: str = "schedule"
     address_seq: int | None = None
     books: tuple[BooksAt, ...] = ()
+    change: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,17 +12,22 @@ import pytest
 from actors.contradiction import check_consistent, check_told_before, found_of, record_doubt
 from actors.messages import Reconcile
 from coins.errors import NodeDoubtError
-from coins.types import Asked, BlockRef, Holdings, Location
+from coins.types import Asked, BlockRef, Branch, Holdings, Location, OwnScript
 from ledger.commands import RecordNodeDoubt
 from ledger.errors import CurrencyUnavailableError
 from ledger.queries import GetStanding
 from ledger.reconciliation_view import ReconciliationView
+from ledger.views import Watched
 from tests.actors.desk import TOKEN, Desk, chain_of, open_desk
 from tests.actors.planting import compared, explained
 from tests.ledger.books import rows
 
 US, HOT = b"\x01" * 20, b"\x02" * 20
 PLACES = {US: "deposit", HOT: "hot"}
+WATCHED = (
+    Watched(OwnScript(US, "us", Branch.DEPOSIT, 0), Location.DEPOSIT, 1),
+    Watched(OwnScript(HOT, "hot", Branch.HOT, 0), Location.HOT, 2),
+)
 AT = BlockRef(7, "aa" * 32, "99" * 32)
 ASKED = Asked("fake", "state", 2, 7)
 CASES = "SELECT kind, status, currency, amount, block_height FROM unclaimed_case ORDER BY ordinal"
@@ -56,18 +61,29 @@ def test_another_block_and_what_was_not_told_contradict_nothing() -> None:
     other = told(4, 3, at=replace(AT, block_hash="bb" * 32))
     check_consistent(told(5, 3), other, PLACES)
     check_consistent(told(5, 3), told(5, 3, amounts={}), PLACES)
-    check_told_before(view(4, 3), told(5, 3, at=other.at), 2)
-    check_told_before(view(4, 3), told(5, 3, amounts={}), 2)
-    check_told_before(view(4, 3), told(5, 3, asked=None), 2)
+    check_told_before(view(4, 3), told(5, 3, at=other.at), WATCHED)
+    check_told_before(view(4, 3), told(5, 3, amounts={}), WATCHED)
+    check_told_before(view(4, 3), told(5, 3, asked=None), WATCHED)
 
 
 def test_l11_what_an_earlier_comparison_was_told_of_the_block_counts_if_it_was_asked_the_same() -> None:
-    check_told_before(view(5, 3), told(5, 3), 2)
+    check_told_before(view(5, 3), told(5, 3), WATCHED)
     with pytest.raises(NodeDoubtError) as caught:
-        check_told_before(view(5, 4), told(5, 3), 2)
+        check_told_before(view(5, 4), told(5, 3), WATCHED)
     assert caught.value.apart == {"BTC": {("hot", b""): 1}}
-    check_told_before(view(5, 4), told(5, 3), 3)
-    check_told_before(view(5, 4, method="rewound"), told(5, 3), 2)
+    check_told_before(view(5, 4), told(5, 3), (*WATCHED, WATCHED[0]))
+    check_told_before(view(5, 4, method="rewound"), told(5, 3), WATCHED)
+
+
+def test_change_is_compared_with_change_where_it_was_told_apart() -> None:
+    watched = (WATCHED[0], Watched(OwnScript(HOT, "hot", Branch.CHANGE, 0), Location.HOT, 2))
+    apart = view(5, 0)
+    lines = (*apart.lines, {"location": "change", "chain": 3})
+    check_told_before(replace(apart, lines=lines), told(5, 3), watched)
+    check_told_before(view(5, 3), told(5, 3), watched)
+    with pytest.raises(NodeDoubtError) as caught:
+        check_told_before(replace(apart, lines=lines), told(5, 4), watched)
+    assert caught.value.apart == {"BTC": {("change", b""): -1}}
 
 
 def test_one_finding_for_each_location() -> None:

@@ -112,6 +112,44 @@ async def test_l11_a_stolen_output_that_the_books_missed(desk: Desk) -> None:
     assert found.position == f"in:{txid}:{index}"
 
 
+async def test_l11_a_stolen_change_output_is_named_as_change(desk: Desk) -> None:
+    sql = (
+        "SELECT u.txid, u.output_index, u.amount, s.script FROM utxo u JOIN own_script s"
+        " ON s.sequence = u.script_sequence WHERE u.spent_by IS NULL AND s.branch = 'change'"
+    )
+    ((txid, index, amount, script),) = rows(desk.path, sql)
+    with Blind(desk, "BTC"):
+        thief = FakeTx(inputs=(Outpoint(txid, index),), outputs=((foreign("thief").script, int(amount)),))
+        desk.chains["BTC"].send(thief)
+        await desk.mine()
+    height = desk.height()
+    await desk.mine(6)
+    found = await only(desk, height)
+    assert (found.kind, found.location, found.amount) == ("stolen_utxo", "change", -int(amount))
+    assert (found.txid, found.script) == (thief.txid, bytes(script))
+    lines = {line["location"]: line for line in (await compared(desk)).lines}
+    assert list(lines) == ["deposit", "hot", "change", "cold"]
+    assert [line["difference"] for line in lines.values()] == [0, 0, -int(amount), 0]
+    assert (lines["change"]["chain"], lines["change"]["books"]) == (0, int(amount))
+
+
+async def test_l11_change_that_the_books_take_for_hot_is_found_although_the_sum_agrees(desk: Desk) -> None:
+    db = connect(desk.path)
+    db.execute(
+        "UPDATE utxo SET script_sequence = (SELECT sequence FROM own_script WHERE purpose = 'hot')"
+        " WHERE spent_by IS NULL AND location = 'hot'"
+    )
+    db.close()
+    view = await compared(desk)
+    apart = {line["location"]: line["difference"] for line in view.lines}
+    assert (view.status, apart["hot"]) == ("mismatch", -apart["change"])
+    assert apart["change"] > 0
+    found = [each for block in (await explained(desk, view)).blocks for each in block.found]
+    assert {each.location: each.amount for each in found} == {
+        "hot": apart["hot"], "change": apart["change"],
+    }  # fmt: skip
+
+
 async def test_l11_unknown_outgoing_that_the_books_missed(desk: Desk) -> None:
     txid, index, amount = unspent(desk)
     ((hot,),) = rows(desk.path, "SELECT script FROM own_script WHERE purpose = 'hot'")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from coins import types
-from coins.place import DERIVED, LOCATION_OF, Branch, Location, location_of
+from coins.place import CHANGE, DERIVED, LOCATION_OF, Branch, Location, booked_at, location_of
 
 
 @pytest.mark.parametrize("branch", Branch)
@@ -17,3 +17,9 @@ def test_each_branch_has_a_location(branch: Branch) -> None:
 
 def test_the_words_are_given_again_by_types() -> None:
     assert (types.Branch, types.Location, types.DERIVED) == (Branch, Location, DERIVED)
+    assert (types.CHANGE, types.booked_at) == (CHANGE, booked_at)
+
+
+def test_change_is_booked_at_hot_and_every_location_at_itself() -> None:
+    assert booked_at(CHANGE) is LOCATION_OF[Branch.CHANGE] is Location.HOT
+    assert [booked_at(location.value) for location in Location] == list(Location)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from coins.types import Block, BlockRef, ChainDelta, Location, Receipt
-from ledger.books_at import books_at, is_balanced
+from ledger.books_at import books_at, change_at, is_balanced
 from ledger.commands import ApplyChainDelta
 from ledger.connection import connect
 from tests.ledger.books import ANCHOR, do, fund, make_books, transfer
+from tests.ledger.till import Till
 
 
 def block(height: int, branch: str, parent: BlockRef, *amounts: int) -> Block:
@@ -38,6 +39,35 @@ def test_l11_the_books_at_each_height_are_what_was_there_then(tmp_path: Path) ->
     equity = {height: books.totals["equity"] for height, books in found.items()}
     assert equity == {99: 0, 100: 0, 101: 30, 102: 34, 103: 34, 200: 34}
     assert all(is_balanced(books.totals) for books in found.values())
+
+
+def test_l11_what_lies_on_change_at_each_height_is_what_the_chain_says(tmp_path: Path) -> None:
+    till = Till(tmp_path)
+    till.deposit("alice", 900_000, blocks=6)
+    db = connect(till.store.path, read_only=True)
+    assert change_at(db, "BTC", "BTC", 106) is None
+    for amount in (60_000, 70_000, 80_000):
+        till.open("alice", amount)
+        till.pay_all()
+        till.mine(2)
+        till.reorg(1)
+    till.mine(6)
+    till.open("alice", 50_000)
+    till.pay_all()
+    till.mine(1)
+    scripts = {
+        bytes(script) for (script,) in till.rows("SELECT script FROM own_script WHERE branch = 'change'")
+    }
+    told = {}
+    for ref in till.chain.refs():
+        outputs = till.chain.blocks[ref.block_hash].state.outputs.values()
+        told[ref.height] = sum(amount for script, amount in outputs if script in scripts)
+    assert len(set(told.values())) >= 4
+    assert {height: change_at(db, "BTC", "BTC", height) for height in told} == told
+    assert books_at(db, "BTC", "BTC", 107).change == told[107]
+    db.close()
+    till.check()
+    till.close()
 
 
 def test_sums_that_do_not_agree_are_seen() -> None:

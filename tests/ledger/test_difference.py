@@ -8,22 +8,23 @@ from typing import Any
 
 import pytest
 
+from coins.types import booked_at
 from ledger.difference import KINDS, Booked, Facts, Moved, explain, is_power_of_ten
 
-US, HOT = b"\x01" * 20, b"\x02" * 20
+US, HOT, CHANGE = b"\x01" * 20, b"\x02" * 20, b"\x04" * 20
 TX, OTHER = "0xaa", "0xbb"
 
 
 def facts(**changes: Any) -> Facts:
     values: dict[str, Any] = {
-        "block_hash": "0xbe", "places": {US: "deposit", HOT: "hot"}, "chain": (), "books": (), "state": {},
-        "booked": (), "attempts": frozenset(),
+        "block_hash": "0xbe", "places": {US: "deposit", HOT: "hot", CHANGE: "change"}, "chain": (),
+        "books": (), "state": {}, "booked": (), "attempts": frozenset(),
     }  # fmt: skip
     return Facts(**values | changes)
 
 
 def booked(moved: Moved, number: int, **changes: Any) -> Booked:
-    location = {US: "deposit", HOT: "hot"}[moved.script]
+    location = {US: "deposit", HOT: "hot", CHANGE: "hot"}[moved.script]
     values = (number, "kind", "ref", moved.txid, location, moved.amount, (), "")
     return Booked(*values) if not changes else Booked(*values[:6], changes.get("others", ()), "")
 
@@ -73,6 +74,21 @@ def test_l11_one_place_that_the_two_sides_tell_differently(
     (found,) = explain(told)
     assert (found.kind, found.amount, found.txid) == (expected, difference, TX)
     assert found.kind in KINDS
+
+
+def test_l11_a_difference_on_a_change_output_is_of_change_and_a_posting_without_movement_of_hot() -> None:
+    stolen = Moved(CHANGE, TX, "in:ab:1", -9)
+    entry = Booked(4, "kind", "ref", OTHER, "hot", 3, (), "")
+    found = explain(facts(chain=(stolen,), state={CHANGE: -9}, booked=(entry,)))
+    assert [(each.kind, each.location, each.amount) for each in found] == [
+        ("stolen_utxo", "change", -9), ("extra_credit", "hot", -3),
+    ]  # fmt: skip
+    back = Moved(CHANGE, TX, "out:1", 4)
+    paid = Moved(HOT, TX, "in:ab:0", -9)
+    told = facts(chain=(paid, back), state={HOT: -9, CHANGE: 4}, attempts=frozenset())
+    assert {(each.kind, each.location) for each in explain(told)} == {
+        ("unknown_outgoing", "hot"), ("unknown_outgoing", "change"),
+    }  # fmt: skip
 
 
 def test_l11_a_movement_booked_twice_is_a_duplicate() -> None:
@@ -146,8 +162,9 @@ def test_l11_whatever_is_told_the_findings_sum_to_the_difference() -> None:
     rng = random.Random(11)
     for _ in range(300):
         chain = [
-            Moved(rng.choice([US, HOT]), rng.choice([TX, OTHER]), rng.choice(["native", "value", "gas"]),
-                  rng.randint(1, 9) * rng.choice([1, -1])) for _ in range(rng.randint(0, 4))
+            Moved(rng.choice([US, HOT, CHANGE]), rng.choice([TX, OTHER]),
+                  rng.choice(["native", "value", "gas"]), rng.randint(1, 9) * rng.choice([1, -1]))
+            for _ in range(rng.randint(0, 4))
         ]  # fmt: skip
         books = [
             Moved(each.script, each.txid, each.position, each.amount + rng.choice([0, 0, 3]), number)
@@ -162,7 +179,10 @@ def test_l11_whatever_is_told_the_findings_sum_to_the_difference() -> None:
         found = explain(
             facts(chain=chain, books=books, state=state, booked=entries, attempts=frozenset({TX}))
         )
-        for script, location in ((US, "deposit"), (HOT, "hot")):
+        for location, scripts in (("deposit", (US,)), ("hot", (HOT, CHANGE))):
             posted = sum(entry.amount for entry in entries if entry.location == location)
-            total = sum(each.amount for each in found if each.location == location)
-            assert total == state.get(script, 0) - posted
+            total = sum(each.amount for each in found if booked_at(each.location).value == location)
+            assert total == sum(state.get(script, 0) for script in scripts) - posted
+        on_change = sum(each.amount for each in books if each.script == CHANGE)
+        total = sum(each.amount for each in found if each.location == "change")
+        assert total == state.get(CHANGE, 0) - on_change

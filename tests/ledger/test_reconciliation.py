@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 from coins.types import Asked, Block, BlockRef, ChainDelta, Holdings, Location, Receipt
+from ledger.books_at import books_at
 from ledger.commands import ApplyChainDelta
+from ledger.connection import connect
 from ledger.errors import UnknownCurrencyError
 from ledger.reconciliation_command import RecordReconciliation
 from ledger.reconciliation_digest import digest_of
-from ledger.reconciliation_view import ReconciliationView
+from ledger.reconciliation_view import BooksAt, ReconciliationView
+from ledger.store import SqliteStore
 from ledger.verify import verify_file
 from tests.ledger.books import ANCHOR, balance, do, fund, make_books, rows, transfer
 
@@ -54,6 +57,35 @@ def test_l11_one_unit_is_found_and_located_and_nothing_is_corrected(
     }
     store.close()
     assert balance(store.path, "onchain:BTC:hot") == 2**70
+
+
+def test_l11_change_is_a_place_of_its_own_where_chain_and_books_know_it(tmp_path: Path) -> None:
+    store = make_books(tmp_path)
+    fund(store, "alice", 1_000)
+    books = replace(books_now(store), change=300)
+    holdings = Holdings(ANCHOR, {"BTC": {Location.HOT: 999}})
+
+    def lines(number: int, books: BooksAt, change: dict[str, int]) -> dict[str, tuple[int, int, int]]:
+        command = RecordReconciliation(f"rec_{number}", "BTC", holdings, books=(books,), change=change)
+        (view,) = do(store, command)
+        assert view.status == "mismatch"
+        return {line["location"]: (line["chain"], line["books"], line["difference"]) for line in view.lines}
+
+    assert lines(1, books, {"BTC": 299}) == {
+        "deposit": (0, 0, 0), "hot": (700, 700, 0), "change": (299, 300, -1), "cold": (0, 0, 0),
+    }  # fmt: skip
+    whole = {"deposit": (0, 0, 0), "hot": (999, 1_000, -1), "cold": (0, 0, 0)}
+    assert lines(2, books, {}) == lines(3, replace(books, change=None), {"BTC": 299}) == whole
+    assert lines(4, books, {"BTC": 301})["hot"] == (698, 700, -2)
+    store.close()
+
+
+def books_now(store: SqliteStore) -> BooksAt:
+    db = connect(store.path, read_only=True)
+    try:
+        return books_at(db, "BTC", "BTC", ANCHOR.height)
+    finally:
+        db.close()
 
 
 def test_nothing_is_compared_at_another_block(tmp_path: Path) -> None:
