@@ -280,7 +280,6 @@ class FeeQuote:
 CPFP = "cpfp"
 """Kind of the plan of a child: it spends the unconfirmed change of a payout and pays for both."""
 
-
 CONSOLIDATE = "consolidate"
 """Kind of the plan that spends many small outputs of ours into one: its only output is its change."""
 
