@@ -245,6 +245,7 @@ class BitcoinCoinSettings(CoinBase):
             raise problem('custody = "node" needs wallet')
         if self.is_watch_only and self.deposit_xpub is not None:
             check_p2wpkh_key(self.deposit_xpub, self.network)
+        self.check_leaves_fee(self.plain_fee_max)
         rate = self.consolidate_fee_rate_max_sat_vb
         if rate is not None and not self.fee_rate.min <= rate <= self.fee_rate.max:
             raise problem("consolidate_fee_rate_max_sat_vb must be between fee_rate.min and fee_rate.max")
@@ -314,6 +315,7 @@ class EvmCoinSettings(CoinBase):
             raise problem("hot_keystore and hot_xpub exclude each other: the hot key is of one of them")
         if self.priority_fee_gwei > self.max_fee_gwei:
             raise problem("priority_fee_gwei is larger than max_fee_gwei")
+        self.check_leaves_fee(self.plain_fee_max)
         if self.payout_gas_limit_max < self.gas_limit:
             raise problem("payout_gas_limit_max is smaller than gas_limit")
         return self

@@ -208,6 +208,16 @@ class CurrencySettings(Section):
         if self.day_limit is not None and self.day_limit < self.maximum_withdrawal:
             raise problem("day_limit is smaller than maximum_withdrawal: some could never leave")
 
+    def check_leaves_fee(self, fee: int) -> None:
+        """Refuse bounds that leave a movement to the cold address nothing for its ``fee`` (base units).
+
+        It would be approved and wait until somebody pays more in.
+        """
+        name = "hot_ceiling" if self.hot_target is None else "hot_target"
+        left = self.hot_ceiling if self.hot_target is None else self.hot_target
+        if self.cold_address is not None and left is not None and left < fee:
+            raise problem(f"{name} leaves less than a plain chain tx may cost, {fee} base units")
+
     @property
     def is_supported(self) -> bool:
         """Whether this currency may be enabled at all."""

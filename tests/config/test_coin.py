@@ -87,6 +87,11 @@ BAD_LIMITS = [
     ('client_day_limit = "0.0000001"', "client_day_limit is smaller than minimum_withdrawal"),
     ('hot_floor = "2"\nhot_ceiling = "1"', "hot_floor, hot_target and hot_ceiling must not fall"),
     ('cold_address = "bc1q"', "cold_address needs hot_ceiling"),
+    ('cold_address = "bc1q"\nhot_ceiling = "0"', "hot_ceiling leaves less than a plain chain tx may cost"),
+    (
+        'cold_address = "bc1q"\nhot_target = "0.00001"\nhot_ceiling = "1"',
+        "hot_target leaves less than a plain chain tx may cost, 113000 base units",
+    ),
     ('second_approval_above = "0.1"', "second_approval_above must be more than approval_above"),
     ('client_month_limit = "0.0000001"', "client_month_limit is smaller than minimum_withdrawal"),
     (
