@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ledger import accounts, liability
@@ -130,6 +130,40 @@ def _totals(closing: Mapping[str, int]) -> dict[str, str]:
     return {**{kind.value: str(amount) for kind, amount in sums.items()}, "difference": str(difference)}
 
 
+class _Movements:
+    """The largest movements on the chain: of each entry what its locations gained or lost, whichever is more.
+
+    What only came back to the location it left, as change does, is no movement.
+    """
+
+    def __init__(self) -> None:
+        self._found: list[tuple[int, dict[str, Any]]] = []
+        self._told: dict[str, Any] = {}
+        self._net: defaultdict[int, int] = defaultdict(int)
+
+    def begin(self, told: dict[str, Any]) -> None:
+        """Go on to the next entry."""
+        net = self._net.values()
+        amount = max(sum(each for each in net if each > 0), -sum(each for each in net if each < 0))
+        if amount:
+            self._found.append((amount, self._told))
+        if len(self._found) > 64 * TOP:
+            self._found = self._largest()
+        self._told, self._net = told, defaultdict(int)
+
+    def add(self, account_id: int, change: int) -> None:
+        """What a posting of the entry does to a location."""
+        self._net[account_id] += change
+
+    def largest(self) -> list[dict[str, Any]]:
+        """The largest first; of equal ones the older."""
+        self.begin({})
+        return [{**told, "amount": str(amount)} for amount, told in self._largest()]
+
+    def _largest(self) -> list[tuple[int, dict[str, Any]]]:
+        return sorted(self._found, key=lambda found: (-found[0], found[1]["entry"]))[:TOP]
+
+
 def _walk(
     db: Database, currency: str, after: int, cut: int
 ) -> tuple[defaultdict[str, list[int]], dict[str, tuple[int, int]], list[dict[str, Any]]]:
@@ -140,7 +174,7 @@ def _walk(
         lines[account_id] = group_of(account), account.kind == "onchain"
     turnover: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
     kinds: dict[str, tuple[int, int]] = {}
-    moved: dict[int, tuple[int, dict[str, Any]]] = {}
+    movements = _Movements()
     last_entry = None
     for debit, credit, text, entry, kind, at, ref_type, ref_id, height, txid in db.execute(
         "SELECT p.debit_id, p.credit_id, p.amount, j.id, j.kind, j.at, j.ref_type, j.ref_id, j.height,"
@@ -151,20 +185,13 @@ def _walk(
         amount = int(text)
         turnover[lines[debit][0]][0] += amount
         turnover[lines[credit][0]][1] += amount
+        if entry != last_entry:
+            told = {"entry": entry, "kind": kind, "at": at, "height": height, "txid": txid}
+            movements.begin({**told, "ref": f"{ref_type}:{ref_id}"})
         count, total = kinds.get(kind, (0, 0))
         kinds[kind] = count + (entry != last_entry), total + amount
         last_entry = entry
-        # Between two of our own locations, or in or out: what the chain saw, once per posting.
-        if lines[debit][1] or lines[credit][1]:
-            told = {"entry": entry, "kind": kind, "at": at, "height": height, "txid": txid}
-            moved[entry] = moved.get(entry, (0, {}))[0] + amount, {**told, "ref": f"{ref_type}:{ref_id}"}
-            if len(moved) > 64 * TOP:
-                moved = dict(_largest(moved.items()))
-    return turnover, kinds, [{**told, "amount": str(amount)} for _, (amount, told) in _largest(moved.items())]
-
-
-def _largest(
-    moved: Iterable[tuple[int, tuple[int, dict[str, Any]]]],
-) -> list[tuple[int, tuple[int, dict[str, Any]]]]:
-    """The largest first; of equal ones the older."""
-    return sorted(moved, key=lambda item: (-item[1][0], item[0]))[:TOP]
+        for account_id, change in ((debit, amount), (credit, -amount)):
+            if lines[account_id][1]:
+                movements.add(account_id, change)
+    return turnover, kinds, movements.largest()
