@@ -32,7 +32,8 @@ HUNDREDTH = Decimal("0.01")
 NOT_FINAL = "; not closed: there may be more"
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
-_FORMULA = frozenset("=+-@\t\r\n|%")
+_FORMULA = frozenset("=+-@\t\r\n|%\uff1d\uff0b\uff0d\uff20")
+"""What a spreadsheet may take for the beginning of a formula; the last four are = + - @ in full width."""
 
 
 class StatementBrokenError(Exception):

@@ -217,10 +217,11 @@ async def test_only_so_many_at_once() -> None:
 
 
 HOSTILE = ["=1+1", "+cmd", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "|calc", "%0A=1", '=HYPERLINK("http://x","y")']
+HOSTILE += ["\uff1d1+1", "\uff0bcmd", "\uff0d2+3", "\uff20SUM(A1)"]  # full width, as in East Asia
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-async def test_no_cell_is_a_formula(text: str) -> None:
+async def test_s16_no_cell_is_a_formula(text: str) -> None:
     async with running(script) as rig:
         line = statement_line(reason=text, counterpart=text, reference=text)
         rig.directory.replies[ListStatementLines] = StatementPage((line,), 100_000, None)
