@@ -106,6 +106,7 @@ from ledger.statement_query import (
 from ledger.stop_command import StartPayouts, StopPayouts
 from ledger.story_query import GetPayoutStory, SearchBooks
 from ledger.story_view import AddressMatch, ChainTxView, ClientMatch, EntryView, Found, PayoutStory
+from ledger.trial_query import GetTrialBalance, ListTrialLines, TrialLine, TrialPage, TrialView
 from ledger.views import (
     AddressView,
     AdjustmentsView,
@@ -295,6 +296,7 @@ __all__ = [
     "GetStatement",
     "GetStop",
     "GetTree",
+    "GetTrialBalance",
     "GetUnconfirmed",
     "GetWatcherStatus",
     "GetWithdrawal",
@@ -326,6 +328,7 @@ __all__ = [
     "ListPeriods",
     "ListReconciliations",
     "ListStatementLines",
+    "ListTrialLines",
     "ListWebhooks",
     "ListWithdrawals",
     "LoginLimits",
@@ -377,6 +380,9 @@ __all__ = [
     "TipMoved",
     "TouchOperatorSession",
     "TransferView",
+    "TrialLine",
+    "TrialPage",
+    "TrialView",
     "UnblockDeposits",
     "WatcherStatus",
     "WithdrawalView",

@@ -319,6 +319,12 @@ class AccountStatementQuery(StatementQuery):
     currency: Currency | None = None
 
 
+class TrialQuery(StatementQuery):
+    """All accounts of a currency."""
+
+    currency: Currency
+
+
 class JournalQuery(StatementQuery):
     """One page of the journal, newest first."""
 

@@ -1,12 +1,13 @@
-"""`run.py statement` and `run.py export`: the books on paper and in files, also beside a running server."""
+"""`run.py statement`, `trial-balance` and `export`: the books on paper and in files, also beside a server."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
@@ -26,13 +27,17 @@ from gateway.terminal import (
 )
 
 if TYPE_CHECKING:
-    from actors.messages import JournalView, Query, StatementLine, StatementView
+    from actors.messages import JournalView, Query, StatementPage, StatementView, TrialPage, TrialView
     from config.schema import Settings
-    from gateway.statement_text import Tally, Writer
+    from gateway.statement_text import Paper, StatementPaper
+    from gateway.trial_format import TrialPaper
+
+P = TypeVar("P", "StatementPage", "TrialPage")
 
 books_app = typer.Typer()
 PAGE = 2_000
 MISNAMED = ("not_found", "unknown_currency")
+TRIAL_PAGE = 500
 JOURNAL_SUFFIXES = (".jsonl", ".csv")
 OutputOption = Annotated[
     Path | None,
@@ -60,9 +65,9 @@ def statement(
 
     Formats of --output: json, csv, html (to print), xlsx.
     """
-    from actors.messages import GetStatement, Subject
+    from actors.messages import GetStatement, ListStatementLines, Subject
     from gateway.statement_format import BY_SUFFIX
-    from gateway.statement_text import Tally
+    from gateway.statement_text import StatementPaper
 
     if bool(account) == bool(client) or bool(client) != bool(currency):
         raise fail("name an --account, or a --client and a --currency", USAGE)
@@ -71,22 +76,72 @@ def statement(
             raise fail(f"nothing in the books is called {text!r}", USAGE)
     subject = Subject(client_id=client, currency=currency, account=account)
     first, last = _range(month, since, until)
-    suffix = "json" if output is None else output.suffix.removeprefix(".")
-    if suffix not in BY_SUFFIX:
-        raise fail(f"{output}: the suffixes are {', '.join(f'.{name}' for name in BY_SUFFIX)}", USAGE)
+    suffix = _suffix(output, BY_SUFFIX)
     desk: Desk = context.obj
     settings = desk.settings_of(config)
     view = _read(desk, settings, GetStatement(subject, first, last))
     if not view.closing_parts and (client or account.startswith("client")):
         raise fail(f"nothing was ever booked for {account or f'client {client} in {currency}'}", PROBLEM)
+    paper = StatementPaper(view, BY_SUFFIX[suffix](view))
+
+    def turn(after: int | None) -> StatementPage:
+        first = view.first_entry if after is None else after
+        page: StatementPage = _read(desk, settings, ListStatementLines(subject, first, view.last_entry, PAGE))
+        return page
+
+    pages = _turned(turn, range(view.first_entry, view.last_entry))
     if output is None and not as_json:
-        tally = Tally(view.opening)
-        _print(view, tally, _lines(desk, settings, view, tally))
+        _print(paper, pages)
         return
-    writer = BY_SUFFIX[suffix](view)
-    tally = _write(desk, settings, view, writer, output)
+    _write(paper, pages, output)
     if output is not None:
-        show(_summary(view, tally, output), as_json)
+        show(_summary(paper, output), as_json)
+
+
+@books_app.command("trial-balance")
+def trial_balance(
+    context: typer.Context,
+    currency: Annotated[str, typer.Option(help="Which one, like BTC.")],
+    month: Annotated[str, typer.Option(help="A whole month, like 2026-05, UTC.")] = "",
+    since: Annotated[str, typer.Option("--from", help="2026-05, 2026-05-01 or a time with its zone.")] = "",
+    until: Annotated[str, typer.Option("--to", help="The same; it is not included.")] = "",
+    output: OutputOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Every account of a currency: opening, debits, credits, closing. Ends with 1 unless both sides agree.
+
+    Formats of --output: json, csv, html (to print), xlsx.
+    """
+    from actors.messages import GetTrialBalance, ListTrialLines
+    from gateway.trial_format import TRIAL_BY_SUFFIX, TrialPaper, head_of, totals_of
+
+    first, last = _range(month, since, until)
+    suffix = _suffix(output, TRIAL_BY_SUFFIX)
+    desk: Desk = context.obj
+    settings = desk.settings_of(config)
+    view = _read(desk, settings, GetTrialBalance(currency, first, last))
+    paper = TrialPaper(view, TRIAL_BY_SUFFIX[suffix](view))
+
+    def turn(after: str | None) -> TrialPage:
+        page: TrialPage = _read(desk, settings, ListTrialLines(view, after or "", TRIAL_PAGE))
+        return page
+
+    if output is None and not as_json:
+        _print_trial(paper, _turned(turn))
+        return
+    _write(paper, _turned(turn), output)
+    if output is not None:
+        told = {"file": str(output), "accounts": paper.tally.accounts, **totals_of(view, paper.tally)}
+        show(told | head_of(view), as_json)
+
+
+def _suffix(output: Path | None, known: Collection[str]) -> str:
+    """The format that a file's name asks for; JSON on the terminal."""
+    suffix = "json" if output is None else output.suffix.removeprefix(".")
+    if suffix not in known:
+        raise fail(f"{output}: the suffixes are {', '.join(f'.{name}' for name in known)}", USAGE)
+    return suffix
 
 
 def _range(month: str, since: str, until: str) -> tuple[int | None, int | None]:
@@ -116,52 +171,51 @@ def _read(desk: Desk, settings: Settings, query: Query[Any]) -> Any:
         raise fail(error.detail or error.code, USAGE if error.code in MISNAMED else PROBLEM) from None
 
 
-def _lines(
-    desk: Desk, settings: Settings, view: StatementView, tally: Tally
-) -> Iterator[tuple[StatementLine, ...]]:
-    """The lines, page by page, added up in ``tally`` and held against the books."""
-    from actors.messages import ListStatementLines
+def _turned(turn: Callable[[Any], P], entries: range | None = None) -> Iterator[P]:
+    """Page after page, with a sign of how far it is in ``entries``, where pages go by these."""
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task("reading", total=None if entries is None else len(entries))
+        page = turn(None)
+        yield page
+        while page.next_after is not None:
+            if entries is not None:
+                bar.update(task, completed=int(page.next_after) - entries.start)
+            page = turn(page.next_after)
+            yield page
+
+
+@contextmanager
+def _adding_up() -> Iterator[None]:
+    """What does not add up ends with a line."""
     from gateway.statement_text import StatementBrokenError
 
-    after: int | None = view.first_entry
-    console = Console(stderr=True)
     try:
-        with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
-            task = bar.add_task("statement", total=view.last_entry - view.first_entry)
-            while after is not None:
-                page = _read(desk, settings, ListStatementLines(view.subject, after, view.last_entry, PAGE))
-                tally.add(page)
-                yield page.lines
-                after = page.next_after
-                bar.update(task, completed=(after or view.last_entry) - view.first_entry)
-        tally.close(view)
+        yield
     except StatementBrokenError as error:
         raise fail(f"the books do not add up: {error}", PROBLEM) from None
 
 
-def _write(desk: Desk, settings: Settings, view: StatementView, writer: Writer, output: Path | None) -> Tally:
-    """Write the statement to a file, or to the terminal."""
+def _write(paper: Paper[P], pages: Iterator[P], output: Path | None) -> None:
+    """Write page by page to a file, or to the terminal."""
     from gateway.statement_sheet import StatementTooLongError
-    from gateway.statement_text import Tally
 
-    tally = Tally(view.opening)
     try:
-        with written(output) as file:
-            file.write(writer.head())
-            for lines in _lines(desk, settings, view, tally):
-                file.write(writer.lines(lines))
-            file.write(writer.tail(tally))
+        with _adding_up(), written(output) as file:
+            file.write(paper.head())
+            for page in pages:
+                file.write(paper.add(page))
+            file.write(paper.tail())
             if output is None:
                 file.write(b"\n")
     except StatementTooLongError as error:
         raise fail(f"{output}: {error}", USAGE) from None
-    return tally
 
 
-def _summary(view: StatementView, tally: Tally, output: Path) -> dict[str, Any]:
+def _summary(paper: StatementPaper, output: Path) -> dict[str, Any]:
     from gateway.statement_text import head_of, sums_of
 
-    head = head_of(view)
+    view, tally, head = paper.view, paper.tally, head_of(paper.view)
     balances = {name: head[name]["balance"] for name in ("opening", "closing")}
     places = {name: head[name] for name in ("first_entry", "last_entry", "hash")}
     is_final = {"is_final": view.is_final}
@@ -175,7 +229,7 @@ def _summary(view: StatementView, tally: Tally, output: Path) -> dict[str, Any]:
     }
 
 
-def _print(view: StatementView, tally: Tally, pages: Iterator[tuple[StatementLine, ...]]) -> None:
+def _print(paper: StatementPaper, pages: Iterator[StatementPage]) -> None:
     """Movement by movement on the terminal; nothing is cut short, however narrow it is."""
     from gateway.statement_text import COLUMNS, cells, frame_cells, kind_of
 
@@ -188,17 +242,47 @@ def _print(view: StatementView, tally: Tally, pages: Iterator[tuple[StatementLin
         if cell["value"]:
             typer.echo(f"  worth {cell['value']} {cell['value_currency']}")
 
+    view = paper.view
     typer.echo(f"Statement of {view.subject.account or f'client {view.subject.client_id}, {view.currency}'}")
     tell("opening", frame_cells(view, "opening"), ())
-    for lines in pages:
-        for line in lines:
-            tell(
-                f"{kind_of(line)}  (entry {line.entry})", cells(view, line), ("counterpart", "txid", "reason")
-            )
-    tell(f"closing  (entry {view.last_entry})", frame_cells(view, "closing", tally), ())
+    with _adding_up():
+        for page in pages:
+            paper.add(page)
+            for line in page.lines:
+                title = f"{kind_of(line)}  (entry {line.entry})"
+                tell(title, cells(view, line), ("counterpart", "txid", "reason"))
+        paper.tail()
+    tell(f"closing  (entry {view.last_entry})", frame_cells(view, "closing", paper.tally), ())
+    _print_end(view)
+
+
+def _print_end(view: StatementView | TrialView) -> None:
     typer.echo(f"journal hash {view.hash or 'none'}")
     if not view.is_final:
         typer.echo("not closed: there may be more")
+
+
+def _print_trial(paper: TrialPaper, pages: Iterator[TrialPage]) -> None:
+    """Account by account on the terminal, the sums last."""
+    from gateway.trial_format import COLUMNS, cells, total_cells
+
+    def tell(row: tuple[str, ...]) -> None:
+        cell = dict(zip(COLUMNS, row, strict=True))
+        typer.echo(f"{cell['account']}  ({', '.join(filter(None, (cell['class'], cell['side'])))})")
+        names = ("opening", "debits", "credits", "closing")
+        for text in wrapped([f"{name} {cell[name]}" for name in names if cell[name]]):
+            typer.echo(f"  {text}")
+
+    typer.echo(f"Trial balance of {paper.view.currency}")
+    with _adding_up():
+        for page in pages:
+            paper.add(page)
+            for line in page.lines:
+                tell(cells(paper.view, line))
+        paper.tail()
+    for row in total_cells(paper.view, paper.tally):
+        tell(row)
+    _print_end(paper.view)
 
 
 @books_app.command()

@@ -38,6 +38,7 @@ from gateway.api import Route
 from gateway.principal import Action, ForClient, ForOperator, ForWebsite, Public, Scope
 from gateway.role import Permission
 from gateway.statement_format import FORMATS
+from gateway.trial_format import TRIAL_FORMATS
 
 READ = ForWebsite(Scope.READ)
 LOOK = ForOperator(Permission.WITHDRAWALS_SEEN)
@@ -182,6 +183,9 @@ ADMIN_ROUTES: tuple[Route, ...] = (
           ForOperator(Permission.BOOKS), statement.get_statement, statement_replies.StatementReply,
           query=bodies.AccountStatementQuery, codes=("unknown_currency", "not_found"),
           formats=tuple(FORMATS)),
+    Route("GET", "/v1/admin/trial-balance", "Every account of a currency, both sides equal",
+          ForOperator(Permission.BOOKS), statement.get_trial_balance, statement_replies.TrialReply,
+          query=bodies.TrialQuery, codes=("unknown_currency",), formats=tuple(TRIAL_FORMATS)),
     Route("GET", "/v1/admin/in-flight", "What is in no block yet, and what it comes to",
           ForOperator(Permission.BOOKS), in_flight.get_in_flight, in_flight_replies.InFlightReply,
           query=in_flight_replies.InFlightQuery, codes=("unknown_currency",)),

@@ -1,4 +1,4 @@
-"""Statements over HTTP: the frame is asked for once, the lines page by page while they are written.
+"""Statements and trial balances over HTTP: the frame is asked for once, lines page by page while written.
 
 A statement is of the state of the books its frame names, however long its caller takes to read it.
 """
@@ -7,25 +7,39 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from aiohttp import web
 
-from actors.messages import GetStatement, ListStatementLines, StatementPage, StatementView, Subject
+from actors.messages import (
+    GetStatement,
+    GetTrialBalance,
+    ListStatementLines,
+    ListTrialLines,
+    StatementPage,
+    Subject,
+    TrialPage,
+)
 from gateway.accept import preferred
 from gateway.api import Call
-from gateway.bodies import AccountStatementQuery, ClientStatementQuery
+from gateway.bodies import AccountStatementQuery, ClientStatementQuery, TrialQuery
 from gateway.errors import invalid
 from gateway.problem import ProblemError
 from gateway.statement_format import FORMATS
 from gateway.statement_page import POLICY, HtmlStatement
-from gateway.statement_text import Tally, Writer
+from gateway.statement_text import Paper, StatementPaper
+from gateway.trial_format import TRIAL_FORMATS, TrialPaper
 
 _LOG = logging.getLogger("gateway")
 PAGE = 250
 """Postings looked at for one page: what is written in one go, so that other requests wait little."""
+TRIAL_PAGE = 100
+"""Accounts looked at for one page of a trial balance."""
 StatementCall = Call[None, ClientStatementQuery] | Call[None, AccountStatementQuery]
+BookCall = StatementCall | Call[None, TrialQuery]
+P = TypeVar("P", StatementPage, TrialPage)
 
 
 async def get_client_statement(call: Call[None, ClientStatementQuery]) -> web.StreamResponse:
@@ -45,20 +59,45 @@ async def get_statement(call: Call[None, AccountStatementQuery]) -> web.StreamRe
     raise invalid("query", "name an account, or a client_id and a currency")
 
 
+async def get_trial_balance(call: Call[None, TrialQuery]) -> web.StreamResponse:
+    """Every account of a currency."""
+    query = call.query
+    media_type = _media_type(call, tuple(TRIAL_FORMATS))
+    with _slot(call):
+        view = await call.ask(GetTrialBalance(query.currency, query.since, query.until))
+
+        async def turn(after: str) -> TrialPage:
+            return await call.ask(ListTrialLines(view, after, TRIAL_PAGE))
+
+        page = await turn("")
+        paper = TrialPaper(view, TRIAL_FORMATS[media_type](view))
+        return await _send(call, paper, page, turn, f"trial-balance-{view.currency}")
+
+
 async def _statement(call: StatementCall, subject: Subject, name: str) -> web.StreamResponse:
-    media_type = preferred(call.request.headers.getall("Accept", []), tuple(FORMATS))
-    if media_type is None:
-        raise ProblemError("not_acceptable", f"There is {', '.join(FORMATS)}.")
+    media_type = _media_type(call, tuple(FORMATS))
     with _slot(call):
         view = await call.ask(GetStatement(subject, call.query.since, call.query.until))
+
+        async def turn(after: int) -> StatementPage:
+            return await call.ask(ListStatementLines(view.subject, after, view.last_entry, PAGE))
+
         # Also asked before the first byte: an error is still a proper reply.
-        page = await _page(call, view, view.first_entry)
-        writer = FORMATS[media_type](view)
-        return await _send(call, view, page, writer, f"{name}-{view.currency}.{writer.suffix}")
+        page = await turn(view.first_entry)
+        paper = StatementPaper(view, FORMATS[media_type](view))
+        return await _send(call, paper, page, turn, f"{name}-{view.currency}")
+
+
+def _media_type(call: BookCall, offered: tuple[str, ...]) -> str:
+    """The format the caller asks for. Raises ProblemError ``not_acceptable``."""
+    media_type = preferred(call.request.headers.getall("Accept", []), offered)
+    if media_type is None:
+        raise ProblemError("not_acceptable", f"There is {', '.join(offered)}.")
+    return media_type
 
 
 @contextmanager
-def _slot(call: StatementCall) -> Iterator[None]:
+def _slot(call: BookCall) -> Iterator[None]:
     """One of the statements that may be written at once. Raises ProblemError ``unavailable``."""
     gateway = call.gateway
     if gateway.statements >= gateway.settings.statements_max:
@@ -70,36 +109,29 @@ def _slot(call: StatementCall) -> Iterator[None]:
         gateway.statements -= 1
 
 
-async def _page(call: StatementCall, view: StatementView, after: int) -> StatementPage:
-    return await call.ask(ListStatementLines(view.subject, after, view.last_entry, PAGE))
-
-
 async def _send(
-    call: StatementCall, view: StatementView, page: StatementPage, writer: Writer, name: str
+    call: BookCall, paper: Paper[P], page: P, turn: Callable[[Any], Awaitable[P]], name: str
 ) -> web.StreamResponse:
     """Write page by page. What fails on the way breaks the connection off: half a statement is none."""
-    charset = "; charset=utf-8" if writer.media_type.startswith("text/") else ""
+    charset = "; charset=utf-8" if paper.media_type.startswith("text/") else ""
     headers = {
-        "Content-Type": writer.media_type + charset,
-        "Content-Disposition": f'inline; filename="{name}"',
+        "Content-Type": paper.media_type + charset,
+        "Content-Disposition": f'inline; filename="{name}.{paper.suffix}"',
         "Vary": "Accept",
     }
-    if isinstance(writer, HtmlStatement):
+    if paper.media_type == HtmlStatement.media_type:
         headers["Content-Security-Policy"] = POLICY
     response = web.StreamResponse(headers=headers)
     response.enable_chunked_encoding()
     await response.prepare(call.request)
-    tally = Tally(view.opening)
     try:
-        await _write(call, response, writer.head())
+        await _write(call, response, paper.head())
         while True:
-            tally.add(page)
-            await _write(call, response, writer.lines(page.lines))
+            await _write(call, response, paper.add(page))
             if page.next_after is None:
                 break
-            page = await _page(call, view, page.next_after)
-        tally.close(view)
-        await _write(call, response, writer.tail(tally))
+            page = await turn(page.next_after)
+        await _write(call, response, paper.tail())
         await response.write_eof()
     except (ConnectionError, TimeoutError):
         _break_off(call)
@@ -110,14 +142,14 @@ async def _send(
     return response
 
 
-async def _write(call: StatementCall, response: web.StreamResponse, data: bytes) -> None:
+async def _write(call: BookCall, response: web.StreamResponse, data: bytes) -> None:
     """Write, but do not wait for ever for a caller that does not read."""
     if data:
         async with asyncio.timeout(call.gateway.settings.write_timeout_s):
             await response.write(data)
 
 
-def _break_off(call: StatementCall) -> None:
+def _break_off(call: BookCall) -> None:
     """Let the caller see that the reply is not whole."""
     if call.request.transport is not None:
         call.request.transport.abort()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
-from actors.messages import StatementLine, StatementView
+from actors.messages import StatementLine, StatementView, TrialView
 from coins.amounts import format_amount
 from gateway.render import moment
 from gateway.statement_text import NOT_FINAL, Tally, kind_of, value_of
@@ -46,6 +46,25 @@ _TITLES = (
 )
 
 
+_NUMBERS_FROM = 3
+PAGE_TAIL = "</tbody></table></body></html>\n"
+"""What closes a page begun by :func:`page_head`."""
+
+
+def page_head(title: str, facts: Mapping[str, str], titles: Sequence[str], numbers_from: int) -> str:
+    """A page up to the first row of its table, whose columns from ``numbers_from`` on are numbers."""
+    listed = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts.items())
+    names = "".join(
+        f'<th class="n">{name}</th>' if number >= numbers_from else f"<th>{name}</th>"
+        for number, name in enumerate(titles)
+    )
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f"<style>{_STYLE}</style></head><body><h1>{escape(title)}</h1><dl>{listed}</dl>"
+        f"<table><thead><tr>{names}</tr></thead><tbody>"
+    )
+
+
 class HtmlStatement:
     """A page with a table that repeats its head on each sheet of paper."""
 
@@ -59,24 +78,16 @@ class HtmlStatement:
         """Whose it is, of when, and the opening balance."""
         view, subject = self._view, self._view.subject
         whose = subject.account or f"client {subject.client_id}"
-        title = escape(f"Statement of {whose}, {view.currency}")
+        title = f"Statement of {whose}, {view.currency}"
         facts = {
             "From": "the first entry" if view.since is None else moment(view.since),
-            "To": f"{_until(view)}{'' if view.is_final else NOT_FINAL}",
+            "To": until_of(view),
             "Opening balance": format_amount(view.opening, view.decimals),
             "Closing balance": format_amount(view.closing, view.decimals),
             "Journal": f"entries {view.first_entry + 1} to {view.last_entry}, hash {view.hash or 'none'}",
         }
-        listed = "".join(f"<dt>{name}</dt><dd>{escape(value)}</dd>" for name, value in facts.items())
-        names = "".join(
-            f'<th class="n">{name}</th>' if number > 2 else f"<th>{name}</th>"
-            for number, name in enumerate(_TITLES)
-        )
-        return (
-            f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-            f"<style>{_STYLE}</style></head><body><h1>{title}</h1><dl>{listed}</dl>"
-            f"<table><thead><tr>{names}</tr></thead><tbody>{self._sum('Opening balance', view.opening)}"
-        ).encode()
+        head = page_head(title, facts, _TITLES, _NUMBERS_FROM)
+        return f"{head}{self._sum('Opening balance', view.opening)}".encode()
 
     def lines(self, lines: Iterable[StatementLine]) -> bytes:
         """Rows of the table."""
@@ -85,7 +96,7 @@ class HtmlStatement:
     def tail(self, tally: Tally) -> bytes:
         """The closing balance with the sums."""
         last = self._sum("Closing balance", self._view.closing, tally)
-        return f"{last}</tbody></table></body></html>\n".encode()
+        return f"{last}{PAGE_TAIL}".encode()
 
     def _row(self, line: StatementLine) -> str:
         amounts = (line.debit, line.credit, line.fee)
@@ -111,5 +122,7 @@ class HtmlStatement:
         return f'<tr class="s"><td colspan="3">{name}</td>{cells}</tr>'
 
 
-def _until(view: StatementView) -> str:
-    return "now" if view.until is None else f"{moment(view.until)} (not included)"
+def until_of(view: StatementView | TrialView) -> str:
+    """Up to when, and whether there may be more of it."""
+    until = "now" if view.until is None else f"{moment(view.until)} (not included)"
+    return until if view.is_final else f"{until}{NOT_FINAL}"

@@ -72,3 +72,45 @@ class StatementReply(Model):
     debits: str
     credits: str
     fees: str
+
+
+class TrialAccountReply(Model):
+    """One account: opening and closing on its normal ``side`` (``debit``, ``credit``), and what moved it."""
+
+    account: str
+    class_: str = Field(serialization_alias="class")
+    side: str
+    opening: str
+    debits: str
+    credits: str
+    closing: str
+
+
+class TrialSidesReply(Model):
+    """What all accounts of each side hold together: two equal sums."""
+
+    debit: str
+    credit: str
+
+
+class TrialTotalsReply(Model):
+    """The sums of all accounts: debits = credits, and each balance the same on both sides."""
+
+    opening: TrialSidesReply
+    debits: str
+    credits: str
+    closing: TrialSidesReply
+
+
+class TrialReply(Model):
+    """Every account of a currency that held or moved anything, over the entries after ``first_entry``."""
+
+    currency: str
+    from_: str | None = Field(serialization_alias="from")
+    to: str | None
+    is_final: bool
+    first_entry: int
+    last_entry: int
+    hash: str
+    accounts: list[TrialAccountReply]
+    totals: TrialTotalsReply

@@ -1,4 +1,4 @@
-"""A statement as a workbook (Office Open XML, ECMA-376), written as it is read: no file, no growing memory.
+"""Statements as workbooks (Office Open XML, ECMA-376), written as they are read: no file, no growing memory.
 
 Every text is an inline string, which no spreadsheet takes for a formula.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 
 from actors.messages import StatementLine, StatementView
@@ -101,16 +101,15 @@ class _Archive(zipfile.ZipFile):
         """Close nothing: a statement that was broken off has a member open, which close refuses aloud."""
 
 
-class SheetStatement:
+class Workbook:
     """A workbook with one sheet. Amounts are numbers where the spreadsheet keeps every digit, else text."""
 
-    media_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-    suffix = "xlsx"
-
-    def __init__(self, view: StatementView) -> None:
-        """Write the statement ``view`` is the frame of."""
-        self._view = view
-        self._rows = 3  # the names, the opening and the closing
+    def __init__(
+        self, columns: Sequence[str], amounts: frozenset[str], numbers: frozenset[str], decimals: int
+    ) -> None:
+        """A sheet of these columns; ``amounts`` and ``numbers`` are the names of those that hold such."""
+        self._columns, self._amounts, self._numbers = columns, amounts, numbers | amounts
+        self._decimals, self._rows = decimals, 0
         self._sink = _Sink()
         self._archive = _Archive(self._sink, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
         for name, text in (_PARTS | {"xl/styles.xml": self._styles()}).items():
@@ -118,27 +117,26 @@ class SheetStatement:
         self._sheet = self._archive.open(_member("xl/worksheets/sheet1.xml"), "w")
 
     def head(self) -> bytes:
-        """The workbook around the sheet, the names of the columns and the opening balance."""
-        names = "".join(_text(name, _HEAD_STYLE) for name in COLUMNS)
+        """The workbook around the sheet, and the names of the columns."""
+        self._rows += 1
+        names = "".join(_text(name, _HEAD_STYLE) for name in self._columns)
         frozen = (
             '<sheetViews><sheetView workbookViewId="0"><pane ySplit="1" topLeftCell="A2"'
             ' activePane="bottomLeft" state="frozen"/></sheetView></sheetViews>'
         )
-        head = f'{_XML}<worksheet xmlns="{_MAIN}">{frozen}<sheetData><row>{names}</row>'
-        return self._put(head + self._row(frame_cells(self._view, "opening")))
+        return self._put(f'{_XML}<worksheet xmlns="{_MAIN}">{frozen}<sheetData><row>{names}</row>')
 
-    def lines(self, lines: Iterable[StatementLine]) -> bytes:
+    def rows(self, rows: Iterable[Iterable[str]]) -> bytes:
         """Rows of the sheet. Raises StatementTooLongError for more than a sheet can have."""
-        lines = tuple(lines)
-        self._rows += len(lines)
+        texts = [self._row(row) for row in rows]
+        self._rows += len(texts)
         if self._rows > ROWS_MAX:
             raise StatementTooLongError(f"a sheet has at most {ROWS_MAX} rows: take a shorter range, or CSV")
-        return self._put("".join([self._row(cells(self._view, line)) for line in lines]))
+        return self._put("".join(texts))
 
-    def tail(self, tally: Tally) -> bytes:
-        """The closing balance with the sums, and the end of the archive."""
-        last = self._row(frame_cells(self._view, "closing", tally))
-        self._sheet.write(f"{last}</sheetData></worksheet>".encode())
+    def tail(self) -> bytes:
+        """The end of the archive."""
+        self._sheet.write(b"</sheetData></worksheet>")
         self._sheet.close()
         self._archive.close()
         return self._sink.take()
@@ -148,22 +146,45 @@ class SheetStatement:
         return self._sink.take()
 
     def _styles(self) -> str:
-        decimals = self._view.decimals
-        return _STYLES.format(format="0." + "0" * decimals if decimals else "0")
+        return _STYLES.format(format="0." + "0" * self._decimals if self._decimals else "0")
 
     def _row(self, texts: Iterable[str]) -> str:
-        return f"<row>{''.join(map(self._cell, COLUMNS, texts))}</row>"
+        return f"<row>{''.join(map(self._cell, self._columns, texts))}</row>"
 
     def _cell(self, column: str, text: str) -> str:
         if not text:
             return "<c/>"
-        if column not in _NUMBERS:
+        if column not in self._numbers:
             return _text(text)
-        is_amount = column in _AMOUNTS
+        is_amount = column in self._amounts
         digits = text.lstrip("-").replace(".", "").strip("0")
-        if len(digits) > EXACT_DIGITS or (is_amount and self._view.decimals > EXACT_DECIMALS):
+        if len(digits) > EXACT_DIGITS or (is_amount and self._decimals > EXACT_DECIMALS):
             return _text(text)
         return f'<c s="{_AMOUNT_STYLE if is_amount else 0}"><v>{text}</v></c>'
+
+
+class SheetStatement:
+    """A statement as a workbook."""
+
+    media_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    suffix = "xlsx"
+
+    def __init__(self, view: StatementView) -> None:
+        """Write the statement ``view`` is the frame of."""
+        self._view = view
+        self._book = Workbook(COLUMNS, _AMOUNTS, _NUMBERS, view.decimals)
+
+    def head(self) -> bytes:
+        """The names of the columns and the opening balance."""
+        return self._book.head() + self._book.rows([frame_cells(self._view, "opening")])
+
+    def lines(self, lines: Iterable[StatementLine]) -> bytes:
+        """Rows of the sheet. Raises StatementTooLongError for more than a sheet can have."""
+        return self._book.rows(cells(self._view, line) for line in lines)
+
+    def tail(self, tally: Tally) -> bytes:
+        """The closing balance with the sums, and the end of the archive."""
+        return self._book.rows([frame_cells(self._view, "closing", tally)]) + self._book.tail()
 
 
 def _member(name: str) -> zipfile.ZipInfo:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from actors.messages import StatementLine, StatementPage, StatementView
 from coins.amounts import format_amount
@@ -88,6 +88,48 @@ class Writer(Protocol):
 
     def tail(self, tally: Tally) -> bytes:
         """All behind the last line."""
+
+
+PageIn = TypeVar("PageIn", contravariant=True)
+
+
+class Paper(Protocol[PageIn]):
+    """What is written page by page: a statement, or a trial balance."""
+
+    media_type: str
+    suffix: str
+
+    def head(self) -> bytes:
+        """All before the first page."""
+
+    def add(self, page: PageIn, /) -> bytes:
+        """The next page. Raises StatementBrokenError."""
+
+    def tail(self) -> bytes:
+        """All behind the last page. Raises StatementBrokenError when the books say something else."""
+
+
+class StatementPaper:
+    """A statement while it is written: pages in order, added up, and held against the books at its end."""
+
+    def __init__(self, view: StatementView, writer: Writer) -> None:
+        """Write the statement ``view`` is the frame of."""
+        self.view, self.writer, self.tally = view, writer, Tally(view.opening)
+        self.media_type, self.suffix = writer.media_type, writer.suffix
+
+    def head(self) -> bytes:
+        """All before the first page."""
+        return self.writer.head()
+
+    def add(self, page: StatementPage) -> bytes:
+        """The next page. Raises StatementBrokenError when it does not go on where the last one ended."""
+        self.tally.add(page)
+        return self.writer.lines(page.lines)
+
+    def tail(self) -> bytes:
+        """All behind the last page. Raises StatementBrokenError when the books close with something else."""
+        self.tally.close(self.view)
+        return self.writer.tail(self.tally)
 
 
 class JsonStatement:

@@ -7,6 +7,8 @@ before a moment stays before it for ever.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from ledger.connection import Database
 from ledger.month import end_of
 
@@ -47,6 +49,27 @@ def closed_until(db: Database, currency: str) -> int:
     """The moment (unix seconds) up to which a currency's months are closed, 0 where none is."""
     (month,) = db.execute("SELECT max(month) FROM period WHERE currency = ?", (currency,)).fetchone()
     return 0 if month is None else end_of(month)
+
+
+class Frame(NamedTuple):
+    """What lies between two moments: the entries after ``first`` up to ``last``.
+
+    ``hash`` (hex, empty before the first entry) is the last one's; ``is_final``: a closed month, or older.
+    """
+
+    first: int
+    last: int
+    hash: str
+    is_final: bool
+
+
+def frame_of(db: Database, currency: str, since: int | None, until: int | None) -> Frame:
+    """Where a range of time lies in a currency's books: ``since`` included, ``until`` excluded, None open."""
+    first = 0 if since is None else entry_before_of(db, currency, since)
+    last = last_entry(db) if until is None else max(first, entry_before_of(db, currency, until))
+    row = db.execute("SELECT hash FROM journal WHERE id = ?", (last,)).fetchone()
+    is_final = until is not None and until <= closed_until(db, currency)
+    return Frame(first, last, row[0].hex() if row else "", is_final)
 
 
 def posting_after(db: Database, entry: int) -> int:

@@ -31,6 +31,7 @@ from ledger import (
     reader_standing,
     reader_statement,
     reader_story,
+    reader_trial,
     reader_webhook,
 )
 from ledger.connection import BUSY_TIMEOUT_MS, connect, is_unavailable
@@ -58,6 +59,7 @@ READERS: dict[type[Any], Callable[[Snapshot, Any], Any]] = {
     **reader_statement.READERS,
     **reader_search.READERS,
     **reader_story.READERS,
+    **reader_trial.READERS,
     **reader_webhook.READERS,
 }
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ledger import statement
-from ledger.cut import closed_until, entry_before_of, last_entry
+from ledger.cut import frame_of
 from ledger.snapshot import Snapshot
 from ledger.statement_query import GetStatement, ListStatementLines, StatementPage, StatementView
 
@@ -19,11 +19,8 @@ def get_statement(snapshot: Snapshot, query: GetStatement) -> StatementView:
     db = snapshot.db
     held = statement.holding(db, query.subject)
     coin = snapshot.coin(held.currency)
-    newest = last_entry(db)
-    first = 0 if query.since is None else entry_before_of(db, held.currency, query.since)
-    last = newest if query.until is None else max(first, entry_before_of(db, held.currency, query.until))
-    row = db.execute("SELECT hash FROM journal WHERE id = ?", (last,)).fetchone()
-    opening, closing = (statement.balances(db, held, entry) for entry in (first, last))
+    frame = frame_of(db, held.currency, query.since, query.until)
+    opening, closing = (statement.balances(db, held, entry) for entry in (frame.first, frame.last))
     return StatementView(
         subject=query.subject,
         currency=held.currency,
@@ -31,14 +28,14 @@ def get_statement(snapshot: Snapshot, query: GetStatement) -> StatementView:
         is_debit_normal=held.is_debit_normal,
         since=query.since,
         until=query.until,
-        first_entry=first,
-        last_entry=last,
-        hash=row[0].hex() if row else "",
+        first_entry=frame.first,
+        last_entry=frame.last,
+        hash=frame.hash,
         opening=statement.total(held, opening),
         closing=statement.total(held, closing),
         opening_parts=opening,
         closing_parts=closing,
-        is_final=query.until is not None and query.until <= closed_until(db, held.currency),
+        is_final=frame.is_final,
     )
 
 

@@ -180,6 +180,43 @@ def test_l07_a_changed_entry_is_named_and_no_file_is_left(config: Path) -> None:
     assert "do not add up" in broken.stderr
 
 
+def test_the_trial_balance_of_a_range_and_its_files(config: Path) -> None:
+    of_btc = ("trial-balance", "--currency", "BTC", "--config", config)
+    done = run(*of_btc, "--json")
+    assert done.returncode == OK, done.stderr
+    told = json.loads(done.stdout)
+    closing = {line["account"]: line["closing"] for line in told["accounts"]}
+    assert closing == {
+        "client:alice:BTC:available": "0.00000990",
+        "client:bob:BTC:available": "0.00000006",
+        "house:BTC": "0.00000004",
+        "onchain:BTC:hot": "0.00001000",
+    }
+    assert told["totals"]["closing"] == {"debit": "0.00001000", "credit": "0.00001000"}
+    shown = run(*of_btc, "--month", "2023-12")
+    assert shown.returncode == OK, shown.stderr
+    assert "opening 0.00000990" in shown.stdout
+    assert "debits 0.00000000" in shown.stdout
+    target = config.parent / "trial.csv"
+    assert json.loads(run(*of_btc, "-o", target, "--json").stdout)["accounts"] == 4
+    with target.open() as file:
+        assert [row["account"] for row in csv.DictReader(file)] == [*closing, "total", "total"]
+    assert run(*of_btc, "-o", "trial.pdf").returncode == USAGE
+    assert run("trial-balance", "--currency", "DOGE", "--config", config).returncode == USAGE
+
+
+def test_l05_a_trial_balance_that_is_none_ends_with_a_problem(config: Path) -> None:
+    db = sqlite3.connect(config.parent / "books.sqlite")
+    db.execute("DROP TRIGGER posting_no_update")
+    db.execute("UPDATE posting SET amount = '7' WHERE journal_id = 3")
+    db.commit()
+    db.close()
+    done = run("trial-balance", "--currency", "BTC", "--config", config, "-o", config.parent / "trial.csv")
+    assert done.returncode == PROBLEM
+    assert "do not add up" in done.stderr
+    assert not list(config.parent.glob("trial*"))
+
+
 def test_an_export_of_another_kind_is_refused(config: Path) -> None:
     assert run("export", "-o", "journal.xml", "--config", config).returncode == USAGE
 

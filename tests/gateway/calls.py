@@ -37,6 +37,7 @@ from actors.messages import (
     GetStatement,
     GetStop,
     GetTree,
+    GetTrialBalance,
     GetWithdrawal,
     HoldCurrency,
     HouseAddressView,
@@ -59,6 +60,7 @@ from actors.messages import (
     ListPeriods,
     ListReconciliations,
     ListStatementLines,
+    ListTrialLines,
     ListWebhooks,
     ListWithdrawals,
     LoginOperator,
@@ -118,6 +120,7 @@ from tests.gateway.samples import (
     transfer_view,
     withdrawal_view,
 )
+from tests.gateway.trial_samples import TRIAL, TRIAL_PAGE
 
 PASSWORD = "correct horse battery"
 CREDENTIALS = OperatorCredentials(
@@ -175,6 +178,7 @@ QUERIES = {
     "get_client_statement": "?currency=BTC",
     "get_proof": "?currency=BTC&month=2026-01",
     "get_statement": "?account=client:alice:BTC:available",
+    "get_trial_balance": "?currency=BTC",
     "get_in_flight": "?currency=BTC",
     "search": "?q=alice",
 }
@@ -182,6 +186,7 @@ QUERIES = {
 ASKS = {
     "get_client_statement": 2,
     "get_statement": 2,
+    "get_trial_balance": 2,
     "get_client_session": 0,
     "get_operator_session": 0,
     "login": 2,
@@ -238,6 +243,7 @@ def script(directory: FakeDirectory) -> None:
         GetInFlightNow: InFlightNow(in_flight_view(), None),
         GetDeposit: deposit_view(),
         GetStatement: lambda _, message: statement_view(message.subject),
+        GetTrialBalance: TRIAL,
         GetWithdrawal: withdrawal_view(),
         GetPayoutStory: payout_story(),
         ListWebhooks: Page((delivery_view(),), None),
@@ -256,6 +262,7 @@ def script(directory: FakeDirectory) -> None:
         ListJournal: Page((journal_view(),), None),
         ListOperators: (operator_view(),),
         ListStatementLines: StatementPage((statement_line(),), 100_000, None),
+        ListTrialLines: TRIAL_PAGE,
         ListWithdrawals: Page((withdrawal_view(),), None),
         PostTransfer: Outcome(transfer_view()),
         ResetOperator: Outcome(operator_view()),

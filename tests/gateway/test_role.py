@@ -37,6 +37,7 @@ MAY: dict[str, set[Role]] = {
     "reject_withdrawal": {Role.PAYMENTS, Role.ADMIN},
     "stop_withdrawal": {Role.PAYMENTS, Role.ADMIN},
     "get_statement": {Role.VIEWER, Role.PAYMENTS, Role.ADMIN},
+    "get_trial_balance": {Role.VIEWER, Role.PAYMENTS, Role.ADMIN},
     "get_in_flight": {Role.VIEWER, Role.PAYMENTS, Role.ADMIN},
     "list_webhooks": {Role.SRE, Role.PAYMENTS, Role.ADMIN},
     "redeliver_webhook": {Role.SRE, Role.PAYMENTS, Role.ADMIN},
