@@ -11,7 +11,7 @@ from actors.directory import Directory
 from actors.errors import DeliveryError
 from actors.slot import CoinSlot
 from actors.ticking import Tick, TickingActor
-from config.schema import ActorSettings, CurrencySettings
+from config.schema import ActorSettings, CurrencySettings, RatesSettings
 from ledger.commands import SetCurrencyState
 from ledger.errors import DomainError
 from ledger.queries import GetGauges, ListEvents
@@ -37,10 +37,12 @@ class GaugesActor(TickingActor):
         slots: Mapping[str, CoinSlot],
         database: Path,
         beat_s: float,
+        rates: RatesSettings,
     ) -> None:
         """``slots`` is the live table of the currencies that run now, ``database`` the file of the books.
 
-        ``beat_s`` is the pause between two signs of life of the event loop.
+        ``beat_s`` is the pause between two signs of life of the event loop. Without a source in ``rates``
+        nothing is told of rates.
         """
         super().__init__(clock, TICK_S)
         self._directory = directory
@@ -49,6 +51,7 @@ class GaugesActor(TickingActor):
         self._slots = slots
         self._log_file = database.with_name(database.name + "-wal")
         self._beat_s = beat_s
+        self._has_rates = rates.file is not None or rates.url is not None
         self._sequence: int | None = None
         self._fees: dict[str, int] = {}
 
@@ -125,6 +128,8 @@ class GaugesActor(TickingActor):
         paid = each.paid_in_week
         metrics.hot(each.hot, each.hot * WEEK_S / paid if paid else float("inf"))
         metrics.hot_bounds(settings.hot_missing(each.hot), settings.hot_excess(each.hot))
+        if self._has_rates:
+            metrics.rate(each.rate_at, is_usable=each.is_rate_usable)
         before = self._fees.get(each.currency, each.network_fees)
         metrics.network_fee(max(0, each.network_fees - before))
         self._fees[each.currency] = each.network_fees

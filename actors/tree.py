@@ -226,6 +226,7 @@ class Tree:
                     parts.slots,
                     settings.ledger.path,
                     settings.monitoring.heartbeat_interval_s,
+                    settings.rates,
                 ),
             ),
         ]

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CurrencyGauges:
-    """What operators watch of one currency. ``hot`` is what payouts can spend; fees and payments are sums."""
+    """What operators watch of one currency. ``hot`` is what payouts can spend; fees and payments are sums.
+
+    ``rate_at`` (unix seconds) is the time of the last rate that was kept, None without one, and
+    ``is_rate_usable`` whether what is booked now has a value by it.
+    """
 
     currency: str
     state: str
@@ -19,6 +23,8 @@ class CurrencyGauges:
     hot: int
     paid_in_week: int
     network_fees: int
+    rate_at: int | None = None
+    is_rate_usable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,12 @@ class Rates:
         if not number:
             return None
         rate = self.found[number - 1]
-        return rate if at - rate.quoted_at <= rate.valid_s else None
+        return rate if is_usable(rate, at) else None
+
+
+def is_usable(rate: Rate, at: int) -> bool:
+    """Whether a rate still says what something booked at a moment (unix seconds) is worth."""
+    return at - rate.quoted_at <= rate.valid_s
 
 
 def record_rates(tx: Tx, command: RecordRates) -> tuple[str, ...]:
@@ -75,6 +80,16 @@ def read_rates(db: Database, currency: str, after: int, last: int) -> Rates:
     ).fetchall()
     found = tuple(Rate(*row) for row in rows)
     return Rates(found, tuple(rate.after_entry for rate in found))
+
+
+def newest_rate(db: Database, currency: str) -> Rate | None:
+    """The rate that what is booked now is worth by, however old it is."""
+    row = db.execute(
+        "SELECT after_entry, quote, rate, quoted_at, valid_s FROM rate WHERE currency = ?"
+        " ORDER BY after_entry DESC, id DESC LIMIT 1",
+        (currency,),
+    ).fetchone()
+    return Rate(*row) if row else None
 
 
 NO_RATES = Rates((), ())

@@ -8,6 +8,7 @@ from typing import Any
 from coins.types import Location
 from ledger import accounts
 from ledger.queries import GetGauges
+from ledger.rate import is_usable, newest_rate
 from ledger.snapshot import Snapshot
 from ledger.stop_row import read_stop
 from ledger.views import CurrencyGauges, Gauges
@@ -56,6 +57,7 @@ def _currency(snapshot: Snapshot, name: str) -> CurrencyGauges:
     (cases,) = db.execute(
         "SELECT count(*) FROM unclaimed_case WHERE currency = ? AND status = 'open'", (name,)
     ).fetchone()
+    rate = newest_rate(db, name)
     return CurrencyGauges(
         currency=name,
         state=coin.state,
@@ -67,6 +69,8 @@ def _currency(snapshot: Snapshot, name: str) -> CurrencyGauges:
         hot=hot,
         paid_in_week=_paid_since(snapshot, name, snapshot.now_s - WEEK_S),
         network_fees=_balance(snapshot, accounts.network_fee(name)),
+        rate_at=rate.quoted_at if rate is not None else None,
+        is_rate_usable=rate is not None and is_usable(rate, snapshot.now_s),
     )
 
 

@@ -85,6 +85,8 @@ CATALOGUE: tuple[Spec, ...] = (
     _g("reconciliation_difference_units", "currency", "Chain less books at the last reconciliation."),
     _g("reconciliation_ok", "currency", "1 when the last reconciliation agreed to the last unit, else 0."),
     _age("reconciliation_age", "currency", "Time since the last finished reconciliation."),
+    _age("rate_age", "currency", "Age of the last good rate; 0: there was none."),
+    _g("rate_usable", "currency", "1 while what is booked has a value by the last good rate, else 0."),
     # The ledger.
     _c("ledger_transactions", "result", "Database transactions: committed or failed."),
     _c("ledger_commands", "message result", "Commands by kind: done, replayed or refused."),

@@ -239,6 +239,11 @@ class CurrencyMetrics:
         """Count an answer of the signer (`signed`, `refused`, `failed`)."""
         self._bind("signatures_total", result=result).inc()
 
+    def rate(self, quoted_at: float | None, *, is_usable: bool) -> None:
+        """Note the time of the last good rate (unix seconds), and whether it still gives values."""
+        self._metrics.since("rate_age_seconds", quoted_at, currency=self._currency)
+        self._bind("rate_usable").set(1 if is_usable else 0)
+
     def reconciled(self, difference: int, finished_at: float, *, is_ok: bool) -> None:
         """Note a finished reconciliation: chain less books, when (unix seconds), and its verdict.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -129,3 +131,39 @@ async def test_a_coin_that_gave_up_while_the_ledger_was_away_is_shown_halted(tmp
         desk.directory.gone("coin:BTC")
         await desk.pass_time(6)
         assert await desk.state() == "halted"
+
+
+async def test_the_age_of_a_rate_is_told_and_whether_it_still_gives_values(tmp_path: Path) -> None:
+    table = tmp_path / "rates.json"
+    source = {
+        "CASHIER__RATES__FILE": str(table),
+        "CASHIER__RATES__POLL_S": "10",
+        "CASHIER__RATES__MAX_AGE_S": "60",
+    }
+    async with open_desk(tmp_path, environ=source) as desk:
+        await desk.pass_time(6)
+        assert (value(desk, "rate_usable", **BTC), value(desk, "rate_age_seconds", **BTC)) == (0, 0)
+        at = datetime.fromtimestamp(desk.clock.now_s(), UTC).isoformat()
+        table.write_text(json.dumps({"at": at, "rates": {"BTC": "61234.5"}}))
+        await until(desk, "rate_usable", 1)
+        young = value(desk, "rate_age_seconds", **BTC)
+        assert 0 <= young <= 60
+        table.write_text("{")
+        await until(desk, "rate_usable", 0)
+        assert value(desk, "rate_age_seconds", **BTC) > 60
+
+
+async def until(desk: Desk, name: str, wanted: float) -> None:
+    """Let time pass until a gauge of BTC is so."""
+    for _ in range(30):
+        if value(desk, name, **BTC) == wanted:
+            return
+        await desk.pass_time(6)
+    raise AssertionError(f"{name} is {value(desk, name, **BTC)}")
+
+
+async def test_without_a_source_nothing_is_told_of_rates(tmp_path: Path) -> None:
+    async with open_desk(tmp_path) as desk:
+        await desk.pass_time(6)
+        assert value(desk, "rate_usable", **BTC) is None
+        assert value(desk, "rate_age_seconds", **BTC) is None
