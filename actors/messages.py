@@ -105,7 +105,7 @@ from ledger.statement_query import (
 )
 from ledger.stop_command import StartPayouts, StopPayouts
 from ledger.story_query import GetPayoutStory, SearchBooks
-from ledger.story_view import AddressMatch, ChainTxView, ClientMatch, EntryView, Found, PayoutStory
+from ledger.story_view import AddressMatch, ChainTxView, ClientMatch, Found, PayoutStory
 from ledger.trial_query import GetTrialBalance, ListTrialLines, TrialLine, TrialPage, TrialView
 from ledger.views import (
     AddressView,
@@ -271,7 +271,6 @@ __all__ = [
     "DomainError",
     "EndOperatorSession",
     "EndSession",
-    "EntryView",
     "EventView",
     "ExchangeCode",
     "Explain",

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from actors.messages import AddressMatch, ChainTxView, ClientMatch, EntryView, Found, PayoutStory
+from actors.messages import AddressMatch, ChainTxView, ClientMatch, Found, PayoutStory
 from gateway import render
 from gateway.coins import Coins
+from gateway.journal import entry
 from gateway.moment import moment, moment_or_none
 from gateway.operator_render import house_movement, operator_withdrawal
 from gateway.story_replies import (
     AddressMatchReply,
     ChainTxReply,
     ClientMatchReply,
-    EntryReply,
     OutputReply,
-    PostingReply,
     SearchReply,
     WithdrawalStoryReply,
 )
@@ -28,7 +27,7 @@ def story(view: PayoutStory, coins: Coins) -> WithdrawalStoryReply:
         case_id=view.case_id,
         decisions=[render.audit(line) for line in view.decisions],
         chain_txs=[chain_tx(each, coins) for each in view.chain_txs],
-        journal=[entry(each, coins) for each in view.entries],
+        journal=[entry(each) for each in view.entries],
         names=view.names,
     )
 
@@ -45,7 +44,7 @@ def found(view: Found, text: str, coins: Coins) -> SearchReply:
         cases=[render.case(each, coins) for each in view.cases],
         house_movements=[house_movement(each, coins) for each in view.house_movements],
         chain_txs=[chain_tx(each, coins) for each in view.chain_txs],
-        journal=[entry(each, coins) for each in view.entries],
+        journal=[entry(each) for each in view.entries],
         truncated=list(view.truncated),
     )
 
@@ -77,34 +76,6 @@ def chain_tx(view: ChainTxView, coins: Coins) -> ChainTxReply:
         block_hash=view.block_hash,
         block_at=moment_or_none(view.block_at),
         created_at=moment(view.created_at),
-    )
-
-
-def entry(view: EntryView, coins: Coins) -> EntryReply:
-    """One journal entry; each posting in its own currency."""
-    return EntryReply(
-        id=view.id,
-        kind=view.kind,
-        at=moment(view.at),
-        by=view.by,
-        reference_type=view.reference_type,
-        reference=view.reference,
-        height=view.height,
-        block_hash=view.block_hash,
-        txid=view.txid,
-        reverses=view.reverses,
-        reason=view.reason,
-        postings=[
-            PostingReply(
-                currency=each.currency,
-                debit=each.debit,
-                credit=each.credit,
-                amount=coins.display(each.currency, each.amount),
-                debit_balance_after=coins.display(each.currency, each.debit_balance_after),
-                credit_balance_after=coins.display(each.currency, each.credit_balance_after),
-            )
-            for each in view.postings
-        ],
     )
 
 

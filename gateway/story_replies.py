@@ -2,37 +2,10 @@
 
 from __future__ import annotations
 
+from gateway.journal import JournalEntryReply
 from gateway.model import Model
 from gateway.operator_replies import HouseMovementReply, OperatorWithdrawalReply
 from gateway.replies import AuditReply, BalanceReply, CaseReply, DepositReply, TransferReply
-
-
-class PostingReply(Model):
-    """One posting: ``debit`` and ``credit`` are accounts, with what it left on each."""
-
-    currency: str
-    debit: str
-    credit: str
-    amount: str
-    debit_balance_after: str
-    credit_balance_after: str
-
-
-class EntryReply(Model):
-    """One journal entry; ``reverses`` is the entry it undoes."""
-
-    id: int
-    kind: str
-    at: str
-    by: str
-    reference_type: str
-    reference: str
-    height: int | None
-    block_hash: str | None
-    txid: str | None
-    reverses: int | None
-    reason: str
-    postings: list[PostingReply]
 
 
 class OutputReply(Model):
@@ -83,7 +56,7 @@ class WithdrawalStoryReply(OperatorWithdrawalReply):
     case_id: str | None
     decisions: list[AuditReply]
     chain_txs: list[ChainTxReply]
-    journal: list[EntryReply]
+    journal: list[JournalEntryReply]
     names: dict[str, str]
 
 
@@ -118,5 +91,5 @@ class SearchReply(Model):
     cases: list[CaseReply]
     house_movements: list[HouseMovementReply]
     chain_txs: list[ChainTxReply]
-    journal: list[EntryReply]
+    journal: list[JournalEntryReply]
     truncated: list[str]

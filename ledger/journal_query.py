@@ -43,7 +43,7 @@ class JournalView(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ListJournal(Query[Page]):
-    """A page of EntryViews, newest first; None does not filter. ``since``/``until`` are unix seconds.
+    """A page of JournalViews, newest first; None does not filter. ``since``/``until`` are unix seconds.
 
     Raises InvalidCursorError. What moved one account is told by its statement.
     """

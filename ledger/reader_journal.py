@@ -58,6 +58,14 @@ def get_journal_part(snapshot: Snapshot, query: GetJournalPart) -> tuple[Journal
     return _views(snapshot, rows)
 
 
+def read_entries(snapshot: Snapshot, ids: Sequence[int]) -> tuple[JournalView, ...]:
+    """Entries by their numbers, in order."""
+    rows = snapshot.db.execute(
+        f"{ENTRIES} WHERE j.id IN (SELECT e.value FROM json_each(?) e) ORDER BY j.id", (json.dumps(ids),)
+    ).fetchall()
+    return _views(snapshot, rows)
+
+
 def _views(snapshot: Snapshot, rows: Sequence[tuple[Any, ...]]) -> tuple[JournalView, ...]:
     """Entries with their postings."""
     postings: dict[int, list[JournalPosting]] = {row[0]: [] for row in rows}

@@ -17,8 +17,9 @@ from ledger.accounts import is_client_id
 from ledger.house import read_movements
 from ledger.queries import GetBalances
 from ledger.reader_client import get_balances
+from ledger.reader_journal import read_entries
 from ledger.reader_list import page_limit
-from ledger.reader_story import child_ids, entry_ids, marks, read_chain_txs, read_entries
+from ledger.reader_story import child_ids, entry_ids, marks, read_chain_txs
 from ledger.snapshot import Snapshot
 from ledger.story_query import SearchBooks
 from ledger.story_view import AddressMatch, ClientMatch, Found

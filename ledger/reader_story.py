@@ -9,11 +9,12 @@ from ledger.approval_row import OPERATOR
 from ledger.attempt_row import PAYS, plan_in
 from ledger.operator_view import AuditView
 from ledger.queries import GetWithdrawal, ListAudit
+from ledger.reader_journal import read_entries
 from ledger.reader_list import PAGE_MAX, get_withdrawal
 from ledger.reader_operator import list_audit
 from ledger.snapshot import Snapshot
 from ledger.story_query import GetPayoutStory
-from ledger.story_view import ChainTxView, EntryView, OutputView, PayoutStory, PostingView
+from ledger.story_view import ChainTxView, OutputView, PayoutStory
 from ledger.views import WithdrawalView
 
 _CHAIN_TX = (
@@ -146,30 +147,6 @@ def entry_ids(snapshot: Snapshot, references: Iterable[str], txids: Iterable[str
         )
         found.update(journal_id for (journal_id,) in rows)
     return sorted(found)[-limit:]
-
-
-def read_entries(snapshot: Snapshot, journal_ids: Sequence[int]) -> tuple[EntryView, ...]:
-    """Journal entries with their postings, in the order given."""
-    return tuple(_entry(snapshot, journal_id) for journal_id in journal_ids)
-
-
-def _entry(snapshot: Snapshot, journal_id: int) -> EntryView:
-    row = snapshot.db.execute(
-        "SELECT id, kind, at, by, ref_type, ref_id, height, block_hash, txid, reverses, reason FROM journal"
-        " WHERE id = ?",
-        (journal_id,),
-    ).fetchone()
-    postings = snapshot.db.execute(
-        "SELECT p.currency, d.name, c.name, p.amount, p.debit_balance_after, p.credit_balance_after"
-        " FROM posting p JOIN account d ON d.id = p.debit_id JOIN account c ON c.id = p.credit_id"
-        " WHERE p.journal_id = ? ORDER BY p.id",
-        (journal_id,),
-    )
-    booked = tuple(
-        PostingView(currency, debit, credit, int(amount), int(debit_after), int(credit_after))
-        for currency, debit, credit, amount, debit_after, credit_after in postings
-    )
-    return EntryView(*(*row, booked))
 
 
 def _names(snapshot: Snapshot, view: WithdrawalView, decisions: Sequence[AuditView]) -> dict[str, str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ledger.journal_query import JournalView
 from ledger.views import (
     AuditView,
     BalanceView,
@@ -16,37 +17,6 @@ from ledger.views import (
     TransferView,
     WithdrawalView,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class PostingView:
-    """One posting with the balances it left, each on its account's normal side."""
-
-    currency: str
-    debit: str
-    credit: str
-    amount: int
-    debit_balance_after: int
-    credit_balance_after: int
-
-
-@dataclass(frozen=True, slots=True)
-class EntryView:
-    """One journal entry. ``reverses`` is the entry it undoes. Block and txid are of what happened on a
-    chain."""
-
-    id: int
-    kind: str
-    at: int
-    by: str
-    reference_type: str
-    reference: str
-    height: int | None
-    block_hash: str | None
-    txid: str | None
-    reverses: int | None
-    reason: str
-    postings: tuple[PostingView, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +74,7 @@ class PayoutStory:
     case_id: str | None
     decisions: tuple[AuditView, ...]
     chain_txs: tuple[ChainTxView, ...]
-    entries: tuple[EntryView, ...]
+    entries: tuple[JournalView, ...]
     names: dict[str, str]
 
 
@@ -141,5 +111,5 @@ class Found:
     cases: tuple[CaseView, ...]
     house_movements: tuple[HouseMovementView, ...]
     chain_txs: tuple[ChainTxView, ...]
-    entries: tuple[EntryView, ...]
+    entries: tuple[JournalView, ...]
     truncated: tuple[str, ...]

@@ -36,11 +36,9 @@ from ledger.story_view import (
     AddressMatch,
     ChainTxView,
     ClientMatch,
-    EntryView,
     Found,
     OutputView,
     PayoutStory,
-    PostingView,
 )
 from ledger.views import AttemptView, CaseEntry, HistoryEntry
 
@@ -320,14 +318,6 @@ def chain_tx_view(**changes: Any) -> ChainTxView:
     return replace(view, **changes)
 
 
-def entry_view(**changes: Any) -> EntryView:
-    posting = PostingView("BTC", "client:alice:BTC:reserved", "onchain:BTC:hot", 100_000, 5_000, 1)
-    view = EntryView(
-        7, "payout", NOW, "chain", "attempt", "att_1", 101, "cd" * 32, TXID, None, "", (posting,)
-    )
-    return replace(view, **changes)
-
-
 def in_flight_view(**changes: Any) -> InFlightView:
     view = InFlightView(
         currency="BTC",
@@ -351,7 +341,7 @@ def payout_story(**changes: Any) -> PayoutStory:
         case_id=None,
         decisions=(audit_view(),),
         chain_txs=(chain_tx_view(),),
-        entries=(entry_view(),),
+        entries=(journal_view(),),
         names={"operator:op_1": "ann"},
     )
     return replace(view, **changes)
@@ -367,7 +357,7 @@ def found(**changes: Any) -> Found:
         cases=(case_view(),),
         house_movements=(),
         chain_txs=(chain_tx_view(),),
-        entries=(entry_view(),),
+        entries=(journal_view(),),
         truncated=(),
     )
     return replace(view, **changes)

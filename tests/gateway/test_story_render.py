@@ -6,7 +6,8 @@ from collections.abc import Sized
 from dataclasses import fields, replace
 
 from gateway.coins import Coins
-from gateway.story_render import chain_tx, entry, found, story
+from gateway.journal import entry
+from gateway.story_render import chain_tx, found, story
 from gateway.story_replies import ChainTxReply, SearchReply, WithdrawalStoryReply
 from ledger.story_view import ChainTxView
 from tests.gateway import samples
@@ -20,7 +21,7 @@ def test_a_story_is_the_withdrawal_and_all_that_belongs_to_it() -> None:
     assert isinstance(shown, WithdrawalStoryReply)
     assert (shown.id, shown.requested_by, shown.names) == ("wd_1", "key:key_1", {"operator:op_1": "ann"})
     assert [shown.decisions[0].by_name, shown.chain_txs[0].fee_paid] == ["ann", "0.00000300"]
-    assert shown.journal[0].postings[0].debit_balance_after == "0.00005000"
+    assert (shown.journal[0].entry, shown.journal[0].postings[0].debit_balance) == (9, "0.00000095")
 
 
 def test_a_chain_tx_keeps_every_member_and_tells_fees_in_their_own_currency() -> None:
@@ -32,11 +33,10 @@ def test_a_chain_tx_keeps_every_member_and_tells_fees_in_their_own_currency() ->
 
 
 def test_an_entry_tells_each_posting_in_its_currency() -> None:
-    view = samples.entry_view()
-    (posting,) = view.postings
-    gas = replace(posting, currency="ETH", amount=10**18)
-    shown = entry(replace(view, postings=(posting, gas)), COINS)
-    assert [each.amount for each in shown.postings] == ["0.00100000", "1.000000000000000000"]
+    (posting,) = samples.journal_view().postings
+    gas = posting._replace(currency="ETH", decimals=18, amount=10**18)
+    shown = entry(samples.journal_view(postings=(posting, gas)))
+    assert [each.amount for each in shown.postings] == ["0.00000005", "1.000000000000000000"]
 
 
 def test_what_was_found_keeps_every_list() -> None:

@@ -17,8 +17,8 @@ from ledger.story_query import GetPayoutStory, SearchBooks
 from tests.ledger.books import NOW
 from tests.ledger.till import Till
 
-SMALL = {"house_movement", "coin", "operator", "api_key", "k", "o"}
-"""Tables that people fill, and their aliases."""
+SMALL = {"house_movement", "coin", "operator", "api_key", "k", "o", "e"}
+"""Tables that people fill, and their aliases; ``e`` are the numbers of entries that are asked for."""
 
 
 @pytest.fixture
