@@ -41,8 +41,8 @@ def close(
 ) -> None:
     """Close a month of each chain and its tokens: the chain is asked what it held at the month's last block.
 
-    A month that is closed already is shown as it is. Where one chain cannot be closed the others are; the
-    reason is said, and the exit code is 1.
+    A month that is closed already is shown as it is. Where one chain cannot be closed the others are, and the
+    reason is said; the exit code is 1 then, or 3 when its node does not answer.
     """
     desk: Desk = context.obj
     settings = desk.settings_of(config)
