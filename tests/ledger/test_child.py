@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 from coins.types import CPFP, AttemptPlan, Outpoint, StuckWork, TxOutput, Utxo, child_intent
-from ledger.commands import AbandonAttempt, GetPayoutWork, GetStuckWork, GetUnsettledAttempts, ReserveAttempt
+from ledger.commands import (
+    AbandonAttempt,
+    GetPayoutWork,
+    GetStuckWork,
+    GetUnsettledAttempts,
+    Idempotency,
+    ReserveAttempt,
+    StopWithdrawal,
+    WriteOffCase,
+)
 from ledger.errors import IllegalTransitionError
 from tests.fakes.chain import FakeTx
 from tests.fakes.coin import bump_payment
@@ -171,6 +180,21 @@ def test_w09_a_parent_that_a_foreign_spend_excludes_takes_its_child_along_until_
     till.mine(1, [parent, child])
     till.mine(6)
     assert (till.attempts(), statuses(till)) == (["mined", "mined"], {"final"})
+
+
+def test_w09_a_payout_that_an_operator_ends_takes_its_child_along(till: Till) -> None:
+    send_child(till)
+    theft = FakeTx(outputs=((b"\x66" * 20, 99_000),), inputs=parent_of(till).inputs)
+    till.chain.mempool.clear()
+    till.mine(1, [theft])
+    till.mine(5)
+    (case_id,) = till.rows("SELECT id FROM unclaimed_case")[0]
+    till.do(WriteOffCase(case_id, "operator:op_ann", "stolen", Idempotency("op", "off", "off")))
+    for (withdrawal_id,) in till.rows("SELECT id FROM withdrawal"):
+        till.do(StopWithdrawal(withdrawal_id, "operator:op_ann", "its money is gone"))
+        assert till.attempts() == ["replaced", "replaced"]
+    assert (statuses(till), intent(till)) == ({"failed"}, "closed")
+    assert till.client("alice") == (100_000, 0, 0, 0)
 
 
 def test_w08_the_child_of_a_candidate_that_lost_ends_with_it(till: Till) -> None:
