@@ -1,4 +1,8 @@
-"""What scripts own by the node's own set of unspent outputs (``scantxoutset``), at the block it stands at."""
+"""What scripts own by the node's own set of unspent outputs (``scantxoutset``), at the block it stands at.
+
+Each script is asked about as it is (``raw(…)``). A ranged descriptor (``wpkh(xpub/0/*)``) finds the same, and
+has the node derive each key again, ten times slower for 100,000 of them; it would also learn the account key.
+"""
 
 from __future__ import annotations
 

@@ -7,8 +7,10 @@ import pytest
 from coins.bitcoin.holding import METHOD, SCRIPTS_MAX, Unspent, read_unspent
 from coins.bitcoin.rpc import RpcClient
 from coins.errors import NodeDataError, NodeUnavailableError
-from coins.types import BlockRef, Location, Outpoint
+from coins.registry import open_coin
+from coins.types import BlockRef, Branch, Location, Outpoint
 from tests.coins.bitcoin.fake_node import FakeNode, Raw, Refusal, door
+from tests.coins.bitcoin.setup import FakeSigner, settings_for
 
 MONEY = 21_000_000 * 10**8
 TIP = "ab" * 32
@@ -80,3 +82,37 @@ async def test_a_scan_for_somebody_else_is_waited_for_and_another_refusal_is_not
         await read_unspent(rpc, [b"\x00\x51"], MONEY)
     assert len(fake_node.seen) == asked + 1
     await rpc.close()
+
+
+@pytest.mark.parametrize("kind", ["bitcoind", "litecoind"])
+async def test_single_scripts_find_what_a_ranged_descriptor_finds(
+    request: pytest.FixtureRequest, kind: str
+) -> None:
+    node = request.getfixturevalue(kind)
+    settings, first, count = settings_for(node), 5_000, 40
+    coin = await open_coin(settings, FakeSigner(settings))
+    rpc = RpcClient(settings.node)
+    try:
+        own = [await coin.deriver.derive(Branch.DEPOSIT, first + number) for number in range(count)]
+        for number, amount_display in ((0, "0.01"), (17, "0.02"), (17, "0.03"), (count - 1, "0.04")):
+            node.send(own[number].address, amount_display)
+        node.mine()
+        single = await read_unspent(rpc, [each.script for each in own], settings.max_money)
+        xpub = await FakeSigner(settings).account_xpub(settings.currency, 0)
+        wanted = [{"desc": f"wpkh({xpub}/0/*)", "range": [first, first + count - 1]}]
+        ranged = node.rpc("scantxoutset", "start", wanted)
+    finally:
+        await rpc.close()
+        await coin.reader.close()
+    assert (single.height, single.block_hash) == (ranged["height"], ranged["bestblock"])
+    assert {(at.txid, at.index, *each, single.heights[at]) for at, each in single.outputs.items()} == {
+        (
+            each["txid"],
+            each["vout"],
+            bytes.fromhex(each["scriptPubKey"]),
+            round(float(each["amount"]) * 10**8),
+            each["height"],
+        )
+        for each in ranged["unspents"]
+    }
+    assert sorted(amount for _, amount in single.outputs.values())[-4:] == [1e6, 2e6, 3e6, 4e6]
