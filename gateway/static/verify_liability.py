@@ -35,6 +35,8 @@ def climb(client_id: str, proof: Any) -> tuple[bytes, int]:
     total = int.from_bytes(amount, "big")
     for step in proof["steps"]:
         beside, owed = digest(step["hash"]), number(step["amount"])
+        if not isinstance(step["is_left"], bool):
+            raise TypeError(f"neither true nor false: {step['is_left']!r}")
         here = total.to_bytes(32, "big")
         pair = (beside + owed + node + here) if step["is_left"] else (node + here + beside + owed)
         node = hashlib.sha256(b"\x01" + pair).digest()
@@ -54,7 +56,7 @@ def main(arguments: list[str]) -> int:
         published = digest(root)
         node, total = climb(client_id, proof)
         claimed = int.from_bytes(number(proof["total"]), "big")
-    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         print(f"cannot be read: {error!r}")
         return 2
     if node != published:
