@@ -102,7 +102,13 @@ def written(output: Path | None) -> Iterator[BinaryIO]:
     It is for its owner alone, and nothing that lies beside it is written over.
     """
     if output is None:
-        yield sys.stdout.buffer
+        try:
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:  # whoever reads has enough, as `head` does
+            raise
+        except OSError as error:
+            raise fail(f"cannot write: {error.strerror}", UNREACHABLE) from None
         return
     try:
         number, part = tempfile.mkstemp(".part", ".", output.parent)

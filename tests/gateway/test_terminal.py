@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import resource
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import typer
@@ -81,3 +83,14 @@ def test_what_ends_a_command_half_way_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         broken_off()
     assert os.listdir(tmp_path) == []
+
+
+def test_l04_a_terminal_that_takes_nothing_more_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open("/dev/full", "wb", buffering=0) as full:
+        monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=full))
+        with pytest.raises(typer.Exit) as ended, written(None) as file:
+            file.write(b"a line")
+    assert ended.value.exit_code == UNREACHABLE
+    assert capsys.readouterr().err == "cannot write: No space left on device\n"
