@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from coins.types import Location
 from ledger.books_at import is_balanced
 from ledger.connection import Database
 from ledger.rebuild import Tell
 from ledger.reconciliation import RECONCILIATION_COLUMNS, to_reconciliation
 from ledger.reconciliation_digest import digest_of
-from ledger.reconciliation_view import ReconciliationView
+from ledger.reconciliation_view import ReconciliationView, by_place
 
 KIND = "reconciliation_chain"
 
@@ -55,8 +54,9 @@ def _wrong(view: ReconciliationView, last: tuple[int, str]) -> Iterator[str]:
 
 
 def _is_its_verdict(view: ReconciliationView) -> bool:
-    """Whether every location is there, with its difference, the books' sum, and what follows of both."""
-    is_whole = [line["location"] for line in view.lines] == list(Location)
+    """Whether every place is there, with its difference, the books' sum, and what follows of both."""
+    places = [line["location"] for line in view.lines]
+    is_whole = places in (list(by_place({}, None)), list(by_place({}, 0)))
     apart = [line["chain"] - line["books"] for line in view.lines]
     differs = any(apart) or not is_balanced(view.totals)
     return (

@@ -78,6 +78,7 @@ def test_l11_change_is_a_place_of_its_own_where_chain_and_books_know_it(tmp_path
     assert lines(2, books, {}) == lines(3, replace(books, change=None), {"BTC": 299}) == whole
     assert lines(4, books, {"BTC": 301})["hot"] == (698, 700, -2)
     store.close()
+    assert verify_file(store.path) == []
 
 
 def books_now(store: SqliteStore) -> BooksAt:
