@@ -19,9 +19,10 @@ from coins.signer.own_file import OwnFileError, read_own
 
 _FILE_MAX = 16_384
 _KEY_BYTES = 32
-SCRYPT_N_MAX, SCRYPT_MEMORY_MAX, SCRYPT_WORK_MAX = 2**20, 2**29, 2**25
-"""Most blocks, most bytes (128 x n x r), most work (n x r x p): sixteen times what wallets ask for."""
-PBKDF2_ROUNDS_MAX = 10_000_000
+SCRYPT_N_MAX, SCRYPT_MEMORY_MAX, SCRYPT_WORK_MAX = 2**20, 2**29, 2**23
+"""Most blocks, most bytes (128 x n x r), most work (n x r x p): four times what wallets ask for. With more
+of it a busy machine would not have the signer ready in its time (30 s), again and again."""
+PBKDF2_ROUNDS_MAX = 4_000_000
 _HEX = re.compile(r"(?:0x)?((?:[0-9a-fA-F]{2})+)", re.ASCII)
 
 

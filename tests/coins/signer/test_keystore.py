@@ -127,6 +127,7 @@ HOSTILE: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (changed("crypto", "kdf", value="scrypt"), "kdfparams.n is no whole number"),
     (changed("crypto", "kdfparams", value=[]), "crypto.kdfparams is no object"),
     (changed(*KDF, "c", value=10**12), "kdfparams.c is no whole number from 1 to"),
+    (changed(*KDF, "c", value=4_000_001), "kdfparams.c is no whole number from 1 to"),
     (changed(*KDF, "c", value=True), "kdfparams.c is no whole number"),
     (changed(*KDF, "c", value=-1), "kdfparams.c is no whole number"),
     (changed(*KDF, "prf", value="hmac-sha1"), "kdfparams.prf is not hmac-sha256"),
@@ -141,6 +142,7 @@ SCRYPT_PARAMS: list[tuple[dict[str, Any], str]] = [
     ({"r": 2**20}, "kdfparams.r is no whole number"),
     ({"n": 2**20, "r": 8}, "more memory or work"),
     ({"n": 2**18, "r": 8, "p": 64}, "more memory or work"),
+    ({"n": 2**18, "r": 8, "p": 5}, "more memory or work"),
     ({"p": 0}, "kdfparams.p is no whole number"),
 ]
 
