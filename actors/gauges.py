@@ -52,7 +52,6 @@ class GaugesActor(TickingActor):
         self._log_file = database.with_name(database.name + "-wal")
         self._beat_s = beat_s
         self._has_rates = rates.file is not None or rates.url is not None
-        self._sequence: int | None = None
         self._fees: dict[str, int] = {}
 
     async def on_start(self) -> None:
@@ -135,18 +134,20 @@ class GaugesActor(TickingActor):
         self._fees[each.currency] = each.network_fees
 
     async def _count_events(self, last: int) -> None:
-        """Count deposits and withdrawals by the states they entered since the last look."""
-        if self._sequence is None:
-            self._sequence = last
-        while self._sequence < last:
+        """Count deposits and withdrawals by the states they entered since the books were opened, or since
+        the last look; also what happened before the first one, or while this actor was away."""
+        counted = self._metrics.counted_sequence
+        if counted is None:
+            counted = self._metrics.counted_sequence = last
+        while counted < last:
             events = await self._directory.ask(
-                "ledger_reader", ListEvents(self._sequence, EVENTS_MAX), timeout_s=self._timeout_s
+                "ledger_reader", ListEvents(counted, EVENTS_MAX), timeout_s=self._timeout_s
             )
             if not events:
                 return
             for event in events:
+                counted = self._metrics.counted_sequence = event.sequence  # never again, whatever it is
                 self._count(event)
-            self._sequence = events[-1].sequence
 
     def _count(self, event: EventView) -> None:
         noun, _, state = event.type.partition(".")

@@ -63,6 +63,9 @@ class LedgerActor(AsyncioActor):
         """Open the database: lock, migrations, settings."""
         loop = asyncio.get_running_loop()
         store = await loop.run_in_executor(self._thread, self._open)
+        if self._metrics.counted_sequence is None:
+            # What this process brings about is counted, and nothing that was there before.
+            self._metrics.counted_sequence = store.last_event_sequence
         self.spawn(self._checkpoints(store), "checkpoint")
 
     def _open(self) -> SqliteStore:

@@ -34,7 +34,7 @@ LARGE = (ApplyChainDelta, ApplyMempool)
 class SqliteStore:
     """One SQLite database opened for writing by this process alone.
 
-    ``last_event_sequence`` is that of the last event committed by a batch of this process.
+    ``last_event_sequence`` is that of the last event there is, those of earlier processes included.
     ``path`` of the database; ``now_s`` stamps its migrations; ``webhook_url`` gets a delivery per event,
     None for none; ``idempotency_keep_s`` is how long replies are kept; ``wal_limit_bytes`` is the size of
     the write-ahead log from which a batch waits for a checkpoint that empties it.
@@ -81,6 +81,7 @@ class SqliteStore:
             self._db = connect(self.path, busy_timeout_ms=self._busy_timeout_ms)
             migrate.migrate(self._db, self.path, self._now_s, migrate.load())
             self._checkpoint_db = connect(self.path, busy_timeout_ms=self._busy_timeout_ms)
+            self.last_event_sequence = _last_sequence(self._db)
         except (sqlite3.Error, OSError) as error:
             self.close()
             raise StoreOpenError(f"cannot open the database {self.path}: {error}") from error
@@ -149,7 +150,7 @@ class SqliteStore:
             db.execute("BEGIN IMMEDIATE")
             results = [dispatch.execute(tx, command) for command in commands]
             self._prune(db, now_s)
-            last_sequence = int(db.execute("SELECT coalesce(max(sequence), 0) FROM event").fetchone()[0])
+            last_sequence = _last_sequence(db)
             failpoints("before-commit", commands)
             db.execute("COMMIT")
         except BaseException as error:
@@ -242,3 +243,7 @@ class SqliteStore:
             finally:
                 self._db.execute(f"PRAGMA busy_timeout = {self._busy_timeout_ms}").fetchall()
         self._wal_goal_bytes = size + self._wal_limit_bytes // 4 if is_busy else self._wal_limit_bytes
+
+
+def _last_sequence(db: sqlite3.Connection) -> int:
+    return int(db.execute("SELECT coalesce(max(sequence), 0) FROM event").fetchone()[0])

@@ -36,6 +36,8 @@ class Metrics:
         self._all: dict[str, Any] = {}
         self._bound: dict[tuple[type, str], object] = {}
         self._children: dict[tuple[str, ...], Any] = {}
+        self.counted_sequence: int | None = None
+        """Sequence of the last event of the books that the counters have; None before the books are open."""
         for spec in CATALOGUE:
             self._all[spec.name.removeprefix("cashier_")] = _make(spec, self.registry)
         ProcessCollector(registry=self.registry)

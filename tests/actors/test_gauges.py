@@ -7,10 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pykka import ActorRegistry
+
 from coins.errors import NodeUnavailableError
 from coins.types import BroadcastOutcome, BroadcastResult
 from tests.actors.desk import Desk, open_desk
 from tests.actors.doors import UNAVAILABLE
+from tests.actors.house import actor_of
 
 BTC = {"currency": "BTC"}
 
@@ -72,6 +75,30 @@ async def test_deposits_and_withdrawals_are_counted_by_state_once(tmp_path: Path
         for state in ("approved", "signed", "broadcast", "confirmed", "final"):
             assert value(desk, "withdrawals_total", state=state, **BTC) == 1
         assert value(desk, "withdrawals_total", state="failed", **BTC) == 0
+
+
+async def test_what_happens_before_the_first_look_or_between_two_lives_is_counted(tmp_path: Path) -> None:
+    """A deposit that a reorganisation took back while the process was down must ring as any other."""
+    async with open_desk(tmp_path) as desk:
+        await desk.pay("alice", 1_000_000)
+        await desk.mine(3)
+        await desk.pass_time(6)
+        assert value(desk, "deposits_total", state="credited", **BTC) == 1
+        gauges = next(actor_of(ref) for ref in ActorRegistry.get_all() if actor_of(ref).address == "gauges")
+        gauges.kill()
+        await desk.mine(3)
+        await desk.pass_time(20, 5)
+        assert value(desk, "deposits_total", state="final", **BTC) == 1
+        assert value(desk, "deposits_total", state="credited", **BTC) == 1
+        chains = desk.chains
+    async with open_desk(tmp_path, is_started=False) as desk:
+        desk.chains = chains
+        await desk.start()
+        await desk.pay("alice", 1_000_000)
+        await desk.mine(3)
+        await desk.pass_time(6)
+        assert value(desk, "deposits_total", state="credited", **BTC) == 1
+        assert value(desk, "deposits_total", state="final", **BTC) == 0
 
 
 async def test_attention_and_open_cases_are_measured(tmp_path: Path) -> None:

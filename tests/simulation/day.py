@@ -28,7 +28,7 @@ OF_HOUSE = {"fund": 2, "fund_unannounced": 1, "from_cold": 3, "adjust": 5, "impo
 """What operators do besides looking at what waits for them."""
 TROUBLES = {
     "reorg": 6,
-    "double_payment": 5,
+    "double_payment": 8,
     "node_down": 3,
     "node_lags": 2,
     "broadcasts_lost": 2,

@@ -29,7 +29,8 @@ def judge(world: World) -> list[str]:
     wrong += [f"{found.kind} {found.row}: {found.detail}" for found in verify_file(world.cashier.path)]
     for check in (_reconciliations, _cases, _unexplained, _explained, _clients, _payees):
         wrong += check(world)
-    return wrong + [f"false alarm: {alarm}" for alarm in false_alarms(world)]
+    wrong += [f"false alarm: {alarm}" for alarm in false_alarms(world)]
+    return wrong + [f"{currency}: deposits were reversed, and nobody alarmed" for currency in missed(world)]
 
 
 def scheduled(world: World) -> Counter[str]:
@@ -41,6 +42,13 @@ def scheduled(world: World) -> Counter[str]:
 def false_alarms(world: World) -> list[Alarm]:
     """Alarms that fired without anything planned behind them."""
     return [alarm for alarm in world.alarms.fired if not _is_excused(world, alarm)]
+
+
+def missed(world: World) -> set[str]:
+    """Currencies of which credited deposits were undone without an alarm."""
+    sql = "SELECT DISTINCT json_extract(data, '$.currency') FROM event WHERE type = 'deposit.reversed'"
+    told = {alarm.currency for alarm in world.alarms.fired if alarm.name == "CashierDepositsReversed"}
+    return {str(currency) for (currency,) in rows(world.cashier.path, sql)} - told
 
 
 def _is_excused(world: World, alarm: Alarm) -> bool:

@@ -25,7 +25,7 @@ from ledger.commands import AnnounceHouseFunding
 from tests.actors.desk import TOKEN, chain_of
 from tests.fakes.chain import FakeTx
 from tests.fakes.coin import foreign
-from tests.simulation.world import OPERATORS, World
+from tests.simulation.world import OPERATORS, Excuse, World
 
 COIN = {"BTC": 10**8, "LTC": 10**8, "ETH": 10**18, TOKEN: 10**6}
 TYPICAL = {"BTC": COIN["BTC"] // 50, "LTC": COIN["LTC"], "ETH": COIN["ETH"] // 10, TOKEN: 400 * COIN[TOKEN]}
@@ -182,10 +182,13 @@ class People:
 
     async def fund_with(self, currency: str, amount: int) -> None:
         """So much of it."""
-        world = self.world
+        world, began_s = self.world, self.world.now_s
         tx = world.pay(currency, (world.hot_script(chain_of(currency)), amount))
-        await world.ask("ledger", AnnounceHouseFunding(currency, tx.txid, operator(0), "float", self._key()))
-        world.done["fund"] += 1
+        command = AnnounceHouseFunding(currency, tx.txid, operator(0), "float", self._key())
+        if await world.attempt("fund", "ledger", command) is None:
+            # It was mined before anybody could be told of it.
+            excuse = Excuse("CashierCaseOpened", currency, began_s, world.now_s + CASE_S)
+            world.excuses.append(excuse)
 
     async def fund_unannounced(self, chain: str, rng: random.Random) -> None:
         """The same by somebody who forgot to tell: a case."""

@@ -33,26 +33,30 @@ class Troubles:
 
     async def reorg(self, chain: str, rng: random.Random) -> None:
         """The last blocks are replaced; what was in them waits again."""
-        self._replace(chain, rng, is_robbed=False)
+        self._replace(chain, rng.randint(1, REORG_MAX), None)
 
     async def double_payment(self, chain: str, rng: random.Random) -> None:
-        """The same, and a payment of theirs has gone elsewhere."""
-        self._replace(chain, rng, is_robbed=True)
+        """The same, and a payment of theirs to a client has gone elsewhere."""
+        node, hot = self.world.chains[chain], self.world.hot_script(chain)
+        height = node.tip.ref.height
+        payments = [
+            (height - block.ref.height + 1, tx)
+            for block in _top(node, REORG_MAX)
+            for tx in block.txs
+            if is_foreign(tx) and tx.outputs[0][0] != hot
+        ]
+        if payments:
+            self._replace(chain, *rng.choice(payments))
 
-    def _replace(self, chain: str, rng: random.Random, *, is_robbed: bool) -> None:
+    def _replace(self, chain: str, depth: int, victim: FakeTx | None) -> None:
         world, node = self.world, self.world.chains[chain]
-        height = node.tip.ref.height - node.anchor.ref.height
-        depth = rng.randint(1, REORG_MAX)
-        if height <= depth:
-            return
         undone = _top(node, depth)
-        txs = [tx for block in undone for tx in block.txs]
-        victims = [tx for tx in txs if is_foreign(tx)]
+        if len(undone) < depth:
+            return
         chosen: list[FakeTx] = []
-        if is_robbed and victims:
-            victim = rng.choice(victims)
+        if victim is not None:
             elsewhere = node.pay((foreign("elsewhere", chain).script, victim.outputs[0][1]), conflicts=victim)
-            txs = [elsewhere if tx is victim else tx for tx in txs]
+            txs = [elsewhere if tx is victim else tx for block in undone for tx in block.txs]
             chosen = _that_fit(node, undone[0], txs)
             world.done["payments taken back"] += 1
         if depth >= world.settings.currencies[chain].confirmations:
@@ -145,10 +149,10 @@ class Troubles:
 
 
 def _top(node: FakeChain, depth: int) -> list[FakeBlock]:
-    """The highest blocks, the lowest first."""
+    """The highest blocks above the first, the lowest of them first; fewer where there are not so many."""
     found: list[FakeBlock] = []
     block = node.tip
-    for _ in range(depth):
+    while len(found) < depth and block is not node.anchor:
         found.insert(0, block)
         block = node.blocks[block.ref.parent_hash]
     return found
