@@ -218,15 +218,8 @@ def _summary(paper: StatementPaper, output: Path) -> dict[str, Any]:
     view, tally, head = paper.view, paper.tally, head_of(paper.view)
     balances = {name: head[name]["balance"] for name in ("opening", "closing")}
     places = {name: head[name] for name in ("first_entry", "last_entry", "hash")}
-    is_final = {"is_final": view.is_final}
-    return {
-        "file": str(output),
-        "lines": tally.lines,
-        **balances,
-        **sums_of(view, tally),
-        **places,
-        **is_final,
-    }
+    places["is_final"] = view.is_final
+    return {"file": str(output), "lines": tally.lines, **balances, **sums_of(view, tally), **places}
 
 
 def _print(paper: StatementPaper, pages: Iterator[StatementPage]) -> None:

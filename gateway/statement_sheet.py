@@ -24,6 +24,12 @@ text would leave those out without a word."""
 _NUMBERS = frozenset({"entry", "debit", "credit", "fee", "balance", "block_height", "reverses", "value"})
 _AMOUNTS = frozenset({"debit", "credit", "fee", "balance"})
 _HEAD_STYLE, _AMOUNT_STYLE = 1, 2
+_WIDTH = 15
+_WIDTHS = {
+    "entry": 9, "at": 22, "entry_kind": 22, "account": 46, "counterpart": 46, "reference": 40, "txid": 70,
+    "block_hash": 70, "reason": 40, "rate_at": 22,
+}  # fmt: skip
+"""In characters of the sheet's font; amounts have the width of their decimals."""
 _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ESCAPE = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")
 _XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
@@ -124,7 +130,8 @@ class Workbook:
             '<sheetViews><sheetView workbookViewId="0"><pane ySplit="1" topLeftCell="A2"'
             ' activePane="bottomLeft" state="frozen"/></sheetView></sheetViews>'
         )
-        return self._put(f'{_XML}<worksheet xmlns="{_MAIN}">{frozen}<sheetData><row>{names}</row>')
+        widths = f"<cols>{self._widths()}</cols>"
+        return self._put(f'{_XML}<worksheet xmlns="{_MAIN}">{frozen}{widths}<sheetData><row>{names}</row>')
 
     def rows(self, rows: Iterable[Iterable[str]]) -> bytes:
         """Rows of the sheet. Raises StatementTooLongError for more than a sheet can have."""
@@ -147,6 +154,15 @@ class Workbook:
 
     def _styles(self) -> str:
         return _STYLES.format(format="0." + "0" * self._decimals if self._decimals else "0")
+
+    def _widths(self) -> str:
+        """A number that does not fit into its column is shown as #####: there is room for any usual one."""
+        amount = self._decimals + 10
+        widths = [amount if name in self._amounts else _WIDTHS.get(name, _WIDTH) for name in self._columns]
+        return "".join(
+            f'<col min="{number}" max="{number}" width="{width}" customWidth="1"/>'
+            for number, width in enumerate(widths, 1)
+        )
 
     def _row(self, texts: Iterable[str]) -> str:
         return f"<row>{''.join(map(self._cell, self._columns, texts))}</row>"

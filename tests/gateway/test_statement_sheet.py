@@ -64,6 +64,20 @@ def test_it_has_the_parts_a_spreadsheet_asks_for_and_reads_back() -> None:
         assert b'formatCode="0.00000000"' in archive.read("xl/styles.xml")
 
 
+@pytest.mark.parametrize("decimals", [0, 6, 8, 18])
+def test_amounts_txids_and_times_fit_into_their_columns(decimals: int) -> None:
+    lines = [statement_line(balance=123_456 * 10**decimals)]
+    with zipfile.ZipFile(io.BytesIO(book(statement_view(decimals=decimals), lines))) as archive:
+        sheet = ElementTree.fromstring(archive.read("xl/worksheets/sheet1.xml"))
+    assert [part.tag.partition("}")[2] for part in sheet] == ["sheetViews", "cols", "sheetData"]
+    columns = sheet.findall("m:cols/m:col", NS)
+    assert [column.get("min") for column in columns] == [str(at) for at in range(1, len(COLUMNS) + 1)]
+    widths = dict(zip(COLUMNS, (int(column.get("width", "0")) for column in columns), strict=True))
+    row = line_row(book(statement_view(decimals=decimals), lines))
+    for name in ("at", "debit", "balance", "txid", "block_hash"):
+        assert len(row[name][1]) < widths[name], name
+
+
 @pytest.mark.parametrize("amount", [1, 123_456_789, 10**15 - 1, 999_999_999_999_990])
 def test_a_number_is_written_only_where_every_digit_stays(amount: int) -> None:
     kind, text = line_row(book(statement_view(), [statement_line(balance=amount)]))["balance"]
