@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-from actors.comparer import TRIES_MAX, apart_of
+from actors.comparer import apart_of
+from actors.contradiction import check_consistent
 from actors.identity import Ids
 from actors.place import change_of
 from coins import registry
@@ -42,7 +43,8 @@ async def close_month(
     """Close a month, or answer the closed one. ``read`` asks the books, ``record`` the writer.
 
     What the chain said is kept as a comparison of the cause ``period``, also when the month is then refused.
-    Raises PeriodNotClosableError, InvalidMonthError, UnknownCurrencyError, and what its doors raise.
+    Raises PeriodNotClosableError, InvalidMonthError, UnknownCurrencyError, NodeDoubtError, and what its doors
+    raise.
     """
     salt = random_bytes(SALT_BYTES)
     closing = await read(GetClosing(chain, month, salt))
@@ -58,15 +60,15 @@ async def close_month(
 
 
 async def _told_twice(holdings_at: HoldingsAt, height: int, books: tuple[BooksAt, ...]) -> Holdings:
-    """What the chain says of what the books know; a difference counts once the node has told it twice."""
+    """What the chain says of what the books know; a difference counts once the node has told it twice.
+
+    Raises NodeDoubtError when it tells two things.
+    """
     holdings = await _known_at(holdings_at, height, books)
-    for _ in range(TRIES_MAX):
-        known = [each for each in books if each.currency in holdings.amounts]
-        if not any(apart_of(holdings, known, {}).values()):
-            break
-        before, holdings = holdings, await _known_at(holdings_at, height, books)
-        if holdings.amounts == before.amounts:
-            break
+    known = [each for each in books if each.currency in holdings.amounts]
+    if any(apart_of(holdings, known, {}).values()):
+        again = await _known_at(holdings_at, height, books)
+        check_consistent(replace(holdings, scripts={}), replace(again, scripts={}), {})
     return holdings
 
 
@@ -81,7 +83,7 @@ async def _with_change(
 
 
 async def _known_at(holdings_at: HoldingsAt, height: int, books: tuple[BooksAt, ...]) -> Holdings:
-    """What the chain says, of the currencies that the books know."""
+    """What the chain says by location, of the currencies that the books know."""
     told = await holdings_at(height)
     names = {each.currency for each in books} & told.amounts.keys()
     return replace(told, amounts={currency: told.amounts[currency] for currency in names})

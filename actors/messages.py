@@ -16,6 +16,7 @@ from actors.reconciler_messages import ClosePeriod, Explain, GetHoldingsAt, Reco
 from actors.watcher_messages import GetWatcherStatus, WatcherStatus
 from coins.types import Branch, OwnScript
 from ledger.adjustment_command import (
+    CorrectCase,
     DecideAdjustment,
     ImportAdjustments,
     ImportRow,
@@ -260,6 +261,7 @@ __all__ = [
     "ClientMatch",
     "ClosePeriod",
     "Command",
+    "CorrectCase",
     "CreateKey",
     "CreateOperator",
     "CreateSession",

@@ -12,6 +12,7 @@ from actors.answering import AnsweringActor
 from actors.clock import Clock
 from actors.closing import close_month
 from actors.comparer import Comparer
+from actors.contradiction import record_doubt
 from actors.directory import Directory
 from actors.errors import DeliveryError
 from actors.explainer import Explained, Explainer, record_found
@@ -198,16 +199,20 @@ class ReconcilerActor(AnsweringActor):
             return await self._comparer(self._slot(chain)).holdings_at(height)
 
     async def _close(self, message: ClosePeriod) -> PeriodsClosed:
-        """A month of a chain, closed where books and chain say the same."""
-        return await close_month(
-            message.chain,
-            message.month,
-            message.by,
-            self._ids.random_bytes,
-            read=lambda query: self._ask("ledger_reader", query),
-            holdings_at=lambda height: self._holdings_at(message.chain, height),
-            record=lambda command: self._ask("ledger", command),
-        )
+        """A month of a chain, closed where books and chain say the same, or cases what they differ by."""
+        try:
+            return await close_month(
+                message.chain,
+                message.month,
+                message.by,
+                self._ids.random_bytes,
+                read=lambda query: self._ask("ledger_reader", query),
+                holdings_at=lambda height: self._holdings_at(message.chain, height),
+                record=lambda command: self._ask("ledger", command),
+            )
+        except NodeDoubtError as error:
+            await record_doubt(self._ask, error)
+            raise
 
     def _slot(self, chain: str) -> CoinSlot:
         """The chain's slot. Raises CurrencyUnavailableError while it does not run."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from actors.messages import (
+    CorrectCase,
     DecideAdjustment,
     ImportAdjustments,
     ListAdjustments,
     RequestAdjustment,
     ReverseAdjustment,
 )
-from gateway.adjustment_bodies import AdjustmentBody, AdjustmentQuery, ImportBody
+from gateway.adjustment_bodies import AdjustmentBody, AdjustmentQuery, CorrectBody, ImportBody
 from gateway.adjustment_csv import read_sheet
 from gateway.adjustment_replies import AdjustmentList, adjustment, adjustments
 from gateway.api import Call, Reply
@@ -59,6 +60,23 @@ async def reverse_adjustment(call: Call[ReasonBody, None]) -> Reply:
     gateway, of = call.gateway, call.params["id"]
     new_id, reason = gateway.new_id("adj"), call.body.reason
     outcome = await call.ask(ReverseAdjustment(new_id, of, reason, call.operator.by, call.idempotency))
+    return Reply(adjustment(outcome.value, gateway.coins), 201, outcome.is_replayed)
+
+
+async def correct_case(call: Call[CorrectBody, None]) -> Reply:
+    """Bring the books to the chain for a case of a difference, at once or when others approved it."""
+    gateway, body = call.gateway, call.body
+    message = CorrectCase(
+        id=gateway.new_id("adj"),
+        case_id=call.params["id"],
+        currency=body.currency,
+        amount=gateway.coins.parse(body.currency, body.amount),
+        against=body.against,
+        reason=body.reason,
+        by=call.operator.by,
+        idempotency=call.idempotency,
+    )
+    outcome = await call.ask(message)
     return Reply(adjustment(outcome.value, gateway.coins), 201, outcome.is_replayed)
 
 

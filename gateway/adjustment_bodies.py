@@ -37,6 +37,14 @@ class AdjustmentBody(ReasonBody):
     external_id: ExternalId | None = None
 
 
+class CorrectBody(ReasonBody):
+    """How much of a case's difference is booked, and which account takes it."""
+
+    currency: Currency
+    amount: Amount
+    against: Literal["loss", "house", "network_fee"]
+
+
 class ImportBody(Body):
     """A sheet of adjustments as CSV; with ``dry_run`` it is only judged."""
 

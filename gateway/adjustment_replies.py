@@ -14,7 +14,8 @@ from gateway.withdrawal_replies import ApprovalReply
 class AdjustmentReply(Model):
     """Money that an operator moves inside the books; its `digest` is sent back to approve it.
 
-    What came with an import is decided with all of it: by `import_id`.
+    What came with an import is decided with all of it: by `import_id`. A correction is of the case `case_id`;
+    its `from` and `to` are accounts of the books.
     """
 
     id: str
@@ -35,6 +36,7 @@ class AdjustmentReply(Model):
     decided_by: str | None
     decided_at: str | None
     decision_reason: str
+    case_id: str | None
     approvals: list[ApprovalReply]
 
 
@@ -53,7 +55,7 @@ class TotalReply(Model):
 
 
 class PartyBalanceReply(Model):
-    """What a client has available, or the house has, before and after."""
+    """What a client has available, or the house or an account has, before and after."""
 
     account: str
     currency: str
@@ -100,6 +102,7 @@ def adjustment(view: AdjustmentView, coins: Coins) -> AdjustmentReply:
         decided_by=view.decided_by,
         decided_at=moment_or_none(view.decided_at),
         decision_reason=view.decision_reason,
+        case_id=view.case_id,
         approvals=_approvals(view),
     )
 

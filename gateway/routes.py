@@ -267,7 +267,7 @@ CASE_ROUTES: tuple[Route, ...] = (
 
 _MOVED, _MOVES = ForOperator(Permission.ADJUSTMENTS_SEEN), ForOperator(Permission.ADJUSTMENTS)
 _MONEY = ("insufficient_funds", "external_id_used")
-_HELD = ("not_found", "not_held", "insufficient_funds")
+_HELD = ("not_found", "not_held", "insufficient_funds", "case_decided", "not_confirmed", "above_maximum")
 
 ADJUSTMENT_ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/admin/adjustments", "Money that operators moved", _MOVED,
@@ -282,6 +282,10 @@ ADJUSTMENT_ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/admin/adjustments/{id}/reverse", "Undo a posted one", _MOVES,
           adjustment.reverse_adjustment, adjusted.AdjustmentReply, 201, bodies.ReasonBody,
           is_idempotent=True, codes=("not_found", "not_reversible", *_MONEY)),
+    Route("POST", "/v1/admin/cases/{id}/correct", "Bring the books to the chain for a difference", _MOVES,
+          adjustment.correct_case, adjusted.AdjustmentReply, 201, adjustable.CorrectBody, is_idempotent=True,
+          codes=(*_CASE, "unknown_currency", "invalid_amount", "below_minimum", "above_maximum",
+                 "insufficient_funds")),
     Route("POST", "/v1/admin/adjustments/{id}/approve", "Let a held one be booked, or an import", _MOVES,
           adjustment.approve_adjustment, adjusted.AdjustmentsReply, body=bodies.ApproveBody,
           is_idempotent=True, codes=(*_HELD, "payment_changed", "own_request", "already_approved")),

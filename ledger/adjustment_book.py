@@ -14,12 +14,13 @@ from typing import Any
 
 from ledger import journal
 from ledger.adjustment import ADJUSTMENT, AdjustmentEvent, AdjustmentState
-from ledger.adjustment_command import DecideAdjustment, RequestAdjustment, ReverseAdjustment
+from ledger.adjustment_command import CorrectCase, DecideAdjustment, RequestAdjustment, ReverseAdjustment
 from ledger.adjustment_row import COLUMNS, AdjustmentRow, adjustments_digest, read_adjustments, to_view
 from ledger.adjustment_view import AdjustmentsView, AdjustmentView, PartyBalance, TotalView
 from ledger.approval import Payment, approvals_needed, approve, operator_of
 from ledger.approval_row import read_approvals
 from ledger.context import Tx
+from ledger.correction import book_correction, parties_of
 from ledger.errors import (
     AlreadyExistsError,
     ExternalIdUsedError,
@@ -79,6 +80,24 @@ def reverse_adjustment(tx: Tx, command: ReverseAdjustment) -> Outcome[Adjustment
         reason=command.reason,
         by=command.by,
         reverses=held.id,
+        case_id=held.case_id,
+    )
+    return Outcome(_request(tx, row))
+
+
+def correct_case(tx: Tx, command: CorrectCase) -> Outcome[AdjustmentView]:
+    """Post or hold the correction of a case; refuses as :class:`CorrectCase` says."""
+    source, target = parties_of(tx, command)
+    row = new_adjustment(
+        tx,
+        id=command.id,
+        source=source,
+        target=target,
+        currency=command.currency,
+        amount=command.amount,
+        reason=command.reason,
+        by=command.by,
+        case_id=command.case_id,
     )
     return Outcome(_request(tx, row))
 
@@ -128,7 +147,12 @@ def enter(tx: Tx, rows: Sequence[AdjustmentRow]) -> list[AdjustmentRow]:
 
 
 def book(tx: Tx, row: AdjustmentRow) -> int:
-    """Book an adjustment as a transfer; answers the journal id. Raises InsufficientFundsError."""
+    """Book an adjustment as a transfer, or as the correction it is; answers the journal id.
+
+    Raises InsufficientFundsError, and for a correction as :func:`ledger.correction.book_correction`.
+    """
+    if row.case_id is not None:
+        return book_correction(tx, row)
     view = TransferView(
         id=row.id,
         external_id=row.external_id or row.id,
@@ -238,7 +262,7 @@ class Watched:
         """Read them now."""
         self._tx = tx
         parties = dict.fromkeys((p, row.currency) for row in rows for p in (row.source, row.target))
-        self._before = {each: tx.balance(account_of(*each)) for each in parties}
+        self._before = {each: tx.balance(_account_of(*each)) for each in parties}
 
     def view(self, rows: Sequence[AdjustmentRow], status: str) -> AdjustmentsView:
         """What is decided together, with the balances as they are now beside what they were."""
@@ -253,11 +277,16 @@ class Watched:
             by=first.by,
             totals=tuple(TotalView(currency, amount) for currency, amount in totals.items()),
             balances=tuple(
-                PartyBalance(*each, before, tx.balance(account_of(*each)))
+                PartyBalance(*each, before, tx.balance(_account_of(*each)))
                 for each, before in self._before.items()
             ),
             approvals=read_approvals(tx.db, first.object_id),
         )
+
+
+def _account_of(party: str, currency: str) -> str:
+    """The account of a party; a correction's are accounts, which no client is called as."""
+    return party if ":" in party else account_of(party, currency)
 
 
 def totals_of(rows: Sequence[AdjustmentRow]) -> dict[str, int]:
@@ -292,5 +321,6 @@ def _values(row: AdjustmentRow) -> tuple[object, ...]:
 HANDLERS: Mapping[type[Any], Callable[[Tx, Any], Any]] = {
     RequestAdjustment: request_adjustment,
     ReverseAdjustment: reverse_adjustment,
+    CorrectCase: correct_case,
     DecideAdjustment: decide_adjustment,
 }

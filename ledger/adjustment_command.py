@@ -48,6 +48,27 @@ class ReverseAdjustment(Command[Outcome[AdjustmentView]]):
 
 
 @dataclass(frozen=True, slots=True)
+class CorrectCase(Command[Outcome[AdjustmentView]]):
+    """Bring the books to the chain for an open case of a difference (``short``, ``surplus``).
+
+    By ``amount`` of it, ``against`` the account that takes it: ``loss``, ``house`` or ``network_fee``.
+    Approved as any adjustment. The next comparison that agrees ends the case.
+    Errors: NotFoundError, CaseDecidedError, ActionNotAllowedError, NotConfirmedError (a reorg may undo its
+    block), BelowMinimumError, AboveMaximumError (more than is left of the case), InsufficientFundsError,
+    AlreadyExistsError, ApprovalRefusedError (no operator).
+    """
+
+    id: str
+    case_id: str
+    currency: str
+    amount: int
+    against: str
+    reason: str
+    by: str
+    idempotency: Idempotency
+
+
+@dataclass(frozen=True, slots=True)
 class ImportRow:
     """One well-formed row of an import; ``number`` is its row in the sheet, where the header is row 1."""
 

@@ -13,14 +13,18 @@ from ledger.connection import Database
 
 COLUMNS = (
     "id, ordinal, import_id, external_id, source, target, currency, amount, reason, reverses, status,"
-    " approvals_needed, digest, by, created_at, journal_id, decided_by, decided_at, decision_reason"
+    " approvals_needed, digest, by, created_at, journal_id, decided_by, decided_at, decision_reason,"
+    " case_id"
 )
 _AMOUNT, _STATUS = (COLUMNS.split(", ").index(name) for name in ("amount", "status"))
 
 
 @dataclass(frozen=True, slots=True)
 class AdjustmentRow:
-    """A row of ``adjustment``; ``amount`` in base units, ``journal_id`` the entry once it is posted."""
+    """A row of ``adjustment``; ``amount`` in base units, ``journal_id`` the entry once it is posted.
+
+    Of a correction, ``case_id`` is the case, and ``source`` and ``target`` are accounts of the chart.
+    """
 
     id: str
     ordinal: int
@@ -41,6 +45,7 @@ class AdjustmentRow:
     decided_by: str | None = None
     decided_at: int | None = None
     decision_reason: str = ""
+    case_id: str | None = None
 
     @property
     def object_id(self) -> str:
@@ -61,6 +66,16 @@ def from_row(row: tuple[Any, ...]) -> AdjustmentRow:
     return AdjustmentRow(*values)
 
 
+def corrected(db: Database, case_id: str, up_to: int | None = None) -> int:
+    """How much of a case is corrected, by all entries or those ``up_to`` a journal number."""
+    rows = db.execute(
+        "SELECT amount, reverses FROM adjustment WHERE case_id = ?1 AND status = 'posted'"
+        " AND (?2 IS NULL OR journal_id <= ?2)",
+        (case_id, up_to),
+    )
+    return sum(int(amount) if reverses is None else -int(amount) for amount, reverses in rows)
+
+
 def adjustments_digest(rows: Sequence[AdjustmentRow]) -> str:
     """What is approved, of all that is decided together: who asked, the parties, the money, the reasons."""
     each = (
@@ -75,6 +90,7 @@ def adjustments_digest(rows: Sequence[AdjustmentRow]) -> str:
             reverses=row.reverses or "",
             approvals_needed=row.approvals_needed,
             by=row.by,
+            **({"case_id": row.case_id} if row.case_id else {}),
         )
         for row in rows
     )
@@ -106,4 +122,5 @@ def to_view(db: Database, row: AdjustmentRow) -> AdjustmentView:
         decided_at=row.decided_at,
         decision_reason=row.decision_reason,
         approvals=read_approvals(db, row.object_id) if row.approvals_needed else (),
+        case_id=row.case_id,
     )

@@ -11,6 +11,8 @@ from ledger.withdrawal_view import ApprovalView
 class AdjustmentView:
     """Money that an operator moves, ``source`` to ``target``, each a client or ``house``.
 
+    A correction is of the case ``case_id``, and moves between accounts of the books.
+
     ``digest`` is what is approved: of this one, or of the whole import it came with (``import_id``).
     ``reverses`` and ``reversed_by`` are ids of adjustments. ``decided_*`` are None while it is held, and for
     one that needed no approval.
@@ -35,6 +37,7 @@ class AdjustmentView:
     decided_at: int | None
     decision_reason: str
     approvals: tuple[ApprovalView, ...] = ()
+    case_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class TotalView:
 
 @dataclass(frozen=True, slots=True)
 class PartyBalance:
-    """What a client has available, or the house has, before and after."""
+    """What a client has available, or the house or an account has, before and after."""
 
     party: str
     currency: str

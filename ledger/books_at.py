@@ -12,6 +12,7 @@ from __future__ import annotations
 from coins.types import Location
 from ledger.accounts import DEBIT_NORMAL
 from ledger.connection import Database
+from ledger.difference import CORRECTIONS
 from ledger.views import BooksAt
 
 SIDES = {
@@ -74,7 +75,23 @@ def change_at(db: Database, chain: str, currency: str, height: int) -> int | Non
         " AND m.is_disconnected = 0 AND s.branch = 'change'",
         (chain, height),
     )
-    return sum(int(amount) for (amount,) in now) - sum(int(delta) for (delta,) in since)
+    lies = sum(int(amount) for (amount,) in now) - sum(int(delta) for (delta,) in since)
+    return lies + _corrected_change(db, chain, currency, height)
+
+
+def _corrected_change(db: Database, chain: str, currency: str, height: int) -> int:
+    """What operators corrected at ``change`` until ``height``: outputs know nothing of it."""
+    first = _first_above(db, chain, height)
+    return sum(
+        int(amount) if debit.startswith("onchain:") else -int(amount)
+        for debit, amount in db.execute(
+            "SELECT d.name, p.amount FROM journal j JOIN unclaimed_case k ON k.id = j.ref_id"
+            " JOIN posting p ON p.journal_id = j.id JOIN account d ON d.id = p.debit_id"
+            " WHERE j.kind IN (?, ?) AND j.ref_type = 'case' AND p.currency = ?"
+            " AND k.position LIKE '%:change:%' AND (? IS NULL OR j.id < ?)",
+            (*CORRECTIONS, currency, first, first),
+        )
+    )
 
 
 def is_balanced(totals: dict[str, int]) -> bool:
@@ -90,9 +107,7 @@ def side_of(kind: str, account_class: str) -> str:
 
 def _booked_since(db: Database, chain: str, currency: str, height: int) -> list[tuple[int, int, str]]:
     """(debit account, credit account, amount) of what does not stand at ``height``."""
-    (first,) = db.execute(
-        "SELECT min(id) FROM journal WHERE chain = ? AND height > ?", (chain, height)
-    ).fetchone()
+    first = _first_above(db, chain, height)
     if first is None:
         return []
     return db.execute(
@@ -100,3 +115,11 @@ def _booked_since(db: Database, chain: str, currency: str, height: int) -> list[
         " WHERE j.id >= ? AND p.currency = ? AND (j.height IS NULL OR j.height > ?)",
         (first, currency, height),
     ).fetchall()
+
+
+def _first_above(db: Database, chain: str, height: int) -> int | None:
+    """The first entry booked above a height of a chain."""
+    first: int | None = db.execute(
+        "SELECT min(id) FROM journal WHERE chain = ? AND height > ?", (chain, height)
+    ).fetchone()[0]
+    return first

@@ -50,6 +50,7 @@ class CaseEvent(StrEnum):
     RETURNED = "returned"  # the refund will never be paid
     REFUNDED = "refunded"  # the refund is final
     WRITTEN_OFF = "written_off"
+    CORRECTED = "corrected"  # the books were brought to the chain, for all of it or a part
 
 
 _S, _E = CaseState, CaseEvent
@@ -58,6 +59,7 @@ _OPERATOR = (Who.OPERATOR,)
 CASE: Mapping[tuple[CaseState | None, CaseEvent], Step[CaseState]] = {
     (None, _E.OPENED): Step(_S.OPEN, "case.opened"),
     (_S.OPEN, _E.OPENED): Step(_S.OPEN, "case.opened"),
+    (_S.OPEN, _E.CORRECTED): Step(_S.OPEN, None, _OPERATOR),
     (_S.OPEN, _E.VANISHED): Step(_S.CLOSED, "case.closed"),
     (_S.OPEN, _E.ASSIGNED): Step(_S.ASSIGNED, "case.closed", _OPERATOR),
     (_S.OPEN, _E.RELEASED): Step(_S.ASSIGNED, "case.closed", _OPERATOR),
@@ -78,6 +80,7 @@ ACTION_OF: Mapping[CaseEvent, str] = {
     _E.RELEASED: "release",
     _E.REFUND_OPENED: "refund",
     _E.WRITTEN_OFF: "write-off",
+    _E.CORRECTED: "correct",
 }
 """What an operator calls the events he may raise."""
 
@@ -90,8 +93,8 @@ DECISIONS: Mapping[CaseKind, frozenset[CaseEvent]] = {
     CaseKind.DUPLICATE: frozenset({_E.WRITTEN_OFF}),
     CaseKind.UNEXPLAINED: frozenset({_E.WRITTEN_OFF}),
     CaseKind.SHORTAGE: frozenset({_E.WRITTEN_OFF}),
-    CaseKind.SHORT: frozenset(),  # ends when chain and books agree again
-    CaseKind.SURPLUS: frozenset(),
+    CaseKind.SHORT: frozenset({_E.CORRECTED}),  # ends when chain and books agree again
+    CaseKind.SURPLUS: frozenset({_E.CORRECTED}),
     CaseKind.NODE_DOUBT: frozenset(),  # ends when the node tells the same again
     CaseKind.ILLIQUID: frozenset(),  # what is owed stands; the case ends with the sweep that works
 }

@@ -65,7 +65,7 @@ database: however much dust lies before them, they are reached."""
 
 def assign_case(tx: Tx, command: AssignCase) -> Outcome[CaseView]:
     """Give the money to a client or the house; a parked deposit becomes its client's credit."""
-    case = _open_case(tx, command.case_id, CaseEvent.ASSIGNED)
+    case = decidable(tx, command.case_id, CaseEvent.ASSIGNED)
     if command.assignee != HOUSE and not is_client_id(command.assignee):
         raise InvalidClientError("a case is assigned to a client or to house")
     coin = tx.coin(case.currency)
@@ -80,7 +80,7 @@ def assign_case(tx: Tx, command: AssignCase) -> Outcome[CaseView]:
         _refuse_uncovered(_tip_book(tx, coin), deposit)
         _release(tx, coin, deposit, command.by, command.reason)
     else:
-        _refuse_shallow(tx, coin, case)
+        refuse_shallow(tx, coin, case)
         source = accounts.suspense(case.currency)
         if command.assignee == HOUSE:
             postings = [Posting(source, accounts.house(case.currency), case.amount)]
@@ -93,7 +93,7 @@ def assign_case(tx: Tx, command: AssignCase) -> Outcome[CaseView]:
 
 def release_case(tx: Tx, command: ReleaseCase) -> Outcome[CaseView]:
     """Let a parked deposit go on; refused while it would be parked again."""
-    case = _open_case(tx, command.case_id, CaseEvent.RELEASED)
+    case = decidable(tx, command.case_id, CaseEvent.RELEASED)
     coin, deposit = tx.coin(case.currency), _deposit_of(tx, case)
     reason = _parked_still(tx, coin, deposit)
     if reason is not None:
@@ -133,11 +133,11 @@ def _release_all(
 
 def refund_case(tx: Tx, command: RefundCase) -> Outcome[CaseView]:
     """Owe the money to whom it is sent back, and queue the payout."""
-    case = _open_case(tx, command.case_id, CaseEvent.REFUND_OPENED)
+    case = decidable(tx, command.case_id, CaseEvent.REFUND_OPENED)
     coin = tx.coin(case.currency)
     if command.currency != case.currency:
         raise NotFoundError(f"case {case.id} is not one of {command.currency}")
-    _refuse_shallow(tx, coin, case)
+    refuse_shallow(tx, coin, case)
     refuse_own_script(tx, coin, command.script)
     if case.amount < max(coin.dust, 1):
         raise BelowMinimumError("the network would not carry so small an amount")
@@ -160,10 +160,10 @@ def refund_case(tx: Tx, command: RefundCase) -> Outcome[CaseView]:
 
 def write_off_case(tx: Tx, command: WriteOffCase) -> Outcome[CaseView]:
     """Keep what nobody claims, or admit what is gone."""
-    case = _open_case(tx, command.case_id, CaseEvent.WRITTEN_OFF)
+    case = decidable(tx, command.case_id, CaseEvent.WRITTEN_OFF)
     coin, currency = tx.coin(case.currency), case.currency
     if case.kind is not CaseKind.SHORTAGE:
-        _refuse_shallow(tx, coin, case)
+        refuse_shallow(tx, coin, case)
     if case.kind in IN_SUSPENSE:
         posting = Posting(accounts.suspense(currency), accounts.unclaimed(currency), case.amount)
         _post(tx, case, "case_kept", [posting], command.by, command.reason)
@@ -192,8 +192,11 @@ def _admit_loss(tx: Tx, case: CaseRow, by: str, reason: str) -> None:
 # -- what decisions share ------------------------------------------------------------------------
 
 
-def _open_case(tx: Tx, case_id: str, event: CaseEvent) -> CaseRow:
-    """The case, if this may be decided about it; raises as the commands say."""
+def decidable(tx: Tx, case_id: str, event: CaseEvent) -> CaseRow:
+    """The case, if this may be decided about it.
+
+    Raises NotFoundError, CaseDecidedError, ActionNotAllowedError.
+    """
     rows = read_cases(tx.db, "c.id = ?", (case_id,))
     if not rows:
         raise NotFoundError(f"case {case_id} does not exist")
@@ -244,8 +247,11 @@ def _refuse_uncovered(book: BlockBook, row: DepositRow) -> None:
         raise NotConfirmedError(f"its payment needs {row.confirmations_required} confirmations first")
 
 
-def _refuse_shallow(tx: Tx, coin: CoinRow, case: CaseRow) -> None:
-    """What cannot be taken back is decided only when no reorg may undo the payment."""
+def refuse_shallow(tx: Tx, coin: CoinRow, case: CaseRow) -> None:
+    """What cannot be taken back is decided only when no reorg may undo the payment.
+
+    Raises NotConfirmedError.
+    """
     needed = max(coin.final_depth, coin.confirmations, coin.withdrawable_depth)
     if case.deposit_id is not None:
         needed = max(needed, _deposit_of(tx, case).confirmations_required)

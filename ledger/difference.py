@@ -32,6 +32,12 @@ KINDS = (
     ORPHAN, WRONG_DECIMALS, WRONG_AMOUNT, DUPLICATE, UNEXPLAINED, NODE_DOUBT,
 )  # fmt: skip
 
+CORRECTED = "corrected"  # an operator's correction of the books: explained by the case it is of
+
+CORRECTION, CORRECTION_REVERSED = "difference_corrected", "correction_reversed"
+CORRECTIONS = (CORRECTION, CORRECTION_REVERSED)
+"""Kinds of the entries by which operators bring the books to the chain, and take that back."""
+
 FEES = ("network_fee", "token_fee")
 
 
@@ -223,6 +229,8 @@ def _of_postings(facts: Facts) -> Iterable[Found]:
 def _kind_of_entry(facts: Facts, entry: Booked, excess: int) -> tuple[str, str]:
     """What an entry is whose posting no movement of the chain stands behind."""
     name = f"entry {entry.journal_id} ({entry.kind} {entry.ref})"
+    if entry.kind in CORRECTIONS:
+        return CORRECTED, f"{name} is an operator's"
     if entry.block_hash not in ("", facts.block_hash):
         return ORPHAN, f"{name} was booked at block {entry.block_hash}, which is not in the chain"
     twins = [

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ledger.adjustment_row import corrected
 from ledger.block_book import BlockBook
 from ledger.case import CaseEvent, CaseKind
 from ledger.case_row import CaseRow, read_cases, to_view
 from ledger.context import Tx
 from ledger.currency import BLOCK_COLUMNS, to_block
+from ledger.difference import CORRECTED
 from ledger.machine import Who
 from ledger.reconciliation_command import RecordDifferences
 from ledger.reconciliation_view import PAST
@@ -25,7 +27,7 @@ def location_of(case: CaseRow) -> str:
 
 
 def record_differences(tx: Tx, command: RecordDifferences) -> tuple[CaseView, ...]:
-    """Open a case for each finding; one that is open already stays as it is.
+    """Open a case for each finding; one that is open already stays as it is, and what was corrected is over.
 
     Nothing is done when chain and books were found to agree since, or the block is not in the books any more.
     What was found at a past height is written down, and is over: it says nothing of now.
@@ -46,12 +48,16 @@ def record_differences(tx: Tx, command: RecordDifferences) -> tuple[CaseView, ..
     book = BlockBook(tx, coin.chain, to_block(block), {coin.currency: coin})
     cases = []
     for found in command.found:
+        if found.kind == CORRECTED:
+            continue
         kind = CaseKind.SHORT if found.amount < 0 else CaseKind.SURPLUS
         owner = book.find_owner(found.script) if found.script else None
         position = f"{found.position}:{found.location}:{found.script.hex()}"
         txid = found.txid or command.block_hash
         case_id = book.case_id(kind, coin.currency, txid, position)
         open_now = read_cases(tx.db, "c.id = ? AND c.status = 'open'", (case_id,))
+        if not open_now and corrected(tx.db, case_id) >= abs(found.amount):
+            continue
         if not open_now or (open_now[0].amount != abs(found.amount) and not command.is_past):
             reason = f"{found.kind}: {found.detail}"
             book.open_case(kind, coin.currency, abs(found.amount), txid, position, reason, None, owner)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from ledger import accounts, journal
 from ledger.accounts import HOUSE, Part
+from ledger.adjustment_row import corrected
 from ledger.attempt import AttemptEvent
 from ledger.attempt_row import read_attempts
 from ledger.block_book import BlockBook, add_to_script
@@ -234,6 +235,8 @@ def _undo_cases(book: BlockBook) -> None:
         book.tx.db, "c.chain = ? AND c.block_hash = ? ORDER BY c.ordinal", (book.chain, book.ref.block_hash)
     )
     for case in cases:
+        if corrected(book.tx.db, case.id):
+            raise ReorgTooDeepError(f"case {case.id} in block {book.ref.height} was corrected")
         if case.status is CaseState.CLOSED:  # it ended before its block did: nothing is left to undo
             sql = "UPDATE unclaimed_case SET block_height = NULL, block_hash = NULL WHERE id = ?"
             book.tx.db.execute(sql, (case.id,))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from coins.types import booked_at
 from ledger import accounts
 from ledger.accounts import HOUSE, Part
+from ledger.adjustment_row import read_adjustments
 from ledger.case import IN_SUSPENSE, CaseKind, CaseState
 from ledger.case_row import COLUMNS as CASE_COLUMNS
 from ledger.case_row import SOURCE as CASE_SOURCE
@@ -17,6 +19,7 @@ from ledger.deposit_row import COLUMNS as DEPOSIT_COLUMNS
 from ledger.deposit_row import SOURCE as DEPOSIT_SOURCE
 from ledger.deposit_row import DepositRow
 from ledger.deposit_row import from_row as to_deposit
+from ledger.difference_case import location_of
 from ledger.document import Tell, beside, booked, first_difference, of_client, rows, summed, tell_first
 
 _IN_BLOCK = "'confirming', 'credited', 'final', 'parked'"
@@ -97,7 +100,7 @@ def check_cases(db: Database, tell: Tell) -> None:
             tell("case", f"case {case_id}", "is booked, and has no row")
             continue
         net = summed(entries.net) if entries is not None else {}
-        if wrong := first_difference(net, _decided(row)):
+        if wrong := first_difference(net, _decided(db, row)):
             tell("case", f"case {case_id}", f"is {row.status}: {wrong}")
         if row.kind in (CaseKind.FUNDING, CaseKind.UNSEEN) and row.status is not CaseState.CLOSED:
             came = -received.get(f"{row.txid}:{row.position}", {}).get(accounts.suspense(row.currency), 0)
@@ -116,8 +119,20 @@ def check_cases(db: Database, tell: Tell) -> None:
             tell("case", f"case {name}", f"holds {balance}, which is not what the open cases add up to")
 
 
-def _decided(row: CaseRow) -> dict[str, int]:
+def _corrected(db: Database, row: CaseRow) -> dict[str, int]:
+    """What the corrections of a difference have booked, between its own place and what took it."""
+    place = accounts.onchain(row.currency, booked_at(location_of(row)))
+    net: defaultdict[str, int] = defaultdict(int)
+    for corrected in read_adjustments(db, "case_id = ? AND status = 'posted'", (row.id,)):
+        for name, amount in ((corrected.target, corrected.amount), (corrected.source, -corrected.amount)):
+            net[place if name.startswith("onchain:") else name] += amount
+    return {name: amount for name, amount in net.items() if amount}
+
+
+def _decided(db: Database, row: CaseRow) -> dict[str, int]:
     """What an operator's decision about a case has booked; a release and a refund are booked elsewhere."""
+    if row.kind in (CaseKind.SHORT, CaseKind.SURPLUS):
+        return _corrected(db, row)
     if row.kind not in IN_SUSPENSE or row.amount == 0:
         return {}
     source = f"suspense:{row.currency}"

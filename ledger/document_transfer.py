@@ -10,6 +10,7 @@ from ledger.adjustment import AdjustmentState
 from ledger.adjustment_row import COLUMNS, AdjustmentRow, adjustments_digest, from_row
 from ledger.approval_row import read_approvals
 from ledger.connection import Database
+from ledger.difference import CORRECTION, CORRECTION_REVERSED
 from ledger.document import Tell, rows, tell_first
 from ledger.transfer import account_of
 
@@ -33,8 +34,9 @@ _UNTOLD = (
     " LEFT JOIN transfer t ON t.id = coalesce(x.id, j.ref_id) WHERE j.ref_type = 'transfer' AND t.id IS NULL"
 )
 _UNASKED = (
-    "SELECT j.ref_id FROM journal j LEFT JOIN adjustment x ON x.journal_id = j.id"
-    " WHERE j.ref_type = 'transfer' AND j.kind <> 'transfer' AND x.id IS NULL"
+    "SELECT j.ref_id FROM journal j LEFT JOIN adjustment x ON x.journal_id = j.id WHERE x.id IS NULL"
+    " AND (j.ref_type = 'transfer' AND j.kind <> 'transfer' OR j.kind IN"
+    f" ('{CORRECTION}', '{CORRECTION_REVERSED}'))"
 )
 _BOOKED = (
     "SELECT j.kind, j.ref_id, j.by, j.reason, j.reverses, d.name, c.name, p.currency, p.amount"
@@ -70,16 +72,19 @@ def _misbooked(db: Database, row: AdjustmentRow) -> str:
     if (row.journal_id is not None) is not (row.status is AdjustmentState.POSTED):
         return f"is {row.status}, and its entry says something else"
     (transfers,) = db.execute("SELECT count(*) FROM transfer WHERE id = ?", (row.id,)).fetchone()
-    if transfers != int(row.status is AdjustmentState.POSTED):
+    if transfers != int(row.status is AdjustmentState.POSTED and row.case_id is None):
         return f"is {row.status}, and has {transfers} transfers"
     if row.journal_id is None:
         return ""
     kind, about, reversed_entry = "adjustment", row.id, None
+    parties = tuple(account_of(party, row.currency) for party in (row.source, row.target))
+    if row.case_id is not None:
+        kind, about, parties = CORRECTION, row.case_id, (row.target, row.source)
     if row.reverses is not None:
-        kind, about = "adjustment_reversed", row.reverses
+        kind = "adjustment_reversed" if row.case_id is None else CORRECTION_REVERSED
+        about = row.case_id or row.reverses
         found = db.execute("SELECT journal_id FROM adjustment WHERE id = ?", (row.reverses,)).fetchone()
         reversed_entry = found[0] if found else None
-    parties = (account_of(party, row.currency) for party in (row.source, row.target))
     want = (kind, about, row.by, row.reason, reversed_entry, *parties, row.currency, str(row.amount))
     have = db.execute(_BOOKED, (row.journal_id,)).fetchall()
     return "" if have == [want] else f"is not what entry {row.journal_id} booked"

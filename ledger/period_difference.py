@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coins.types import booked_at
+from ledger.adjustment_row import corrected
 from ledger.case import CaseKind, CaseState
 from ledger.case_row import CaseRow, read_cases
 from ledger.connection import Database
@@ -42,10 +43,11 @@ def differences_of(
     stood = read_cases(db, STOOD, (report["currency"], height, height))
     # A case that ended above the height may have been undone by an entry below it: then the open ones are it.
     for cases in (stood, [case for case in stood if case.status is CaseState.OPEN]):
-        parts = [_part(case) for case in cases]
+        parts = _parts(db, cases, report["entries_to"])
         if sums_of(parts) == apart:
             return parts
-    raise PeriodNotClosableError(_refusal(report["currency"], height, apart, [_part(case) for case in stood]))
+    parts = _parts(db, stood, report["entries_to"])
+    raise PeriodNotClosableError(_refusal(report["currency"], height, apart, parts))
 
 
 def sums_of(parts: Sequence[Mapping[str, Any]]) -> dict[str, int]:
@@ -56,9 +58,15 @@ def sums_of(parts: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     return {location: amount for location, amount in sums.items() if amount}
 
 
-def _part(case: CaseRow) -> dict[str, Any]:
-    """A case as a report names it; the amount is the chain's less the books'."""
-    amount = -case.amount if case.kind is CaseKind.SHORT else case.amount
+def _parts(db: Database, cases: Sequence[CaseRow], cut: int) -> list[dict[str, Any]]:
+    """Cases as a report names them: what of each was not corrected by the month's end."""
+    left = {case.id: case.amount - corrected(db, case.id, cut) for case in cases}
+    return [_part(case, left[case.id]) for case in cases if left[case.id]]
+
+
+def _part(case: CaseRow, left: int) -> dict[str, Any]:
+    """One case; the amount is the chain's less the books'."""
+    amount = -left if case.kind is CaseKind.SHORT else left
     return {
         "case": case.id,
         "kind": case.kind.value,

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ledger import accounts
+from ledger.case_row import read_cases
 from ledger.connection import Database
-from ledger.difference import Booked, Moved
+from ledger.difference import CORRECTIONS, Booked, Moved
+from ledger.difference_case import location_of
 from ledger.queries import GetBlockBooks, GetLastAgreed
 from ledger.snapshot import Snapshot
 from ledger.views import BlockBooks
@@ -61,9 +63,9 @@ def _booked(db: Database, query: GetBlockBooks) -> Iterator[Booked]:
         " d.name, c.name, p.amount FROM journal j JOIN posting p ON p.journal_id = j.id"
         " JOIN account d ON d.id = p.debit_id JOIN account c ON c.id = p.credit_id"
         " WHERE p.currency = ? AND ((j.chain = ? AND j.height = ?)"
-        " OR (j.height IS NULL AND j.id > ? AND j.id < ?)) AND j.reverses IS NULL"
-        " AND NOT EXISTS (SELECT 1 FROM journal r WHERE r.reverses = j.id) ORDER BY j.id",
-        (query.currency, query.chain, query.height, first, after),
+        " OR (j.height IS NULL AND j.id > ? AND j.id < ?)) AND (j.kind IN (?, ?) OR (j.reverses IS NULL"
+        " AND NOT EXISTS (SELECT 1 FROM journal r WHERE r.reverses = j.id))) ORDER BY j.id",
+        (query.currency, query.chain, query.height, first, after, *CORRECTIONS),
     ):
         for name, change in ((debit, int(amount)), (credit, -int(amount))):
             account = accounts.parse(name)
@@ -75,6 +77,9 @@ def _booked(db: Database, query: GetBlockBooks) -> Iterator[Booked]:
     for (journal_id, kind, ref_type, ref_id, txid, block_hash), places in sums.items():
         rest = tuple(sorted(others.get(journal_id, ())))
         for location, change in places.items():
+            if kind in CORRECTIONS:  # of change, which has no account
+                (case,) = read_cases(db, "c.id = ?", (ref_id,))
+                location = location_of(case)
             yield Booked(journal_id, kind, f"{ref_type} {ref_id}", txid, location, change, rest, block_hash)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from ledger import accounts
 from ledger.connection import Database, scratch
+from ledger.difference import CORRECTIONS
 
 Tell = Callable[[str, str, str], None]
 """Notes a finding: kind, row, what is wrong."""
@@ -117,14 +118,32 @@ def _compare(table: str, stored: Iterable[Any], rebuilt: Iterable[Any], key_colu
 
 
 def _check_locations(db: Database, tell: Tell) -> None:
-    """What is booked as ours on the chain is what blocks moved, location by location."""
+    """What is booked as ours on the chain by location is what blocks moved and operators corrected."""
     moved: defaultdict[str, int] = defaultdict(int)
     for currency, location, delta in db.execute(
         "SELECT currency, location, delta FROM chain_movement WHERE is_disconnected = 0"
     ):
         moved[f"onchain:{currency}:{location}"] += int(delta)
+    for name, amount in _corrections(db):
+        moved[name] += amount
     booked = dict(db.execute("SELECT name, balance FROM account WHERE name LIKE 'onchain:%'").fetchall())
     for name in sorted({*moved, *booked}):
         if moved[name] != int(booked.get(name, "0")):
             tell("movement", name, f"is booked as {booked.get(name, '0')}, blocks moved {moved[name]}")
             return
+
+
+def _corrections(db: Database) -> Iterator[tuple[str, int]]:
+    """What corrections did to what is booked onchain, beside the movements.
+
+    One about an entry that no movement stands behind brings the books back to the movements.
+    """
+    for debit, credit, amount in db.execute(
+        "SELECT d.name, c.name, p.amount FROM journal j JOIN unclaimed_case k ON k.id = j.ref_id"
+        " JOIN posting p ON p.journal_id = j.id JOIN account d ON d.id = p.debit_id"
+        " JOIN account c ON c.id = p.credit_id WHERE j.kind IN (?, ?) AND k.position NOT LIKE 'journal:%'",
+        CORRECTIONS,
+    ):
+        for name, change in ((debit, int(amount)), (credit, -int(amount))):
+            if accounts.parse(name).kind == "onchain":
+                yield name, change

@@ -673,7 +673,7 @@ CREATE TABLE adjustment (
     journal_id INTEGER UNIQUE REFERENCES journal (id),
     decided_by TEXT,
     decided_at INTEGER,
-    decision_reason TEXT NOT NULL DEFAULT '',
+    decision_reason TEXT NOT NULL DEFAULT '', case_id TEXT REFERENCES unclaimed_case (id),
     CHECK ((status = 'posted') = (journal_id IS NOT NULL))
 ) STRICT;
 
@@ -686,4 +686,6 @@ CREATE INDEX adjustment_by_status ON adjustment (status, ordinal);
 CREATE INDEX adjustment_by_source ON adjustment (source, ordinal);
 
 CREATE INDEX adjustment_by_target ON adjustment (target, ordinal);
+
+CREATE INDEX adjustment_of_case ON adjustment (case_id) WHERE case_id IS NOT NULL;
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.fakes.oracle_batches import check_batches
-from tests.fakes.oracle_cases import check_cases
+from tests.fakes.oracle_cases import check_cases, corrected
 
 DEBIT_KINDS = {"onchain", "client_deficit", "unexplained", "chain_tx", "network_fee", "token_fee", "loss"}
 CREDIT_KINDS = {
@@ -153,11 +153,12 @@ def _chain(db: sqlite3.Connection) -> Iterator[str]:
         " JOIN own_script s ON s.sequence = b.script_sequence"
     ):
         held[currency, location] += int(amount)
-    for key in {*books, *moved, *held}:
-        if not books[key] == moved[key] == held[key]:
+    fixed = corrected(db)
+    for key in {*books, *moved, *held, *fixed}:
+        if not books[key] - fixed[key] == moved[key] == held[key]:
             yield (
                 f"I-04 onchain:{key[0]}:{key[1]} is {books[key]}, movements give {moved[key]},"
-                f" outputs and accounts hold {held[key]}"
+                f" outputs and accounts hold {held[key]}, operators corrected {fixed[key]}"
             )
     before: dict[str, tuple[int, str]] = {}
     for chain, height, block_hash, parent in db.execute(

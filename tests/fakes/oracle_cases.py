@@ -44,3 +44,23 @@ def check_cases(db: sqlite3.Connection) -> Iterator[str]:
         if waiting.pop(name, 0) != int(balance):
             yield f"I-22 {name} is {balance}, which is not what its open cases say"
     yield from (f"I-22 {name} lacks {amount} of its cases" for name, amount in waiting.items() if amount)
+
+
+def corrected(db: sqlite3.Connection) -> dict[tuple[str, str], int]:
+    """What operators corrected onchain beside the movements, by currency and location.
+
+    About an entry that no movement stands behind they bring the books back to the movements.
+    """
+    fixed: dict[tuple[str, str], int] = defaultdict(int)
+    for debit, credit, amount in db.execute(
+        "SELECT d.name, c.name, p.amount FROM posting p JOIN journal j ON j.id = p.journal_id"
+        " JOIN account d ON d.id = p.debit_id JOIN account c ON c.id = p.credit_id"
+        " JOIN unclaimed_case u ON u.id = j.ref_id WHERE j.ref_type = 'case'"
+        " AND j.kind IN ('difference_corrected', 'correction_reversed')"
+        " AND substr(u.position, 1, 8) <> 'journal:'"
+    ):
+        for name, change in ((debit, int(amount)), (credit, -int(amount))):
+            if name.startswith("onchain:"):
+                _, currency, location = name.split(":")
+                fixed[currency, location] += change
+    return fixed

@@ -18,6 +18,7 @@ from actors.messages import (
     ChildView,
     ClientBlock,
     ClosePeriod,
+    CorrectCase,
     CreateKey,
     CreateOperator,
     CreateSession,
@@ -142,6 +143,7 @@ BODIES: dict[str, dict[str, Any]] = {
         "reason": "bet",
     },
     "create_adjustment": {**REASON, "from": "house", "to": "alice", "currency": "BTC", "amount": "0.001"},
+    "correct_case": {**REASON, "currency": "BTC", "amount": "0.001", "against": "loss"},
     "import_adjustments": {
         "csv": "from,to,currency,amount,external_id,reason\nhouse,alice,BTC,0.001,bonus-1,a bonus\n",
         "dry_run": False,
@@ -200,18 +202,24 @@ HOUSE_MOVEMENT = HouseMovementView(1, "funding", "BTC", "ab" * 32, "operator:op_
 BY_NAME: dict[str, Route] = {route.name: route for route in ROUTES}
 
 
+ADJUSTED: dict[type, Any] = {
+    CorrectCase: Outcome(adjustment_view(case_id="case_1")),
+    DecideAdjustment: Outcome(adjustments_view(id="adj_1")),
+    ImportAdjustments: Outcome(adjustments_view()),
+    ListAdjustments: Page((adjustment_view(),), None),
+    RequestAdjustment: Outcome(adjustment_view()),
+    ReverseAdjustment: Outcome(adjustment_view(reverses="adj_0")),
+}
+
+
 def script(directory: FakeDirectory) -> None:
     """Answer everything well."""
+    directory.replies |= ADJUSTED
     directory.replies |= {
         AssignCase: Outcome(case_view(status="assigned")),
         BeginLogin: CREDENTIALS,
         CreateKey: Outcome(KeyView("key_1", "shop", ("read",), NOW, None)),
         CreateOperator: Outcome(operator_view()),
-        DecideAdjustment: Outcome(adjustments_view(id="adj_1")),
-        ImportAdjustments: Outcome(adjustments_view()),
-        ListAdjustments: Page((adjustment_view(),), None),
-        RequestAdjustment: Outcome(adjustment_view()),
-        ReverseAdjustment: Outcome(adjustment_view(reverses="adj_0")),
         BlockDeposits: Outcome(ClientBlock("alice", NOW, "operator:op_1", "it is over")),
         GetCase: case_view(),
         AnnounceHouseFunding: Outcome(HOUSE_MOVEMENT),

@@ -44,6 +44,7 @@ MAY: dict[str, set[Role]] = {
     "list_journal": {Role.VIEWER, Role.PAYMENTS, Role.ADMIN},
     "list_adjustments": {Role.VIEWER, Role.PAYMENTS, Role.ADMIN},
     "create_adjustment": {Role.PAYMENTS, Role.ADMIN},
+    "correct_case": {Role.PAYMENTS, Role.ADMIN},
     "import_adjustments": {Role.PAYMENTS, Role.ADMIN},
     "reverse_adjustment": {Role.PAYMENTS, Role.ADMIN},
     "approve_adjustment": {Role.PAYMENTS, Role.ADMIN},
