@@ -78,12 +78,12 @@ async def take_one(simulation: Simulation, currency: str) -> int:
     world.mine(chain)
     node = world.chains[chain]
     block = node.tip
-    short = replace(block, state=_less(block, script, currency))
+    short = replace(block, state=less(block, script, currency))
     node.tip = node.blocks[block.ref.block_hash] = short
     return block.ref.height
 
 
-def _less(block: FakeBlock, script: bytes, currency: str) -> State:
+def less(block: FakeBlock, script: bytes, currency: str) -> State:
     """The state with one unit less on a script."""
     state = block.state
     if currency == TOKEN:
