@@ -124,6 +124,10 @@ def rows(
 
 
 def tell_first(db: Database, tell: Tell, kind: str, detail: str, sql: str) -> None:
-    """Tell the first row that a query finds, which selects what names it."""
+    """Tell the first row that a query finds, which selects what names it.
+
+    A query is read once through: what it looks up for each row it looks up by an index that holds few
+    rows. ``CROSS JOIN`` keeps the order of tables, ``+column`` keeps SQLite from an index that holds many.
+    """
     for (name,) in db.execute(f"{sql} LIMIT 1"):
         tell(kind, f"{kind} {name}", detail)

@@ -29,7 +29,7 @@ _MOVED = (
 _BOOKED = (
     "SELECT p.journal_id, d.name, c.name, p.amount FROM posting p JOIN account d ON d.id = p.debit_id"
     " JOIN account c ON c.id = p.credit_id JOIN journal j ON j.id = p.journal_id"
-    " WHERE j.height IS NOT NULL AND j.reverses IS NULL ORDER BY p.journal_id, p.id"
+    " WHERE j.height IS NOT NULL AND +j.reverses IS NULL ORDER BY p.journal_id, p.id"
 )
 
 

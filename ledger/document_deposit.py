@@ -24,8 +24,9 @@ from ledger.document import Tell, beside, booked, first_difference, of_client, r
 
 _IN_BLOCK = "'confirming', 'credited', 'final', 'parked'"
 _PLACE = (
-    "SELECT d.id FROM chain_movement m JOIN journal j ON j.id = m.journal_id AND j.ref_type = 'deposit'"
-    " JOIN deposit d ON d.id = j.ref_id JOIN own_script s ON s.sequence = d.script_sequence"
+    "SELECT d.id FROM chain_movement m"
+    " CROSS JOIN journal j ON j.id = m.journal_id AND j.ref_type = 'deposit'"
+    " CROSS JOIN deposit d ON d.id = j.ref_id CROSS JOIN own_script s ON s.sequence = d.script_sequence"
     " WHERE m.is_disconnected = 0 AND ((m.chain, m.currency, m.txid, m.script_sequence, m.delta, m.height,"
     " m.block_hash, s.client_id) IS NOT (d.chain, d.currency, d.txid, d.script_sequence, d.amount,"
     " d.block_height, d.block_hash, d.client_id) OR m.position NOT IN (d.position, 'out:' || d.position))"
@@ -36,7 +37,7 @@ _OUTSIDE = (
 )
 _CREDIT = (
     "SELECT d.id FROM deposit d WHERE d.status = 'credited' AND d.withdrawable_height IS NOT NULL"
-    " AND NOT EXISTS (SELECT 1 FROM journal j LEFT JOIN posting p ON p.journal_id = j.id AND p.credit_id ="
+    " AND NOT EXISTS (SELECT 1 FROM journal j LEFT JOIN posting p ON p.journal_id = j.id AND +p.credit_id ="
     " (SELECT id FROM account WHERE name = 'client:' || d.client_id || ':' || d.currency || ':available')"
     " WHERE j.id = (SELECT max(k.id) FROM journal k WHERE k.ref_type = 'deposit' AND k.ref_id = d.id"
     " AND k.kind = 'deposit_credited') AND coalesce(p.amount, '0') = d.credited_amount)"

@@ -28,7 +28,7 @@ _STANDS = "NOT EXISTS (SELECT 1 FROM journal r WHERE r.reverses = j.id)"
 _GONE = "('rejected', 'cancelled', 'failed')"
 _MINED = (
     "SELECT a.id FROM journal j JOIN attempt a ON a.id = j.ref_id WHERE j.ref_type = 'attempt'"
-    f" AND j.reverses IS NULL AND {_STANDS} AND (a.state <> 'mined' OR a.txid IS NOT j.txid"  # nosec B608
+    f" AND +j.reverses IS NULL AND {_STANDS} AND (a.state <> 'mined' OR a.txid IS NOT j.txid"  # nosec B608
     " OR a.block_height IS NOT j.height OR a.block_hash IS NOT j.block_hash)"
 )
 _IN_BLOCK = (

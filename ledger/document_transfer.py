@@ -21,7 +21,7 @@ _PARTY = (
 _UNLIKE = (
     "SELECT t.id FROM transfer t LEFT JOIN adjustment x ON x.id = t.id LEFT JOIN journal j"
     " ON j.id = coalesce(x.journal_id, (SELECT k.id FROM journal k WHERE k.ref_type = 'transfer'"
-    " AND k.ref_id = t.id AND k.reverses IS NULL)) LEFT JOIN posting p ON p.journal_id = j.id"
+    " AND k.ref_id = t.id AND +k.reverses IS NULL)) LEFT JOIN posting p ON p.journal_id = j.id"
     " LEFT JOIN account d ON d.id = p.debit_id LEFT JOIN account c ON c.id = p.credit_id WHERE"
     " (p.currency, p.amount, j.reason, j.by) IS NOT (t.currency, t.amount, t.reason, t.by)"  # nosec B608
     f" OR d.name IS NOT {_PARTY.format(party='source')} OR c.name IS NOT {_PARTY.format(party='target')}"

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from ledger import document, document_check, document_deposit, document_payout, document_transfer
 from ledger.accounts import HOUSE
 from ledger.commands import AnnounceHouseFunding
 from ledger.connection import Database, connect
@@ -356,6 +357,24 @@ def test_l14_an_account_chain_is_held_against_its_entries_too(tmp_path: Path) ->
     assert findings(made.store.path) == []
     edit(made.store.path, "UPDATE withdrawal SET amount = '20001' WHERE status = 'final'")
     assert {"withdrawal", "attempt"} <= {kind for kind, _, _ in findings(made.store.path)}
+
+
+def test_each_question_reads_one_table_through_and_finds_the_rest_by_few_rows(till: Path) -> None:
+    db = connect(till, read_only=True)
+    asked = [
+        (name, sql)
+        for module in (document, document_check, document_deposit, document_payout, document_transfer)
+        for name, sql in vars(module).items()
+        if isinstance(sql, str) and sql.startswith("SELECT")
+    ]
+    assert len(asked) > 15
+    for name, sql in asked:
+        steps = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {sql}", ("deposit",) * sql.count("?"))]
+        assert not [step for step in steps[1:] if step.startswith("SCAN")], (name, steps)
+        looked_up = [step for step in steps if step.startswith(("SEARCH k ", "SEARCH j ", "SEARCH p "))]
+        assert not [step for step in looked_up if "reverses=" in step or "credit_id" in step], (name, steps)
+    assert "SCAN m" in [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {document_deposit._PLACE}")]
+    db.close()
 
 
 def test_every_table_is_in_the_list_of_what_it_is_held_against() -> None:
