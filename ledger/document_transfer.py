@@ -34,7 +34,7 @@ _UNTOLD = (
     " LEFT JOIN transfer t ON t.id = coalesce(x.id, j.ref_id) WHERE j.ref_type = 'transfer' AND t.id IS NULL"
 )
 _UNASKED = (
-    "SELECT j.ref_id FROM journal j LEFT JOIN adjustment x ON x.journal_id = j.id WHERE x.id IS NULL"
+    "SELECT j.ref_id FROM journal j LEFT JOIN adjustment x ON x.journal_id = j.id WHERE x.id IS NULL"  # nosec B608 - constants
     " AND (j.ref_type = 'transfer' AND j.kind <> 'transfer' OR j.kind IN"
     f" ('{CORRECTION}', '{CORRECTION_REVERSED}'))"
 )
