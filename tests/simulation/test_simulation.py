@@ -20,7 +20,8 @@ from tests.simulation.world import CURRENCIES, World
 from tests.source import REPOSITORY
 
 DAY_H = 24.0
-SEED = 3
+SEED = 24
+PLANTED_SEED = 3
 LEAST = {"BTC": 100, "LTC": 200, "ETH": 220, "USDT-ETH": 220}
 """Comparisons on schedule in a day: at most one in five minutes, and one for each block."""
 
@@ -42,16 +43,21 @@ def check(world: World, least: dict[str, int]) -> None:
     counts = scheduled(world)
     assert {name: counts[name] >= least[name] for name in CURRENCIES} == dict.fromkeys(CURRENCIES, True)
     assert world.alarms.looks > 1000
-    fired = {alarm.name for alarm in world.alarms.fired}
-    assert {"CashierCaseOpened", "CashierCurrencyNotWorking"} <= fired
+    assert "CashierCaseOpened" in fired(world)
+
+
+def fired(world: World) -> set[str]:
+    """Alarms that something planned had for its reason."""
+    return {alarm.name for alarm in world.alarms.fired}
 
 
 @pytest.mark.timeout(600)
 def test_g13_g14_a_day_of_operation_without_a_false_alarm(tmp_path: Path) -> None:
     world = run(lambda: simulate(tmp_path, SEED, DAY_H))
     check(world, LEAST)
+    assert {"CashierCurrencyNotWorking", "CashierDepositsReversed"} <= fired(world)
     done = world.done
-    for kind in ("reorg", "double_payment", "node_down", "node_lags", "crash", "kill", "stop", "unmined"):
+    for kind in ("reorg", "payments taken back", "node_down", "node_lags", "crash", "kill", "unmined"):
         assert done[kind], kind
     for what in ("withdraw", "approve payout", "approve cold", "from_cold", "adjust", "blocks undone"):
         assert done[what], what
@@ -64,7 +70,7 @@ def test_g13_g14_a_day_of_operation_without_a_false_alarm(tmp_path: Path) -> Non
 def test_g13_one_unit_missing_is_reported_by_the_next_comparison_and_holds_payouts(
     tmp_path: Path, how: str, currency: str
 ) -> None:
-    simulation, planted = run_virtually(lambda: simulate_planted(tmp_path, SEED, how, currency))
+    simulation, planted = run_virtually(lambda: simulate_planted(tmp_path, PLANTED_SEED, how, currency))
     check_planted(simulation.world, planted)
 
 
