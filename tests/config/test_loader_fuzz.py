@@ -60,7 +60,7 @@ def spoilt(draw: st.DrawFn, text: bytes) -> bytes:
     return text[:start] + draw(st.binary(max_size=6)) + text[end:]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(main=st.just(MAIN) | spoilt(MAIN), coin=st.just(COIN) | spoilt(COIN))
 def test_spoilt_files_give_settings_or_readable_errors(main: bytes, coin: bytes) -> None:
     with tempfile.TemporaryDirectory() as name:
@@ -74,7 +74,7 @@ def test_spoilt_files_give_settings_or_readable_errors(main: bytes, coin: bytes)
             assert "\n" not in str(problem)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(token=spoilt(TOKEN), chain=st.just(CHAIN) | spoilt(CHAIN))
 def test_spoilt_tokens_give_settings_or_readable_errors(token: bytes, chain: bytes) -> None:
     with tempfile.TemporaryDirectory() as name:

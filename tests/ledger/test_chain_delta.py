@@ -106,7 +106,6 @@ class AccountTillLife(TillLife):
 _SETTINGS = settings(
     max_examples=8,
     stateful_step_count=12,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 TestTillLife = TillLife.TestCase

@@ -38,7 +38,6 @@ def lead(folder: Path, currency: str, steps: list[str], pick: Any) -> Counter[st
 
 @settings(
     max_examples=25,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )
 @given(

@@ -174,7 +174,7 @@ class Winner:
         return available, withdrawable
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     kind=st.sampled_from([BTC, ETH, *(replace(ETH, finality=finality) for finality in Finality)]),
     epoch=st.integers(1, 4),

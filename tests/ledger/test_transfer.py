@@ -155,7 +155,7 @@ def test_announcing_house_money_twice_is_once(tmp_path: Path) -> None:
     db.close()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     amount=st.integers(1, AMOUNT_MAX),
     moves=st.lists(

@@ -66,7 +66,7 @@ def test_an_extension_block_and_a_merged_mining_header_stay_where_they_are() -> 
 
 
 @given(st.integers(0, 2**32), st.binary(min_size=1, max_size=12))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_broken_block_has_no_outline_or_the_same_result(place: int, junk: bytes) -> None:
     at = 80 + place % (len(shapes.WHOLE) - 80)
     raw = shapes.WHOLE[:at] + junk + shapes.WHOLE[at + len(junk) :]
@@ -82,7 +82,7 @@ def test_a_broken_block_has_no_outline_or_the_same_result(place: int, junk: byte
 
 
 @given(st.integers(0, 2**32), st.integers(0, 2**32), st.binary(max_size=8), st.booleans())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_blocks_of_any_shape_whole_and_broken(seed: int, place: int, junk: bytes, is_ours: bool) -> None:
     source = random.Random(seed)
     txs = [test_pattern.random_tx(source) for _ in range(source.randrange(6))]

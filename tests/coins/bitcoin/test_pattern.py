@@ -43,7 +43,7 @@ def random_tx(source: random.Random) -> Tx:
 
 
 @given(SEEDS, st.binary(max_size=80))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_what_it_takes_is_the_chain_tx_to_the_byte(seed: int, behind: bytes) -> None:
     tx = random_tx(random.Random(seed))
     found = PATTERN.match(tx.serialize() + behind)
@@ -60,7 +60,7 @@ def test_what_it_takes_is_the_chain_tx_to_the_byte(seed: int, behind: bytes) -> 
 
 
 @given(st.binary(max_size=40), SEEDS, st.integers(0, 2**20))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_it_takes_nothing_that_the_loop_reads_otherwise(junk: bytes, seed: int, place: int) -> None:
     raw = random_tx(random.Random(seed)).serialize()
     at = place % len(raw)

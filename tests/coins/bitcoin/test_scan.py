@@ -215,7 +215,7 @@ def test_a_block_without_chain_txs_is_refused() -> None:
 
 
 @given(st.integers(0, 2**32), st.binary(min_size=1, max_size=12))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_bytes_make_it_fail_otherwise(place: int, junk: bytes) -> None:
     at = 80 + place % (len(WHOLE) - 80)
     index = WatchIndex([OWN])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from coins.bitcoin.select import INPUTS_MAX, Limits, Selection, input_weight, output_size, select, tx_vsize
@@ -120,7 +120,6 @@ def test_dust_and_fees_above_the_limit_are_refused() -> None:
     st.integers(1, 300),
     st.integers(0, 10**6),
 )
-@settings(deadline=None)
 def test_money_adds_up_whatever_the_order(
     amounts: list[int], paid: list[int], rate: int, long_term: int, seed: int
 ) -> None:
