@@ -211,6 +211,8 @@ async def test_w22_ten_megabytes_are_not_read(house: House) -> None:
     [
         ({"from": "a:b"}, "validation_failed"),
         ({"reason": ""}, "validation_failed"),
+        ({"reason": "paid \u202etwice"}, "validation_failed"),
+        ({"reason": "paid\x9b2J"}, "validation_failed"),
         ({"amount": "-1"}, "invalid_amount"),
         ({"amount": "0"}, "invalid_amount"),
         ({"currency": "XYZ"}, "unknown_currency"),
