@@ -51,11 +51,14 @@ async def read_one_more(simulation: Simulation, currency: str) -> int:
     world, chain = simulation.world, chain_of(currency)
     reader = world.cashier.node(chain)
     honest, watched = reader.read_block, world.cashier.coins[chain].index
+    hers = await world.script_of(CAROL, currency)
     heights: list[int] = []
 
     async def read(height: int, block_hash: str, index: Any) -> Block:
         block = await honest(height, block_hash, index)
-        places = [n for n, each in enumerate(block.receipts) if each.currency == currency]
+        places = [
+            n for n, each in enumerate(block.receipts) if (each.currency, each.script) == (currency, hers)
+        ]
         if index is not watched or not places or heights:
             return block
         heights.append(height)
@@ -64,7 +67,7 @@ async def read_one_more(simulation: Simulation, currency: str) -> int:
         return replace(block, receipts=tuple(receipts))
 
     reader.read_block = read  # type: ignore[method-assign]
-    world.pay(currency, (await world.script_of(CAROL, currency), TYPICAL[currency]))
+    world.pay(currency, (hers, TYPICAL[currency]))
     world.mine(chain)
     await world.cashier.rest(lambda: heights, rounds=5000)
     await world.cashier.rest()
