@@ -78,6 +78,7 @@ async def take_one(simulation: Simulation, currency: str) -> int:
     """The chain's own state has one unit less, and no chain tx tells why."""
     world, chain = simulation.world, chain_of(currency)
     script = await world.script_of(CAROL, currency)
+    world.pay(currency, (script, TYPICAL[currency]))  # what she had may be spent by now
     world.mine(chain)
     node = world.chains[chain]
     block = node.tip
