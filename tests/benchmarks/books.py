@@ -195,11 +195,11 @@ class Filler:
                 (EVENT, (*event, view.id, text)),
             ]
 
-    def write(self, rows: Iterator[list[tuple[str, tuple[Any, ...]]]]) -> None:
-        """Write rows by statement, many at a time."""
-        while chunk := list(islice(rows, CHUNK)):
-            for place, (sql, _) in enumerate(chunk[0]):
-                self.db.executemany(sql, [each[place][1] for each in chunk])
+    def write(self, filled: Iterator[list[tuple[str, tuple[Any, ...]]]]) -> None:
+        """Write rows by statement, many at a time, those of one table in their order."""
+        while chunk := list(islice(filled, CHUNK)):
+            for sql in dict.fromkeys(sql for sql, _ in chunk[0]):
+                self.db.executemany(sql, [values for rows in chunk for of, values in rows if of == sql])
 
 
 def fill(path: Path, currency: str, now_s: int, *, clients: int, postings: int) -> None:
