@@ -13,7 +13,7 @@ from ledger import accounts, journal
 from ledger.adjustment_command import CorrectCase
 from ledger.adjustment_row import AdjustmentRow, corrected, read_adjustments
 from ledger.case import CaseEvent, CaseKind
-from ledger.case_row import CaseRow
+from ledger.case_row import CaseRow, read_cases
 from ledger.casework import decidable, refuse_shallow
 from ledger.context import Tx
 from ledger.difference import CORRECTION, CORRECTION_REVERSED
@@ -76,7 +76,7 @@ def book_correction(tx: Tx, row: AdjustmentRow) -> int:
 
 
 def _book_reversal(tx: Tx, row: AdjustmentRow, reverses: str) -> int:
-    """The exact contra of a correction; the next comparison finds the difference again."""
+    """The exact contra of a correction; its case is open again until chain and books agree without it."""
     (held,) = read_adjustments(tx.db, "id = ?", (reverses,))
     if held.journal_id is None:
         raise LedgerCorruptError(f"correction {held.id} was never booked")
@@ -84,7 +84,12 @@ def _book_reversal(tx: Tx, row: AdjustmentRow, reverses: str) -> int:
     contra = journal.reverse(entry, held.journal_id, kind=CORRECTION_REVERSED, by=row.by, reason=row.reason)
     for posting in contra.postings:
         _refuse_uncovered(tx, posting)
-    return tx.post(contra)
+    journal_id = tx.post(contra)
+    ended = "c.id = ? AND c.status = 'closed' AND c.block_hash IS NOT NULL"
+    for case in read_cases(tx.db, ended, (row.case_id,)):
+        # A comparison begins where both agreed last, above the case's block: it would not find it again.
+        move_case(tx, case, CaseEvent.OPENED, Who.CHAIN, row.by, case.reason)
+    return journal_id
 
 
 def _place_of(case: CaseRow) -> str:

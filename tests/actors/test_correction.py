@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from actors.messages import ClosePeriod, CorrectCase, Idempotency, ListCases
+from actors.messages import ClosePeriod, CorrectCase, Idempotency, ListCases, ReverseAdjustment
 from coins.types import Outpoint
 from ledger.journal import Posting
 from ledger.month import end_of
@@ -167,5 +167,31 @@ async def test_l11_change_that_was_stolen_is_corrected_and_both_agree_place_by_p
     await correct(desk, newest, "house")
     view = await compared(desk)
     assert (view.status, [line["difference"] for line in view.lines]) == ("ok", [0, 0, 0, 0])
+    assert await open_cases(desk) == []
+    assert verify_file(desk.path) == []
+
+
+async def test_l11_a_correction_that_is_taken_back_brings_its_case_back_with_the_hold(desk: Desk) -> None:
+    await missed(desk, 77_777)
+    await desk.mine(8)
+    await compared(desk)
+    (case,) = await open_cases(desk)
+    view = await correct(desk, case, "house")
+    assert (await compared(desk)).status == "ok"
+    assert await open_cases(desk) == []
+    await desk.fund("carol", 30_000)  # the chain's entries lie between the agreement and the reversal
+    await desk.mine(8)
+    assert (await compared(desk)).status == "ok"
+    await desk.fund("carol", 30_000)
+    number = Idempotency(ANN, "key-back", "back")
+    back = ReverseAdjustment("adj_back", view.id, "alice says it is hers", ANN, number)
+    assert (await desk.ask("ledger", back)).value.status == "posted"
+    await desk.mine()
+    assert (await compared(desk)).status == "mismatch"
+    assert [(each.id, each.actions) for each in await open_cases(desk)] == [(case.id, ("correct",))]
+    number = Idempotency(ANN, "key-again", "again")
+    again = CorrectCase("adj_again", case.id, "BTC", 77_777, "house", "it is not hers", ANN, number)
+    assert (await desk.ask("ledger", again)).value.status == "posted"
+    assert (await compared(desk)).status == "ok"
     assert await open_cases(desk) == []
     assert verify_file(desk.path) == []

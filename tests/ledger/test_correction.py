@@ -244,14 +244,14 @@ def test_a_parked_deposit_is_no_difference_to_correct(desk: Till) -> None:
         correct(desk, case, 5)
 
 
-def test_l11_a_correction_is_taken_back_by_its_contra_entry_and_the_case_can_open_again(desk: Till) -> None:
+def test_l11_a_correction_is_taken_back_by_its_contra_entry_and_its_case_is_open_again(desk: Till) -> None:
     case = found_short(desk)
     view = correct(desk, case, 5)
     compare(desk, 2, deposit=-5)
     back = desk.do(ReverseAdjustment("adj_9", view.id, "the house pays it", ANN, key(9))).value
     assert (back.status, back.reverses, back.case_id) == ("posted", view.id, case)
     assert (desk.balance("loss:BTC"), desk.balance("onchain:BTC:deposit")) == (0, 100_000)
-    assert statuses(desk) == [("short", "closed")]
+    assert statuses(desk) == [("short", "open")]
     assert compare(desk, 3, deposit=-5) == "mismatch"
     place = Found("stolen_utxo", "deposit", -5, "ab" * 32, "in:0", detail="gone")
     assert find(desk, desk.chain.tip.ref.height - 5, place) == [case]
