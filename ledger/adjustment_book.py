@@ -20,7 +20,7 @@ from ledger.adjustment_view import AdjustmentsView, AdjustmentView, PartyBalance
 from ledger.approval import Payment, approvals_needed, approve, operator_of
 from ledger.approval_row import read_approvals
 from ledger.context import Tx
-from ledger.correction import book_correction, parties_of
+from ledger.correction import book_correction, parties_of, taken_beside
 from ledger.errors import (
     AlreadyExistsError,
     ExternalIdUsedError,
@@ -119,7 +119,7 @@ def _request(tx: Tx, row: AdjustmentRow) -> AdjustmentView:
     """Post or hold one adjustment. What could not be booked now is not held either."""
     operator_of(tx, row.by)
     refuse_used(tx, row)
-    needed = approvals_needed(tx.coin(row.currency), row.amount)
+    needed = approvals_needed(tx.coin(row.currency), row.amount + taken_beside(tx, row))
     row = replace(row, approvals_needed=needed)
     row = replace(row, digest=adjustments_digest([row]))
     if needed:

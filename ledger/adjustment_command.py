@@ -52,7 +52,7 @@ class CorrectCase(Command[Outcome[AdjustmentView]]):
     """Bring the books to the chain for an open case of a difference (``short``, ``surplus``).
 
     By ``amount`` of it, ``against`` the account that takes it: ``loss``, ``house`` or ``network_fee``.
-    Approved as any adjustment. The next comparison that agrees ends the case.
+    Approved as an adjustment of all that is corrected of the case. The next comparison that agrees ends it.
     Errors: NotFoundError, CaseDecidedError, ActionNotAllowedError, NotConfirmedError (a reorg may undo its
     block), BelowMinimumError, AboveMaximumError (more than is left of the case), InsufficientFundsError,
     AlreadyExistsError, ApprovalRefusedError (no operator).

@@ -59,7 +59,7 @@ def book_correction(tx: Tx, row: AdjustmentRow) -> int:
     case = decidable(tx, case_id, CaseEvent.CORRECTED)
     coin = tx.coin(case.currency)
     refuse_shallow(tx, coin, case)
-    left = case.amount - corrected(tx.db, case.id) - _promised(tx, row)
+    left = case.amount - taken_beside(tx, row)
     if type(row.amount) is not int or row.amount < 1:
         raise BelowMinimumError("a correction is of at least one base unit")
     if row.amount > left:
@@ -97,10 +97,16 @@ def _place_of(case: CaseRow) -> str:
     return accounts.onchain(case.currency, booked_at(location_of(case)))
 
 
-def _promised(tx: Tx, row: AdjustmentRow) -> int:
-    """What other corrections of the case wait to be approved for."""
+def taken_beside(tx: Tx, row: AdjustmentRow) -> int:
+    """How much of its case is corrected, or waits to be, beside this correction; 0 for what is none.
+
+    The parts of one case are approved as their sum: many small ones are not less.
+    """
+    if row.case_id is None or row.reverses is not None:
+        return 0
     where = "case_id = ? AND status = 'held' AND reverses IS NULL AND id <> ?"
-    return sum(each.amount for each in read_adjustments(tx.db, where, (row.case_id, row.id)))
+    waiting = read_adjustments(tx.db, where, (row.case_id, row.id))
+    return corrected(tx.db, row.case_id) + sum(each.amount for each in waiting)
 
 
 def _refuse_uncovered(tx: Tx, posting: Posting) -> None:

@@ -348,3 +348,17 @@ def test_l14_an_edited_correction_is_named(desk: Till, statement: str, kind: str
     db.execute(statement)
     db.close()
     assert kind in {finding.kind for finding in verify_file(desk.store.path)}
+
+
+def test_w40_parts_of_one_case_need_the_approvals_of_their_sum(desk: Till) -> None:
+    case = found_short(desk, -500)
+    assert correct(desk, case, 60).status == "posted"
+    second = correct(desk, case, 60, number=2)  # 120 of the case by one operator alone
+    assert (second.status, second.approvals_needed, desk.balance("loss:BTC")) == ("held", 1, 60)
+    assert correct(desk, case, 40, number=3).status == "held"  # what waits counts, too
+    assert [decide(desk, of, "reject", BOB).status for of in (second.id, "adj_3")] == ["rejected"] * 2
+    assert correct(desk, case, 40, number=4).status == "posted"
+    other = Found("stolen_utxo", "deposit", -90, "ef" * 32, "in:0", detail="gone")
+    (beside,) = find(desk, desk.chain.tip.ref.height - 5, other)
+    assert correct(desk, beside, 90, number=5).status == "posted"
+    assert verify_file(desk.store.path) == []
