@@ -24,10 +24,13 @@ STOOD = (
     " AND NOT EXISTS (SELECT 1 FROM reconciliation r JOIN block b ON b.chain = r.chain"
     " AND b.height = r.height AND b.block_hash = r.block_hash WHERE r.currency = c.currency"
     " AND r.status = 'ok' AND r.height BETWEEN c.block_height AND ? AND r.created_at >="
-    " (SELECT max(h.at) FROM case_history h WHERE h.case_id = c.id AND h.action = 'opened'))"
+    " (SELECT max(h.at) FROM case_history h WHERE h.case_id = c.id AND h.action = 'opened')"
+    " AND NOT EXISTS (SELECT 1 FROM adjustment a WHERE a.case_id = c.id AND a.status = 'posted'"
+    " AND a.journal_id > ?))"
     " ORDER BY c.block_height, c.ordinal"
 )
-"""Cases of a currency that stood at a height: begun at or below it, and nothing up to it agreed since."""
+"""Cases of a currency that stood at a height: begun at or below it, and nothing up to it agreed since. One
+that was corrected after a cut stood at it, whatever a look back says with that correction."""
 
 
 def differences_of(
@@ -40,7 +43,7 @@ def differences_of(
     apart = {line["location"]: int(line["difference"]) for line in lines if line["difference"] != "0"}
     if not apart:
         return []
-    stood = read_cases(db, STOOD, (report["currency"], height, height))
+    stood = read_cases(db, STOOD, (report["currency"], height, height, report["entries_to"]))
     # A case that ended above the height may have been undone by an entry below it: then the open ones are it.
     for cases in (stood, [case for case in stood if case.status is CaseState.OPEN]):
         parts = _parts(db, cases, report["entries_to"])

@@ -16,7 +16,7 @@ from ledger.adjustment_command import (
 )
 from ledger.adjustment_row import corrected
 from ledger.adjustment_view import AdjustmentsView, AdjustmentView
-from ledger.commands import Idempotency
+from ledger.commands import Idempotency, RecordReconciliation
 from ledger.connection import connect
 from ledger.correction import AGAINST, book_correction
 from ledger.difference import CORRECTED, Found
@@ -40,8 +40,8 @@ from ledger.shortfall import is_short
 from ledger.snapshot import Snapshot
 from ledger.verify import verify_file
 from tests.fakes.oracle import check_books
-from tests.ledger.test_period import DECEMBER, NOVEMBER, SALT, ask, till
-from tests.ledger.test_period_difference import LESS, MORE, closed, compare, find, findings, november
+from tests.ledger.test_period import DECEMBER, NOVEMBER, SALT, ask, held_at, till
+from tests.ledger.test_period_difference import LESS, MORE, apart, closed, compare, find, findings, november
 from tests.ledger.till import Till
 
 __all__ = ["till"]
@@ -362,3 +362,16 @@ def test_w40_parts_of_one_case_need_the_approvals_of_their_sum(desk: Till) -> No
     (beside,) = find(desk, desk.chain.tip.ref.height - 5, other)
     assert correct(desk, beside, 90, number=5).status == "posted"
     assert verify_file(desk.store.path) == []
+
+
+def test_l13_a_look_back_after_a_correction_hides_no_difference_of_a_month(desk: Till) -> None:
+    case = found_short(desk)
+    height = november(desk)
+    desk.now_s = desk.chain.tip.ref.time
+    correct(desk, case, 5)
+    held = apart(held_at(desk, height), deposit=-5)
+    (view,) = desk.do(RecordReconciliation("rec_2", "BTC", held, "height"))
+    assert view.status == "ok"  # as the books tell it since
+    period = closed(desk, NOVEMBER, height, deposit=-5)
+    assert [(part["case"], part["amount"]) for part in period.report["differences"]] == [(case, "-5")]
+    assert findings(desk) == []
