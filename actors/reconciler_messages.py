@@ -56,7 +56,7 @@ class Explain(Request[Explained]):
 @dataclass(frozen=True, slots=True)
 class ClosePeriod(Request[PeriodsClosed]):
     """Close a month (``YYYY-MM``) of a chain and its tokens, once the chain says the same as the books at its
-    last block. A month that is closed is answered as it is.
+    last block or each part of the difference has its case. A month that is closed is answered as it is.
 
     Errors: PeriodNotClosableError, InvalidMonthError, UnknownCurrencyError, CurrencyUnavailableError (node
     down, behind, or without the state of that block), ReconciliationBusyError (another branch meanwhile).

@@ -98,7 +98,7 @@ ExternalId = Annotated[
     str, Field(pattern=r"^[\x21-\x7e]{1,128}$", description="The website's own id, unique for ever")
 ]
 Address = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,128}$", description="Where to pay to")]
-PRINTED = r"[^\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+PRINTED = r"[^\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
 """A character of a text that people read on a statement: no control, and none that turns the writing round
 (UAX 9), by which a text shows otherwise than it is."""
 Reason = Annotated[str, Field(pattern=f"^{PRINTED}{{1,500}}$", description="Why; kept with what is done")]

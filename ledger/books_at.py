@@ -63,6 +63,7 @@ def change_at(db: Database, chain: str, currency: str, height: int) -> int | Non
     ).fetchone()
     if issued is None:
         return None
+    # That it is not cold is said for the index of unspent outputs, which is made with these words.
     now = db.execute(
         "SELECT u.amount FROM utxo u JOIN own_script s ON s.sequence = u.script_sequence WHERE u.chain = ?"
         " AND u.spent_by IS NULL AND u.location <> 'cold' AND u.location = 'hot' AND s.branch = 'change'",

@@ -27,12 +27,13 @@ DUPLICATE = "duplicate"  # booked twice
 UNEXPLAINED = "unexplained"  # none of these: somebody must look
 NODE_DOUBT = "node_doubt"  # the node's answers contradict each other
 
+CORRECTED = "corrected"  # an operator's correction of the books: explained by the case it is of
+
 KINDS = (
     MISSING_DEPOSIT, EXTRA_CREDIT, UNKNOWN_OUTGOING, STOLEN_UTXO, WRONG_FEE, FORCED_BALANCE, STUCK_WITHDRAWAL,
     ORPHAN, WRONG_DECIMALS, WRONG_AMOUNT, DUPLICATE, UNEXPLAINED, NODE_DOUBT,
+    CORRECTED,
 )  # fmt: skip
-
-CORRECTED = "corrected"  # an operator's correction of the books: explained by the case it is of
 
 CORRECTION, CORRECTION_REVERSED = "difference_corrected", "correction_reversed"
 CORRECTIONS = (CORRECTION, CORRECTION_REVERSED)

@@ -293,7 +293,8 @@ class InvalidMonthError(DomainError):
 
 
 class PeriodNotClosableError(DomainError):
-    """The month is not over, not the next one, not deep enough, or the chain says something else."""
+    """The month is not over, not the next one or not deep enough, or the chain was not asked or differs by
+    more than cases explain."""
 
     code = "period_not_closable"
 

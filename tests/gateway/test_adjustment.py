@@ -213,6 +213,7 @@ async def test_w22_ten_megabytes_are_not_read(house: House) -> None:
         ({"reason": ""}, "validation_failed"),
         ({"reason": "paid \u202etwice"}, "validation_failed"),
         ({"reason": "paid\x9b2J"}, "validation_failed"),
+        ({"reason": "paid\u061c"}, "validation_failed"),
         ({"amount": "-1"}, "invalid_amount"),
         ({"amount": "0"}, "invalid_amount"),
         ({"currency": "XYZ"}, "unknown_currency"),

@@ -64,6 +64,18 @@ def test_l07_what_the_chain_said_of_a_closed_month_cannot_be_edited_with_its_dig
     assert verify_file(till.store.path) == []
 
 
+def test_a_month_of_before_keeps_the_largest_movements_it_was_closed_with(till: Till) -> None:
+    turn(till)
+    till.mine(7)
+    (period,) = close(till, NOVEMBER).periods
+    counted_otherwise = [{"txid": "aa" * 32, "amount": "1"}]
+    edit(till, {**period.report, "top": counted_otherwise})
+    assert_one_finding(till, "another report: top")
+    before = {name: part for name, part in period.report.items() if name != "differences"}
+    edit(till, {**before, "top": counted_otherwise})
+    assert verify_file(till.store.path) == []
+
+
 def edit(till: Till, report: dict[str, Any]) -> None:
     """What somebody does who knows how a report is digested."""
     db = sqlite3.connect(till.store.path, isolation_level=None)
