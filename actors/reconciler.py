@@ -24,6 +24,7 @@ from coins.errors import CoinError, NodeDoubtError
 from coins.family import WatchIndex
 from coins.types import Holdings
 from config.schema import ActorSettings
+from ledger.difference import NODE_DOUBT
 from ledger.errors import CurrencyUnavailableError, DomainError, ReconciliationBusyError
 from ledger.period_view import PeriodsClosed
 from ledger.request import Request
@@ -173,11 +174,14 @@ class ReconcilerActor(AnsweringActor):
 
     async def _explain_beside(self, chain: str, view: ReconciliationView) -> None:
         try:
-            await self._explain(chain, view)
+            explained = await self._explain(chain, view)
         except (CoinError, DomainError, DeliveryError) as error:
             # The next comparison tries again; another explanation may have failed in the same way.
             self._differences.pop(view.currency, None)
             logger.warning("the difference of %s was not explained this time: %s", view.currency, error)
+            return
+        if any(each.kind == NODE_DOUBT for block in explained.blocks for each in block.found):
+            self._differences.pop(view.currency, None)  # told again, it is looked into again
 
     async def _explain(self, chain: str, view: ReconciliationView) -> Explained:
         """Find the blocks that make a difference, and open a case for each thing that does not fit."""

@@ -15,11 +15,12 @@ from coins.errors import NodeDoubtError
 from coins.types import Asked, BlockRef, Branch, Holdings, Location, OwnScript
 from ledger.commands import RecordNodeDoubt
 from ledger.errors import CurrencyUnavailableError
+from ledger.journal import Posting
 from ledger.queries import GetStanding
 from ledger.reconciliation_view import ReconciliationView
 from ledger.views import Watched
 from tests.actors.desk import TOKEN, Desk, chain_of, open_desk
-from tests.actors.planting import compared, explained
+from tests.actors.planting import available, compared, explained, onchain, plant
 from tests.ledger.books import rows
 
 US, HOT = b"\x01" * 20, b"\x02" * 20
@@ -266,3 +267,50 @@ async def test_l11_a_state_that_is_told_otherwise_when_it_is_asked_again_is_the_
         assert (found.kind, found.amount, found.location, len(opened)) == ("node_doubt", -8, "deposit", 4)
         assert "contradicts itself" in answer.note
         assert rows(desk.path, CASES) == [("node_doubt", "open", "ETH", "8", bad)]
+
+
+class Kinder:
+    """What a forgiving node tells of each block."""
+
+    def __init__(self, honest: Any, node: Lying, place: Any) -> None:
+        self.honest, self.node, self.place = honest, node, place
+
+    async def at(self, height: int) -> Holdings:
+        """More at one place."""
+        held: Holdings = await self.honest.at(height)
+        amounts = {**held.amounts[self.node.currency]}
+        amounts[self.place] += self.node.changes[0]
+        return replace(held, amounts={self.node.currency: amounts})
+
+
+class Forgiving(Lying):
+    """The node tells more of one script when it is asked about a block, and the truth about its tip."""
+
+    async def history(self, scripts: Any, low: int, known: Any) -> Any:
+        """What looks into a difference asks this."""
+        return Kinder(await self.past(scripts, low, known), self, dict(scripts)[self.script])
+
+    def __enter__(self) -> None:
+        self.past = self.reader.history
+        self.reader.history = self.history  # type: ignore[method-assign]
+
+    def __exit__(self, *_: object) -> None:
+        self.reader.history = self.past  # type: ignore[method-assign]
+
+
+async def test_l11_a_shortfall_that_was_taken_back_and_is_told_again_gets_its_case(tmp_path: Path) -> None:
+    async with open_desk(tmp_path, environ=QUIET, is_checked=False) as desk:
+        await desk.fund("alice", 1_000_000)
+        script = await desk.script_of("alice")
+        assert (await compared(desk)).status == "ok"
+        await desk.mine()
+        credit = Posting(onchain("BTC"), available("alice", "BTC"), 5)
+        plant(desk, "BTC", desk.height(), "deposit_received", "ab" * 32, credit)
+        await desk.mine()
+        with Forgiving(desk, "BTC", script, 5):
+            assert (await compared(desk)).status == "mismatch"
+        assert [row[:2] for row in rows(desk.path, CASES)] == [("node_doubt", "open")]
+        await desk.mine(1)
+        assert (await compared(desk)).status == "mismatch"
+        states = [row[:2] for row in rows(desk.path, CASES)]
+        assert states == [("node_doubt", "closed"), ("short", "open")]
