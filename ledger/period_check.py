@@ -8,10 +8,10 @@ from typing import Any
 from coins.types import Location
 from ledger import period_report
 from ledger.connection import Database
+from ledger.document import Tell
 from ledger.period import PERIOD_COLUMNS, books_of, compared, to_period
 from ledger.period_difference import sums_of
 from ledger.period_view import PeriodView
-from ledger.rebuild import Tell
 
 _OF_THE_CHAIN = ("chain", "height", "block_hash", "differences")
 """What a report holds that the journal alone does not tell."""

@@ -8,16 +8,14 @@ sweeping now) is not compared.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 from typing import Any
 
 from ledger import accounts
 from ledger.connection import Database, scratch
 from ledger.difference import CORRECTIONS
-
-Tell = Callable[[str, str, str], None]
-"""Notes a finding: kind, row, what is wrong."""
+from ledger.document import Tell
 
 _SHADOW = """
 CREATE TABLE account (name TEXT PRIMARY KEY, class TEXT, currency TEXT, client_id TEXT, balance TEXT);

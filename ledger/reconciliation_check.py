@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ledger.books_at import is_balanced
 from ledger.connection import Database
-from ledger.rebuild import Tell
+from ledger.document import Tell
 from ledger.reconciliation import RECONCILIATION_COLUMNS, to_reconciliation
 from ledger.reconciliation_digest import digest_of
 from ledger.reconciliation_view import ReconciliationView, by_place
