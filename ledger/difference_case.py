@@ -22,8 +22,14 @@ OF_CURRENCY = "c.currency = ? AND c.kind IN ('short', 'surplus') AND c.status = 
 
 
 def location_of(case: CaseRow) -> str:
-    """Where chain and books differ, of a case that a comparison opened."""
-    return case.position.split(":")[-2]
+    """Where chain and books differ, of a case that a comparison opened.
+
+    Raises ValueError when its position names no place, as no comparison writes it.
+    """
+    parts = case.position.split(":")
+    if len(parts) < 2:
+        raise ValueError(f"the position {case.position!r} names no place")
+    return parts[-2]
 
 
 def record_differences(tx: Tx, command: RecordDifferences) -> tuple[CaseView, ...]:

@@ -35,6 +35,9 @@ class Document(Protocol):
 
 
 D = TypeVar("D", bound=Document)
+K = TypeVar("K", int, str)
+L = TypeVar("L")
+R = TypeVar("R")
 
 
 @dataclass(slots=True)
@@ -67,19 +70,31 @@ def beside(
     db: Database, ref_type: str, documents: Iterable[D]
 ) -> Iterator[tuple[str, D | None, Booked | None]]:
     """Each document with what is booked of it, and what is booked of none; ``documents`` in order of ids."""
-    entries = booked(db, ref_type)
-    entry = next(entries, None)
-    for document in documents:
-        while entry is not None and entry.ref_id < document.id:
-            yield entry.ref_id, None, entry
-            entry = next(entries, None)
-        is_its = entry is not None and entry.ref_id == document.id
-        yield document.id, document, entry if is_its else None
-        if is_its:
-            entry = next(entries, None)
-    while entry is not None:
-        yield entry.ref_id, None, entry
-        entry = next(entries, None)
+    entries = ((entry.ref_id, entry) for entry in booked(db, ref_type))
+    return paired(((document.id, document) for document in documents), entries)
+
+
+def paired(
+    left: Iterable[tuple[K, L]], right: Iterable[tuple[K, R]]
+) -> Iterator[tuple[K, L | None, R | None]]:
+    """Two streams, each in the order of its keys and with none twice, as one; None where one has no such key.
+
+    No more than one of each is held at a time, however long they are.
+    """
+    others = iter(right)
+    other = next(others, None)
+    for key, value in left:
+        while other is not None and other[0] < key:
+            yield other[0], None, other[1]
+            other = next(others, None)
+        if other is not None and other[0] == key:
+            yield key, value, other[1]
+            other = next(others, None)
+        else:
+            yield key, value, None
+    while other is not None:
+        yield other[0], None, other[1]
+        other = next(others, None)
 
 
 def summed(net: Mapping[str, int]) -> dict[str, int]:
@@ -121,6 +136,14 @@ def rows(
             yield convert(row)
         except (ValueError, TypeError) as error:
             tell(kind, f"{kind} {row[0]}", f"cannot be read: {error}")
+
+
+def unlike_history(kind: str, table: str) -> str:
+    """The query of the rows of ``table`` whose state is not the one their history ends with."""
+    return (
+        f"SELECT t.id FROM {table} t WHERE t.status IS NOT (SELECT h.status FROM {kind}_history h"  # nosec B608
+        f" WHERE h.{kind}_id = t.id ORDER BY h.id DESC LIMIT 1)"
+    )
 
 
 def tell_first(db: Database, tell: Tell, kind: str, detail: str, sql: str) -> None:

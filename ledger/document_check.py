@@ -6,11 +6,12 @@ This room's README says of each table what it is held against; a test keeps that
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from itertools import groupby
 from operator import itemgetter
 
 from ledger.connection import Database
-from ledger.document import Tell, tell_first
+from ledger.document import Tell, paired, tell_first
 from ledger.document_deposit import check_cases, check_deposits
 from ledger.document_payout import check_attempts, check_withdrawals
 from ledger.document_transfer import check_adjustments, check_transfers
@@ -35,34 +36,35 @@ _BOOKED = (
 
 def _check_movements(db: Database, tell: Tell) -> None:
     """``tell`` the first entry whose movements are not what it booked on the chain."""
-    moved = _moved(db, tell)
+    for entry, moved, booked in paired(_moved(db, tell), _booked(db)):
+        if booked is None and moved:
+            tell("movement", f"journal {entry}", "has movements, and booked none")
+        elif (moved or {}) != (booked or {}):
+            tell("movement", f"journal {entry}", "booked something else than its movements")
+
+
+def _booked(db: Database) -> Iterator[tuple[int, dict[str, int]]]:
+    """What each entry of a block changed on each account of the chain, in their order."""
     for entry, rows in groupby(db.execute(_BOOKED), key=itemgetter(0)):
         net: defaultdict[str, int] = defaultdict(int)
         for _, debit, credit, amount in rows:
             net[debit] += int(amount)
             net[credit] -= int(amount)
-        booked = {name: each for name, each in net.items() if each and name.startswith("onchain:")}
-        if moved.pop(entry, {}) != booked:
-            tell("movement", f"journal {entry}", "booked something else than its movements")
-    for entry, amounts in moved.items():
-        if amounts:
-            tell("movement", f"journal {entry}", "has movements, and booked none")
+        yield entry, {name: each for name, each in net.items() if each and name.startswith("onchain:")}
 
 
-def _moved(db: Database, tell: Tell) -> dict[int, dict[str, int]]:
-    """What movements changed on each account of the chain, by the entry that booked them."""
-    found: dict[int, dict[str, int]] = {}
-    for entry, movement, currency, location, delta, is_undone, lies, contra in db.execute(_MOVED):
-        if bool(is_undone) is not (contra is not None):
-            tell(
-                "movement", f"movement {movement}", "stands while its entry is undone, or the other way round"
-            )
-        if location != lies:
-            tell("movement", f"movement {movement}", f"moved {location}, its script lies in {lies}")
-        net = found.setdefault(entry, {})
-        name = f"onchain:{currency}:{location}"
-        net[name] = net.get(name, 0) + int(delta)
-    return {entry: {name: each for name, each in net.items() if each} for entry, net in found.items()}
+def _moved(db: Database, tell: Tell) -> Iterator[tuple[int, dict[str, int]]]:
+    """What movements changed on each account of the chain, by the entry that booked them, in their order."""
+    for entry, rows in groupby(db.execute(_MOVED), key=itemgetter(0)):
+        net: defaultdict[str, int] = defaultdict(int)
+        for _, movement, currency, location, delta, is_undone, lies, contra in rows:
+            if bool(is_undone) is not (contra is not None):
+                detail = "stands while its entry is undone, or the other way round"
+                tell("movement", f"movement {movement}", detail)
+            if location != lies:
+                tell("movement", f"movement {movement}", f"moved {location}, its script lies in {lies}")
+            net[f"onchain:{currency}:{location}"] += int(delta)
+        yield entry, {name: each for name, each in net.items() if each}
 
 
 _CHECKS = {
@@ -81,6 +83,6 @@ def check_documents(db: Database, tell: Tell) -> None:
     for kind, check in _CHECKS.items():
         try:
             check(db, tell)
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, LookupError) as error:
             tell(kind, kind, f"cannot be read: {error}")
     tell_first(db, tell, "script", "is not what its index was reserved for", _SCRIPT)

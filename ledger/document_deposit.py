@@ -20,7 +20,18 @@ from ledger.deposit_row import SOURCE as DEPOSIT_SOURCE
 from ledger.deposit_row import DepositRow
 from ledger.deposit_row import from_row as to_deposit
 from ledger.difference_case import location_of
-from ledger.document import Tell, beside, booked, first_difference, of_client, rows, summed, tell_first
+from ledger.document import (
+    Tell,
+    beside,
+    booked,
+    first_difference,
+    of_client,
+    rows,
+    summed,
+    tell_first,
+    unlike_history,
+)
+from ledger.withdrawal import RELEASED_SQL
 
 _IN_BLOCK = "'confirming', 'credited', 'final', 'parked'"
 _PLACE = (
@@ -53,12 +64,13 @@ _PARKED = (
 )
 _REFUND = (
     "SELECT c.id FROM unclaimed_case c WHERE (c.status IN ('refunding', 'refunded')) <> (SELECT count(*)"
-    " FROM withdrawal w WHERE w.case_id = c.id AND w.status NOT IN ('rejected', 'cancelled', 'failed')"
+    f" FROM withdrawal w WHERE w.case_id = c.id AND w.status NOT IN {RELEASED_SQL}"  # nosec B608
     " AND w.amount = c.amount AND w.currency = c.currency)"
 )
-_HISTORY = (
-    "SELECT c.id FROM unclaimed_case c WHERE c.status IS NOT (SELECT h.status FROM case_history h"
-    " WHERE h.case_id = c.id ORDER BY h.id DESC LIMIT 1)"
+_HISTORY = unlike_history("case", "unclaimed_case")
+_CAME = (
+    "SELECT c.txid || ':' || c.position AS place, c.id, c.currency, c.amount FROM unclaimed_case c"
+    " WHERE c.kind IN ('funding', 'unseen') AND c.status <> 'closed' ORDER BY place"
 )
 
 
@@ -93,7 +105,6 @@ def _expected(row: DepositRow, location: str) -> dict[str, int]:
 def check_cases(db: Database, tell: Tell) -> None:
     """``tell`` the first case that is not what was booked, and a currency whose open cases are not its
     suspense."""
-    received = {entry.ref_id: entry.net for entry in booked(db, "receipt")}
     suspense: defaultdict[str, int] = defaultdict(int)
     sql = f"SELECT {CASE_COLUMNS} FROM {CASE_SOURCE} ORDER BY c.id"  # nosec B608
     for case_id, row, entries in beside(db, "case", rows(db, tell, "case", sql, to_case)):
@@ -101,14 +112,16 @@ def check_cases(db: Database, tell: Tell) -> None:
             tell("case", f"case {case_id}", "is booked, and has no row")
             continue
         net = summed(entries.net) if entries is not None else {}
-        if wrong := first_difference(net, _decided(db, row)):
+        try:
+            decided = _decided(db, row)
+        except ValueError as error:
+            tell("case", f"case {case_id}", f"cannot be read: {error}")
+            continue
+        if wrong := first_difference(net, decided):
             tell("case", f"case {case_id}", f"is {row.status}: {wrong}")
-        if row.kind in (CaseKind.FUNDING, CaseKind.UNSEEN) and row.status is not CaseState.CLOSED:
-            came = -received.get(f"{row.txid}:{row.position}", {}).get(accounts.suspense(row.currency), 0)
-            if came != row.amount:
-                tell("case", f"case {case_id}", f"is about {row.amount}, the block brought {came}")
         if row.kind in IN_SUSPENSE and row.status is CaseState.OPEN:
             suspense[row.currency] += row.amount
+    _check_receipts(db, tell)
     tell_first(db, tell, "case", "is not what its deposit is", _PARKED)
     tell_first(
         db, tell, "case", "is refunded by no withdrawal of its amount, or by one and does not say so", _REFUND
@@ -118,6 +131,19 @@ def check_cases(db: Database, tell: Tell) -> None:
         currency = name.partition(":")[2]
         if suspense.pop(currency, 0) != int(balance):
             tell("case", f"case {name}", f"holds {balance}, which is not what the open cases add up to")
+
+
+def _check_receipts(db: Database, tell: Tell) -> None:
+    """``tell`` the first case of money that came in which is not about what the block brought to suspense."""
+    receipts = booked(db, "receipt")
+    receipt = next(receipts, None)
+    for place, case_id, currency, amount in db.execute(_CAME):
+        while receipt is not None and receipt.ref_id < place:
+            receipt = next(receipts, None)
+        net = receipt.net if receipt is not None and receipt.ref_id == place else {}
+        came = -net.get(accounts.suspense(currency), 0)
+        if str(came) != amount:
+            tell("case", f"case {case_id}", f"is about {amount}, the block brought {came}")
 
 
 def _corrected(db: Database, row: CaseRow) -> dict[str, int]:

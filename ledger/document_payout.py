@@ -10,8 +10,8 @@ from ledger.attempt_row import CANCEL, AttemptRow, plan_of
 from ledger.attempt_row import COLUMNS as ATTEMPT_COLUMNS
 from ledger.attempt_row import from_row as to_attempt
 from ledger.connection import Database
-from ledger.document import Tell, beside, first_difference, rows, tell_first
-from ledger.withdrawal import RELEASED, WithdrawalState
+from ledger.document import Tell, beside, first_difference, rows, tell_first, unlike_history
+from ledger.withdrawal import RELEASED, RELEASED_SQL, WithdrawalState
 from ledger.withdrawal_row import (
     COLD,
     PAID_BY,
@@ -25,7 +25,6 @@ from ledger.withdrawal_row import COLUMNS as WITHDRAWAL_COLUMNS
 from ledger.withdrawal_row import from_row as to_withdrawal
 
 _STANDS = "NOT EXISTS (SELECT 1 FROM journal r WHERE r.reverses = j.id)"
-_GONE = "('rejected', 'cancelled', 'failed')"
 _MINED = (
     "SELECT a.id FROM journal j JOIN attempt a ON a.id = j.ref_id WHERE j.ref_type = 'attempt'"
     f" AND +j.reverses IS NULL AND {_STANDS} AND (a.state <> 'mined' OR a.txid IS NOT j.txid"  # nosec B608
@@ -33,7 +32,7 @@ _MINED = (
 )
 _IN_BLOCK = (
     "SELECT w.id FROM withdrawal w WHERE (w.block_hash IS NOT NULL OR w.status IN ('confirmed', 'final'))"
-    f" AND w.status NOT IN {_GONE} AND NOT EXISTS (SELECT 1 FROM attempt_payout p"  # nosec B608
+    f" AND w.status NOT IN {RELEASED_SQL} AND NOT EXISTS (SELECT 1 FROM attempt_payout p"  # nosec B608
     " JOIN attempt a ON a.id = p.attempt_id WHERE p.withdrawal_id = w.id AND a.state IN ('mined', 'reverted')"
     " AND (a.state = 'mined' OR w.status = 'broadcast') AND a.txid IS w.txid"
     " AND a.block_height IS w.block_height AND a.block_hash IS w.block_hash)"
@@ -41,12 +40,9 @@ _IN_BLOCK = (
 _PAID = (
     "SELECT w.id FROM attempt a JOIN attempt_payout p ON p.attempt_id = a.id"
     " JOIN withdrawal w ON w.id = p.withdrawal_id WHERE a.state = 'mined'"
-    " AND w.status NOT IN ('broadcast', 'confirmed', 'final', 'rejected', 'cancelled', 'failed')"
+    f" AND w.status NOT IN ('broadcast', 'confirmed', 'final') AND w.status NOT IN {RELEASED_SQL}"  # nosec B608
 )
-_HISTORY = (
-    "SELECT w.id FROM withdrawal w WHERE w.status IS NOT (SELECT h.status FROM withdrawal_history h"
-    " WHERE h.withdrawal_id = w.id ORDER BY h.id DESC LIMIT 1)"
-)
+_HISTORY = unlike_history("withdrawal", "withdrawal")
 _INTENT = (
     "SELECT w.id FROM withdrawal w LEFT JOIN intent i ON i.id = 'pay_' || w.id"
     " WHERE (i.withdrawal_id, i.kind, i.currency, i.amount) IS NOT (w.id, w.kind, w.currency, w.amount)"

@@ -79,3 +79,6 @@ WITHDRAWAL: Mapping[tuple[WithdrawalState | None, WithdrawalEvent], Step[Withdra
 
 RELEASED = frozenset({_S.REJECTED, _S.CANCELLED, _S.FAILED})
 """States in which the reserved money went back to the client."""
+
+RELEASED_SQL = "(" + ", ".join(f"'{state}'" for state in sorted(RELEASED)) + ")"
+"""The same as a list in SQL."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from coins.types import Holdings, Location
 from ledger.connection import connect
 from ledger.difference import Found
@@ -14,7 +16,9 @@ from ledger.reconciliation_command import RecordDifferences, RecordReconciliatio
 from ledger.shortfall import is_short
 from ledger.snapshot import Snapshot
 from ledger.store import SqliteStore
+from ledger.verify import verify_file
 from tests.ledger.books import ANCHOR, NOW, do, fund, make_books, rows
+from tests.ledger.test_document_check import edit, findings
 
 HOT = b"\x00"
 LESS = Found("extra_credit", "hot", -5, "ab" * 32, "out:0", HOT, "not there")
@@ -96,3 +100,17 @@ def test_where_both_last_agreed_and_what_a_block_is_booked_as(tmp_path: Path) ->
     assert [(each.location, each.amount, each.others) for each in books.booked] == [
         ("hot", 1_000, ("client",))
     ]
+
+
+@pytest.mark.parametrize("position", ["x", "", "x:nowhere:"])
+def test_l14_a_difference_at_a_place_nobody_knows_is_named(tmp_path: Path, position: str) -> None:
+    store = make_books(tmp_path)
+    fund(store, "alice", 1_000)
+    compare(store, 1, 993)
+    record(store, LESS)
+    store.close()
+    assert findings(store.path) == []
+    edit(store.path, f"UPDATE unclaimed_case SET position = '{position}'")
+    ((kind, row, detail),) = findings(store.path)
+    assert (kind, row.startswith("case case_"), detail[:15]) == ("case", True, "cannot be read:")
+    assert (kind, row) in {(found.kind, found.row) for found in verify_file(store.path)}
