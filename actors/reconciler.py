@@ -69,6 +69,7 @@ class ReconcilerActor(AnsweringActor):
         self._scheduled: set[str] = set()
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._compared: defaultdict[str, int] = defaultdict(int)
+        self._closing: set[tuple[str, str]] = set()
 
     async def on_receive(self, message: object) -> object:
         """Work in a child task: the node may take minutes to answer."""
@@ -203,7 +204,14 @@ class ReconcilerActor(AnsweringActor):
             return await self._comparer(self._slot(chain)).holdings_at(height)
 
     async def _close(self, message: ClosePeriod) -> PeriodsClosed:
-        """A month of a chain, closed where books and chain say the same, or cases what they differ by."""
+        """A month of a chain, closed where books and chain say the same, or cases what they differ by.
+
+        Raises ReconciliationBusyError while the same is under way: each costs the node a scan.
+        """
+        asked = (message.chain, message.month)
+        if asked in self._closing:
+            raise ReconciliationBusyError(f"{message.month} of {message.chain} is being closed already")
+        self._closing.add(asked)
         try:
             return await close_month(
                 message.chain,
@@ -217,6 +225,8 @@ class ReconcilerActor(AnsweringActor):
         except NodeDoubtError as error:
             await record_doubt(self._ask, error)
             raise
+        finally:
+            self._closing.discard(asked)
 
     def _slot(self, chain: str) -> CoinSlot:
         """The chain's slot. Raises CurrencyUnavailableError while it does not run."""

@@ -59,7 +59,8 @@ class ClosePeriod(Request[PeriodsClosed]):
     last block or each part of the difference has its case. A month that is closed is answered as it is.
 
     Errors: PeriodNotClosableError, InvalidMonthError, UnknownCurrencyError, CurrencyUnavailableError (node
-    down, behind, or without the state of that block), ReconciliationBusyError (another branch meanwhile).
+    down, behind, or without the state of that block), ReconciliationBusyError (another branch meanwhile, or
+    the same is under way).
     """
 
     receiver: ClassVar[str] = "reconciler"

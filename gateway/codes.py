@@ -67,6 +67,9 @@ CODES: dict[str, tuple[int, str]] = {
     "internal_error": (500, "Something went wrong on our side"),
     "unavailable": (503, "The service cannot answer right now"),
     "currency_unavailable": (503, "The currency's node cannot be used right now"),
-    "reconciliation_busy": (503, "Blocks came in between each time the chain was compared"),
+    "reconciliation_busy": (
+        503,
+        "Chain and books cannot be compared now: blocks came in between each time, or others are at it",
+    ),
     "outcome_unknown": (504, "The request may still take effect"),
 }

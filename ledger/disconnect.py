@@ -10,7 +10,7 @@ from ledger.adjustment_row import corrected
 from ledger.attempt import AttemptEvent
 from ledger.attempt_row import read_attempts
 from ledger.block_book import BlockBook, add_to_script
-from ledger.case import CaseEvent, CaseState
+from ledger.case import CaseEvent, CaseKind, CaseState
 from ledger.case_row import read_cases
 from ledger.child import restore_children
 from ledger.connect import OF_RECEIPT, unexplained_of
@@ -237,7 +237,9 @@ def _undo_cases(book: BlockBook) -> None:
     for case in cases:
         if corrected(book.tx.db, case.id):
             raise ReorgTooDeepError(f"case {case.id} in block {book.ref.height} was corrected")
-        if case.status is CaseState.CLOSED:  # it ended before its block did: nothing is left to undo
+        # One that ended before its block did has nothing to undo; a doubt of the node outlives its block:
+        # it withdraws the comparison that rested on it, until the next one ends it.
+        if case.status is CaseState.CLOSED or case.kind is CaseKind.NODE_DOUBT:
             sql = "UPDATE unclaimed_case SET block_height = NULL, block_hash = NULL WHERE id = ?"
             book.tx.db.execute(sql, (case.id,))
             continue

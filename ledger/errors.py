@@ -281,7 +281,7 @@ class ImportRefusedError(DomainError):
 
 
 class ReconciliationBusyError(DomainError):
-    """The chain moved on during each try to compare it with the books."""
+    """The chain moved on during each try to compare it with the books, or others are being compared."""
 
     code = "reconciliation_busy"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from actors.closing import close_month
 from actors.messages import ClosePeriod, ListPeriods, ListReconciliations
 from coins.errors import StateGoneError
-from ledger.errors import CurrencyUnavailableError, PeriodNotClosableError
+from ledger.errors import CurrencyUnavailableError, PeriodNotClosableError, ReconciliationBusyError
 from ledger.month import end_of
 from ledger.verify import verify_file
 from tests.actors.desk import TOKEN, Desk, open_desk
@@ -154,3 +155,33 @@ async def test_l11_a_node_that_says_two_things_of_a_months_end_is_no_difference_
         (period,) = (await desk.ask("reconciler", asks(desk))).periods
         assert period.report["differences"] == []
         assert [status for status, _, _ in await runs(desk)] == ["ok"]
+
+
+async def test_a_month_that_is_being_closed_is_not_asked_for_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever lost patience asks again; the node scans once all the same."""
+    async with open_desk(tmp_path) as desk:
+        await desk.fund("alice", 1_000_000)
+        await into_december(desk)
+        reader, go, begun = desk.readers["BTC"], asyncio.Event(), asyncio.Event()
+        honest, scans = reader.history, 0
+
+        async def slow(*arguments: Any) -> Any:
+            nonlocal scans
+            scans += 1
+            begun.set()
+            await go.wait()
+            return await honest(*arguments)
+
+        monkeypatch.setattr(reader, "history", slow)
+        first = asyncio.ensure_future(desk.ask("reconciler", asks(desk)))
+        await desk.rest(begun.is_set)
+        again = asyncio.ensure_future(desk.ask("reconciler", asks(desk)))
+        await desk.rest(again.done)
+        go.set()
+        with pytest.raises(ReconciliationBusyError, match="is being closed"):
+            await again
+        assert (await first).periods
+        assert scans == 1
+        assert await desk.ask("reconciler", asks(desk)) == await first

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 RELEASED = ("rejected", "cancelled", "failed")
 
-_NO_BLOCK = ("shortage", "illiquid")
-"""Kinds about what is missing or stuck, whatever block it is in."""
+_NO_BLOCK = ("shortage", "illiquid", "node_doubt")
+"""Kinds about what is missing or stuck, whatever block it is in, and about the node, in whatever block."""
 
 
 def check_cases(db: sqlite3.Connection) -> Iterator[str]:

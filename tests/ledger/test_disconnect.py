@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ledger.commands import AnnounceHouseFunding, ApplyChainDelta, SetCurrencyState
+from ledger.commands import AnnounceHouseFunding, ApplyChainDelta, RecordNodeDoubt, SetCurrencyState
+from ledger.difference import NODE_DOUBT, Found
 from ledger.errors import InsufficientFundsError, ReorgTooDeepError
 from tests.ledger.books import do as do_in
 from tests.ledger.books import transfer
@@ -219,3 +220,13 @@ def test_e18_a_reorg_above_the_money_of_a_token_that_is_not_read_goes_on(tmp_pat
     assert till.client("alice", token) == (10_000, 0, 0, 0)
     till.check()
     till.close()
+
+
+def test_l11_a_doubt_of_a_block_that_is_gone_stays_until_the_node_is_of_one_mind(till: Till) -> None:
+    """What was compared at that block still counts for nothing."""
+    till.deposit("alice", 70_000, blocks=3)
+    ref, found = till.known()[0], Found(NODE_DOUBT, "hot", -5, detail="told two things")
+    till.do(RecordNodeDoubt(till.currency, ref.height, ref.block_hash, (found,), "rec_1"))
+    till.reorg(1, [[], []])
+    doubts = "SELECT status, position, block_height, block_hash FROM unclaimed_case WHERE kind = 'node_doubt'"
+    assert till.rows(doubts) == [("open", "rec_1:hot:", None, None)]
