@@ -23,7 +23,7 @@ from actors.messages import (
     TrialPage,
 )
 from gateway.accept import preferred
-from gateway.api import Call
+from gateway.api import NODE_TIMEOUT_S, Call
 from gateway.bodies import AccountStatementQuery, ClientStatementQuery, TrialQuery
 from gateway.errors import invalid
 from gateway.problem import ProblemError
@@ -67,7 +67,8 @@ async def get_trial_balance(call: Call[None, TrialQuery]) -> web.StreamResponse:
         view = await call.ask(GetTrialBalance(query.currency, query.since, query.until))
 
         async def turn(after: str) -> TrialPage:
-            return await call.ask(ListTrialLines(view, after, TRIAL_PAGE))
+            # One account may have all postings of the range: each is read.
+            return await call.ask(ListTrialLines(view, after, TRIAL_PAGE), timeout_s=NODE_TIMEOUT_S)
 
         page = await turn("")
         paper = TrialPaper(view, TRIAL_FORMATS[media_type](view))

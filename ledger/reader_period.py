@@ -49,29 +49,40 @@ def list_periods(snapshot: Snapshot, query: ListPeriods) -> tuple[PeriodView, ..
     )
 
 
+class _Grown:
+    """A tree, once somebody who held its lock has grown it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.tree: liability.Tree | None = None
+
+
 class Trees:
     """The trees of the months that were asked for last: what a closed month owes does not change.
 
     At the end of a month every client may ask for his proof, and a tree costs all of them. Safe from any
-    thread; who asks for a tree that is being grown waits for it.
+    thread; only who asks for a tree that is being grown waits for it.
     """
 
-    def __init__(self, trees_max: int = 4) -> None:
-        """Keep at most so many."""
+    def __init__(self, trees_max: int = 16) -> None:
+        """Keep at most so many: some months of every currency."""
         self._trees_max = trees_max
-        self._trees: dict[tuple[str, int, bytes], liability.Tree] = {}
+        self._trees: dict[tuple[str, int, bytes], _Grown] = {}
         self._lock = threading.Lock()
 
     def of(self, db: Database, currency: str, cut: int, salt: bytes) -> liability.Tree:
         """The tree of what was owed after journal entry ``cut``; the month's own salt tells it apart."""
+        key = (currency, cut, salt)
         with self._lock:
-            tree = self._trees.pop((currency, cut, salt), None)
-            if tree is None:
-                tree = liability.grow(owed_to_clients(balances_at(db, currency, cut)), salt)
-            self._trees[currency, cut, salt] = tree  # the one asked for last is the last
+            # The one asked for last is the last. One that goes while it is grown still serves who waits.
+            grown = self._trees.pop(key) if key in self._trees else _Grown()
+            self._trees[key] = grown
             while len(self._trees) > self._trees_max:
                 del self._trees[next(iter(self._trees))]
-            return tree
+        with grown.lock:
+            if grown.tree is None:
+                grown.tree = liability.grow(owed_to_clients(balances_at(db, currency, cut)), salt)
+            return grown.tree
 
 
 _TREES = Trees()

@@ -16,6 +16,7 @@ import pytest
 from aiohttp import ClientError
 
 from actors.messages import ListTrialLines, TrialLine, TrialPage
+from gateway.api import NODE_TIMEOUT_S
 from gateway.render import moment
 from gateway.statement_page import POLICY
 from gateway.statement_replies import TrialReply
@@ -148,3 +149,9 @@ async def test_books_that_do_not_add_up_end_in_no_reply(caplog: pytest.LogCaptur
         with pytest.raises(ClientError):
             await Caller.of(rig).call("get_trial_balance", query="?currency=BTC")
     assert "a statement failed" in caplog.text
+
+
+async def test_accounts_with_many_postings_are_given_the_time_they_take() -> None:
+    async with running(script) as rig:
+        await Caller.of(rig).call("get_trial_balance", query="?currency=BTC")
+        assert rig.directory.timeouts_s[ListTrialLines] == NODE_TIMEOUT_S
