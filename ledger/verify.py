@@ -97,7 +97,7 @@ def verify(db: Database, on_entry: OnEntry = silent) -> list[Finding]:
     """Audit the books: structure, hash chain, balances, trial balance, all derived tables, closed months, and
     the file with its indexes.
 
-    Takes some 20 seconds per million postings. Raises StoreUnavailableError when the disk fails.
+    Takes some 30 seconds per million postings. Raises StoreUnavailableError when the disk fails.
     """
     audit = _Audit({}, {})
     db.text_factory = _any_text
